@@ -1,0 +1,1 @@
+"""Prism: a small verified core for accelerator programs, on JAX."""

@@ -1,0 +1,53 @@
+"""Every exception that Prism raises, in one hierarchy.
+
+A message says what must hold, what was got, where, and what to do. Device code never raises: it sets a
+`prism.status.Status`, and the host raises once, at the boundary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class PrismError(Exception):
+    """Base of every error that Prism raises on purpose."""
+
+
+class UsageError(PrismError, ValueError):
+    """An argument is outside what the function documents."""
+
+
+class CapacityError(PrismError):
+    """A resource ran out (`Status.OOM`); a larger limit may let the same run succeed."""
+
+
+class CorruptError(PrismError):
+    """Meaning would be ambiguous (`Status.CORRUPT`); no larger capacity helps within the same key layout."""
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place in a source text; `line` and `column` count from 1, columns in characters."""
+
+    file: str
+    line: int
+    column: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+    def caret(self, width: int = 76) -> str:
+        """Return the line and a caret under the column, cut to `width` characters around it."""
+        start = max(0, min(self.column - 1 - width // 2, len(self.text) - width))
+        shown = self.text[start : start + width].replace("\t", " ")
+        return f"  {shown}\n  {' ' * (self.column - 1 - start)}^"
+
+
+class ParseError(PrismError):
+    """A text is not a program; carries its place, what was expected and what was found."""
+
+    def __init__(self, where: Location, expected: str, found: str, remedy: str = "") -> None:
+        self.where, self.expected, self.found, self.remedy = where, expected, found, remedy
+        hint = f"\n  {remedy}" if remedy else ""
+        super().__init__(f"{where}: expected {expected}, found {found}\n{where.caret()}{hint}")

@@ -1,0 +1,50 @@
+"""Ledger: the interface that every ledger engine offers."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from prism.ledger.key import KeyLayout
+from prism.status import Status
+
+
+class Ledger(Protocol):
+    """An append-only map from keys to ids; id 0 is NULL and id 1 is ZERO from the start."""
+
+    @property
+    def layout(self) -> KeyLayout:
+        """How nodes are packed."""
+        ...
+
+    @property
+    def capacity(self) -> int:
+        """The most nodes it may hold, reserved ones included."""
+        ...
+
+    @property
+    def count(self) -> int:
+        """The nodes it holds, reserved ones included; ids run from 0 to `count - 1`."""
+        ...
+
+    @property
+    def status(self) -> Status:
+        """OK, or the sticky reason why nothing is added any more."""
+        ...
+
+    def intern(self, op: ArrayLike, a: ArrayLike, b: ArrayLike) -> NDArray[np.int32]:
+        """Give every node of a batch its id, adding the new ones; int32[n], all NULL when the batch is refused.
+
+        Equal nodes get equal ids, in the batch and against the ledger; new nodes get ids in ascending key order
+        [LEDGER-3], so ids do not depend on the order within a batch. A batch lands whole or not at all [LEDGER-5].
+        Status: CORRUPT if an op is unknown, an operand is not a node yet, an unused operand is not NULL, or an id
+        does not fit the layout; OOM if `capacity` is exceeded. Then and ever after nothing is added, and known
+        nodes are still found [LEDGER-6].
+        """
+        ...
+
+    def keys(self) -> NDArray[np.uint64]:
+        """Return the packed key of every node: uint64[count], a copy."""
+        ...
