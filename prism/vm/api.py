@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from prism.ledger.key import WIDE, KeyLayout
-from prism.status import Report, Status
+from prism.status import Report, Status, StopReason
 from prism.term.graph import TermGraph
 
 
@@ -22,15 +26,32 @@ class Limits:
     layout: KeyLayout = WIDE
 
 
+STOPS: Final = tuple(StopReason)
+"""The reason that each code of `Outcome.stop` stands for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Normal forms and what they cost.
+    """Normal forms and what each of them cost.
 
-    `result` holds one root for each term given; the root is 0 (NULL) where `reports[i].stop` is not NORMAL_FORM.
+    `result` holds one root for each term given; it is 0 (NULL) where the stop is not NORMAL_FORM. stop: uint8[k],
+    an index into `STOPS`. steps, nodes, reused: int64[k], as in `Report`; loading a term counts towards it.
     """
 
     result: TermGraph
-    reports: tuple[Report, ...]
+    stop: NDArray[np.uint8]
+    steps: NDArray[np.int64]
+    nodes: NDArray[np.int64]
+    reused: NDArray[np.int64]
+
+    def report(self, index: int) -> Report:
+        """Return what the run of the term at `index` did."""
+        counts = (int(count[index]) for count in (self.steps, self.nodes, self.reused))
+        return Report(STOPS[self.stop[index]], *counts)
+
+    def reports(self) -> Iterator[Report]:
+        """Yield the reports of all terms, in order."""
+        return map(self.report, range(len(self.stop)))
 
 
 class Engine(Protocol):
