@@ -1,0 +1,16 @@
+"""What every test runs under: strict JAX promotion, one hypothesis profile, milestone selection."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+pytest_plugins = ["pytester", "tests.milestones"]
+
+# Through the environment, so that a test which never needs JAX never pays for its import.
+os.environ.setdefault("JAX_NUMPY_DTYPE_PROMOTION", "strict")
+
+settings.register_profile("prism", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", parent=settings.get_profile("prism"), derandomize=True, print_blob=True)
+settings.load_profile("ci" if "CI" in os.environ else "prism")
