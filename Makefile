@@ -1,7 +1,7 @@
 # Two commands do everything: `make run` and `make test`. Each sets up .venv once.
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: run test lint clean
 
@@ -12,7 +12,12 @@ test: .venv/test.stamp
 	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: .venv/test.stamp
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/python -m policy check
+	$(BIN)/zizmor --offline .github/workflows
+	$(BIN)/docflow check
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -24,6 +29,10 @@ lint: .venv/test.stamp
 .venv/test.stamp: pyproject.toml constraints.txt | .venv/bin/python
 	$(PIP) install -c constraints.txt -e '.[test]'
 	touch $@ .venv/run.stamp
+
+.venv/gpu.stamp: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) install -c constraints.txt -e '.[gpu,test]'
+	touch $@ .venv/run.stamp .venv/test.stamp
 
 clean:
 	rm -rf .venv build dist out/[!R]*
