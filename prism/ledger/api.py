@@ -35,14 +35,19 @@ class Ledger(Protocol):
         ...
 
     def intern(self, op: ArrayLike, a: ArrayLike, b: ArrayLike) -> NDArray[np.int32]:
-        """Give every node of a batch its id, adding the new ones; int32[n], all NULL when the batch is refused.
+        """Give every node of a batch its id, adding the new ones; int32[n].
 
-        Equal nodes get equal ids, in the batch and against the ledger; new nodes get ids in ascending key order
-        [LEDGER-3], so ids do not depend on the order within a batch. A batch lands whole or not at all [LEDGER-5].
-        Status: CORRUPT if an op is unknown, an operand is not a node yet, an unused operand is not NULL, or an id
-        does not fit the layout; OOM if `capacity` is exceeded. Then and ever after nothing is added, and known
-        nodes are still found [LEDGER-6].
+        op, a, b: integer vectors of one length; UsageError otherwise. Equal nodes get equal ids, in the batch and
+        against the ledger; new nodes get ids in ascending key order [LEDGER-3], so ids do not depend on the order
+        within a batch. A batch lands whole or not at all [LEDGER-5]: if an op is unknown, an operand that its op takes
+        is not an id from 1 to `count - 1`, one that it does not take is not NULL, or a new id does not fit the layout,
+        the status becomes CORRUPT; if `capacity` is exceeded, OOM; and every id returned is NULL. Ever after nothing
+        is added, known nodes still get their id, and all others NULL [LEDGER-6].
         """
+        ...
+
+    def find(self, keys: NDArray[np.uint64]) -> NDArray[np.int32]:
+        """Return the id of every packed key, -1 where the ledger lacks it; int32[n], nothing is added."""
         ...
 
     def keys(self) -> NDArray[np.uint64]:

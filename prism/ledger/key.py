@@ -8,6 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from prism.status import Status
+
 
 @dataclass(frozen=True, slots=True)
 class KeyLayout:
@@ -23,6 +25,14 @@ class KeyLayout:
     def max_id(self) -> int:
         """The largest id that an operand may hold."""
         return (1 << self.id_bits) - 2
+
+    def bound(self, capacity: int) -> tuple[int, Status]:
+        """Return the most nodes a ledger of this layout and capacity holds, and the status if one more comes.
+
+        The tighter bound decides; CORRUPT if both are reached at once [LEDGER-5].
+        """
+        ids = self.max_id + 1
+        return (capacity, Status.OOM) if capacity < ids else (ids, Status.CORRUPT)
 
     def pack(self, op: NDArray, a: NDArray, b: NDArray) -> NDArray[np.uint64]:
         """Pack nodes whose operands fit [LEDGER-2]; injective on them. Shapes: any, broadcast together."""
