@@ -1,0 +1,122 @@
+"""Orders: combinators that turn an arena into a permutation of its slots.
+
+A `Key` gives every slot a sort key; `sort` orders the whole arena by it, `blocks` only inside blocks of a size, and
+`compose` runs orders one after another. A permutation `p` (int32[n]) says which old slot each new slot takes, and
+keeps slots 0 and 1. `Layout` names the orders a user can ask for, as values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from prism.arena.morton import interleave
+from prism.arena.permute import apply
+from prism.arena.store import Arena, ranks
+from prism.errors import UsageError
+
+Key = Callable[[Arena], Array]
+Order = Callable[[Arena], Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which order an arena is brought into each cycle.
+
+    Slots are sorted by rank, then by `morton` code if asked for. `block` limits the sort to blocks of that many
+    slots. `l2` and `l1` sort inside those block sizes in turn, then, with `whole`, inside doubling blocks up to the
+    whole arena. Sizes are powers of two; 0 means unused.
+    """
+
+    sort: bool = True
+    morton: bool = False
+    block: int = 0
+    l2: int = 0
+    l1: int = 0
+    whole: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("block", "l2", "l1"):
+            size = getattr(self, name)
+            if size and (size < 2 or size & (size - 1)):
+                raise UsageError(f"{name} must be a power of two that is at least 2, or 0, got {size}")
+        if self.l1 and self.l2 and self.l1 < self.l2:
+            raise UsageError(f"l1 must hold whole l2 blocks, got l2={self.l2}, l1={self.l1}; raise l1 or lower l2")
+        if self.block and (self.l2 or self.l1):
+            raise UsageError(
+                f"block={self.block} excludes the hierarchy l2={self.l2}, l1={self.l1}; give one or the other"
+            )
+
+
+def by_rank(arena: Arena) -> Array:
+    """Key: hot slots first, free slots last."""
+    return ranks(arena)
+
+
+def by_rank_and_morton(arena: Arena) -> Array:
+    """Key: as `by_rank`, and within a rank nodes whose operands are neighbours are neighbours.
+
+    The coordinates are the 15 high bits of the two operand slots, so one key fits 32 bits.
+    """
+    excess = max(0, arena.op.shape[0].bit_length() - 1 - 15)
+    near = interleave(arena.a >> excess, arena.b >> excess)
+    return by_rank(arena) << 30 | near
+
+
+def sort(key: Key) -> Order:
+    """Order the whole arena by `key`; slots with equal keys keep their order."""
+    return lambda arena: blocks(arena.op.shape[0], key)(arena)
+
+
+def blocks(size: int, key: Key) -> Order:
+    """Order by `key` inside each block of `size` slots; no slot leaves its block."""
+
+    def order(arena: Arena) -> Array:
+        n = arena.op.shape[0]
+        shape = (max(1, n // size), min(n, size))
+        # NULL and ZERO sort before everything; other keys start at 2, and saturate rather than wrap.
+        keys = jnp.minimum(key(arena), jnp.uint32(0xFFFFFFFD)) + 2
+        keys = keys.at[:2].set(jnp.array([0, 1], jnp.uint32)).reshape(shape)
+        slots = jnp.arange(n, dtype=jnp.int32).reshape(shape)
+        return jax.lax.sort((keys, slots), dimension=1, is_stable=True, num_keys=1)[1].reshape(n)
+
+    return order
+
+
+def compose(*orders: Order) -> Order:
+    """Run orders one after another, each on the arena as the ones before left it."""
+
+    def order(arena: Arena) -> Array:
+        identity = jnp.arange(arena.op.shape[0], dtype=jnp.int32)
+
+        def step(state: tuple[Arena, Array], each: Order) -> tuple[Arena, Array]:
+            moved, so_far = state
+            perm = each(moved)
+            return apply(moved, perm), so_far[perm]
+
+        return reduce(step, orders, (arena, identity))[1]
+
+    return order
+
+
+def order_of(layout: Layout, n_slots: int) -> Order | None:
+    """Return the order that `layout` asks for on an arena of `n_slots`, None for none at all."""
+    if not layout.sort:
+        return None
+    key = by_rank_and_morton if layout.morton else by_rank
+    if layout.block:
+        return blocks(layout.block, key)
+    levels = [size for size in (layout.l2, layout.l1) if size and size < n_slots]
+    if not layout.l2 and not layout.l1:
+        return sort(key)
+    if layout.whole:
+        size = 2 * max(levels, default=n_slots // 2)
+        while size <= n_slots:
+            levels.append(size)
+            size *= 2
+    return compose(*(blocks(size, key) for size in levels))

@@ -1,0 +1,65 @@
+"""Arena: nodes in slots, as one immutable pytree of JAX arrays."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from prism.ops import ADD, MUL, NULL, SUC, ZERO
+from prism.term.graph import TermGraph
+
+
+class Arena(NamedTuple):
+    """Slots of `(op, a, b)`; `a` and `b` are slots, 0 where the op takes no such operand.
+
+    op: uint8[n], a: int32[n], b: int32[n], roots: int32[k]; n is a power of two. Slot 0 is NULL and slot 1 is ZERO in
+    every layout; free slots hold NULL as well and nothing points at them. Slots from `used` (int32[]) on are free.
+    """
+
+    op: Array
+    a: Array
+    b: Array
+    used: Array
+    roots: Array
+
+
+class Rank(IntEnum):
+    """What the next cycle does with a slot; lower ranks come first in rank order.
+
+    HOT is a redex, WARM an add or mul that waits for its operands, COLD a zero or suc, FREE is NULL or unused.
+    """
+
+    HOT = 0
+    WARM = 1
+    COLD = 2
+    FREE = 3
+
+
+def capacity_for(n_slots: int) -> int:
+    """Return the smallest power of two that is at least `n_slots` and at least 8."""
+    return max(8, 1 << (n_slots - 1).bit_length())
+
+
+def load(terms: TermGraph, capacity: int) -> Arena:
+    """Place a graph into slots, row i in slot i; `capacity` is a power of two that holds it."""
+    spare = (0, capacity - len(terms))
+    return Arena(
+        op=jnp.asarray(np.pad(terms.op, spare)),
+        a=jnp.asarray(np.pad(terms.a, spare)),
+        b=jnp.asarray(np.pad(terms.b, spare)),
+        used=jnp.asarray(len(terms), jnp.int32),
+        roots=jnp.asarray(terms.roots),
+    )
+
+
+def ranks(arena: Arena) -> Array:
+    """Return the `Rank` of every slot: uint32[n]. Cost: two gathers."""
+    waits = (arena.op == ADD.code) | (arena.op == MUL.code)
+    headed = (arena.op == ZERO.code) | (arena.op == SUC.code)
+    hot = waits & (headed[arena.a] | headed[arena.b])
+    busy = jnp.where(waits, jnp.where(hot, Rank.HOT, Rank.WARM), Rank.COLD)
+    return jnp.where(arena.op == NULL.code, Rank.FREE, busy).astype(jnp.uint32)
