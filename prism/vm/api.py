@@ -9,6 +9,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from prism.errors import UsageError
 from prism.ledger.key import WIDE, KeyLayout
 from prism.status import Report, Status, StopReason
 from prism.term.graph import TermGraph
@@ -24,6 +25,14 @@ class Limits:
     capacity: int = 1 << 26
     max_steps: int = 1 << 32
     layout: KeyLayout = WIDE
+
+    def __post_init__(self) -> None:
+        if self.capacity < 2:
+            raise UsageError(
+                f"a capacity must hold the nodes NULL and ZERO, that is 2, got {self.capacity}; give a larger one"
+            )
+        if self.max_steps < 0:
+            raise UsageError(f"a step budget must not be negative, got {self.max_steps}; give 0 or more")
 
 
 STOPS: Final = tuple(StopReason)

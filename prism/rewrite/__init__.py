@@ -1,0 +1,1 @@
+"""Rewriting: rules compiled to cases, candidates, strata, commit, cycles to the fixpoint."""
