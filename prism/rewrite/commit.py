@@ -1,0 +1,30 @@
+"""Commit: refs of one cycle become rows through the map q [STRATA-3].
+
+q is total (every candidate slot has an image, NULL where it is disabled) and idempotent (a row stays itself).
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from prism.rewrite.candidates import Array
+
+
+def project(refs: Array, q: Array, *, xp: ModuleType) -> Array:
+    """Return the rows that refs stand for: r >= 0 is itself, r < 0 the row that `q` gives candidate slot ~r."""
+    return xp.where(refs < 0, q[xp.maximum(~refs, 0)], refs)
+
+
+def place(enabled: Array, first: Array | int, *, xp: ModuleType) -> tuple[Array, Array]:
+    """Compact enabled slots into rows from `first` on, local rewrites before continuations.
+
+    Returns q, int32[2m] (0 where disabled), and the number of rows, int32[]. Cost: two prefix sums of m.
+    """
+    local, continuation = enabled[0::2], enabled[1::2]
+    n_local = xp.sum(local, dtype=xp.int32)
+    at = (
+        first + xp.cumsum(local, dtype=xp.int32) - 1,
+        first + n_local + xp.cumsum(continuation, dtype=xp.int32) - 1,
+    )
+    q = xp.where(enabled, xp.stack(at, axis=1).reshape(-1), 0).astype(xp.int32)
+    return q, n_local + xp.sum(continuation, dtype=xp.int32)
