@@ -8,47 +8,45 @@ import numpy as np
 from numba import njit
 
 from prism.ledger.radix import sort_pairs
-from prism.ledger.table import EMPTY, UNKNOWN, find, intern_one, mix, pack_one
+from prism.ledger.table import EMPTY, find, intern_one, mix, pack_one
 
 ABSENT: Final = np.uint64(0xFFFFFFFFFFFFFFFF)
-"""What a malformed node packs to: no layout has room for it, so no ledger holds it."""
+"""What a node that is refused packs to: no layout has room for it, so no ledger holds it."""
 
-# Items whose index words and keys are fetched together, so that their cache misses overlap.
+# Items whose index words and keys are fetched together.
 _BLOCK: Final = 256
+# New rows may be this many times fewer than slots for a pass over all slots to beat one probe for each row.
+_SPARSE: Final = 8
 _ONE: Final = np.uint64(1)
 _WORD: Final = np.uint64(32)
 
 
 @njit(cache=True)
-def _key(op, a, b, count, id_bits, arity, commutes):
-    """Return the key of a node over a ledger of `count` nodes, or ABSENT if it is malformed [LEDGER-4]."""
+def _addable(op, a, b, count, arity):
+    """Return whether a node may be added to a ledger of `count` nodes [LEDGER-4]."""
     takes = arity[op]
     first = 0 < a < count if takes >= 1 else a == 0
     second = 0 < b < count if takes >= 2 else b == 0
-    if takes > 2 or not (first and second):
-        return ABSENT
-    return pack_one(op, a, b, id_bits, commutes)
+    return takes <= 2 and first and second
+
+
+@njit(cache=True)
+def all_addable(op, a, b, count, arity):
+    """Return whether every node of a batch may be added to a ledger of `count` nodes."""
+    fine = True
+    for i in range(len(op)):
+        fine &= _addable(op[i], a[i], b[i], count, arity)
+    return fine
 
 
 @njit(cache=True)
 def pack_batch(op, a, b, count, id_bits, arity, commutes):
-    """Return the key of every node, ABSENT where it is malformed: uint64[n]."""
-    out = np.empty(len(op), np.uint64)
+    """Return the key of every node, ABSENT where a ledger of `count` nodes would refuse it: uint64[n]."""
+    out = np.full(len(op), ABSENT)
     for i in range(len(op)):
-        out[i] = _key(op[i], a[i], b[i], count, id_bits, arity, commutes)
+        if _addable(op[i], a[i], b[i], count, arity):
+            out[i] = pack_one(op[i], a[i], b[i], id_bits, commutes)
     return out
-
-
-@njit(cache=True)
-def well_formed(op, a, b, count, arity):
-    """Return whether every node of the batch may be added to a ledger of `count` nodes [LEDGER-4]."""
-    bad = False
-    for i in range(len(op)):
-        takes = arity[op[i]]
-        first = 0 < a[i] < count if takes >= 1 else a[i] == 0
-        second = 0 < b[i] < count if takes >= 2 else b[i] == 0
-        bad |= takes > 2 or not (first and second)
-    return not bad
 
 
 @njit(cache=True)
@@ -62,23 +60,22 @@ def look_up(keys, index, wanted):
 
 @njit(cache=True)
 def _fetch(keys, index, block, guess, held):
-    """Fetch for a block of keys the word of the home slot, and the key that it points to if its tag agrees.
+    """Fetch for a block of keys the id in the home slot, and the key of that id.
 
-    guess: the id found there, or -1; held: its key. Every load is independent of the others.
+    No load waits for another and nothing branches, so their cache misses overlap. guess: the id, 0 for a vacant slot;
+    held: its key.
     """
     mask = np.uint64(len(index)) - _ONE
     for i in range(len(block)):
-        mixed = mix(block[i])
-        word = np.uint64(index[mixed & mask])
-        agrees = word & ~mask == mixed >> _WORD & ~mask and word != np.uint64(EMPTY)
-        guess[i] = np.int32(word & mask) if agrees else np.int32(UNKNOWN)
+        word = index[mix(block[i]) & mask]
+        guess[i] = np.int32(np.uint64(word) & mask) * np.int32(word != EMPTY)
     for i in range(len(block)):
-        held[i] = keys[guess[i]] if guess[i] >= 0 else ABSENT
+        held[i] = keys[np.uint64(guess[i])]
 
 
 @njit(cache=True)
 def enter_batch(op, a, b, id_bits, commutes, keys, index, count, start, ids):
-    """Give nodes `start...` of a well-formed batch ids in `ids`, entering new ones from `count` on as they come.
+    """Give nodes `start...` of a addable batch ids in `ids`, entering new ones from `count` on as they come.
 
     Returns (position, count): where it stopped for want of room, or len(op), and the rows then in use.
     """
@@ -132,13 +129,34 @@ def number(keys, index, base, count, ids):
     spare = np.empty(new, np.uint64)
     rank = np.empty(new, np.int32)
     sort_pairs(keys[base:count], order, spare, rank)
-    mask = np.uint64(len(index)) - _ONE
-    # All slots are found before any word changes: old and new ids share one range and could be mistaken.
     for i in range(new):
-        spare[i] = _slot_of(index, keys[base + i], order[i])
-    for i in range(new):
-        index[spare[i]] = np.uint64(index[spare[i]]) & ~mask | np.uint64(base + i)
         rank[order[i] - base] = base + i
+    if new * _SPARSE > len(index):
+        _rename_all(index, base, rank)
+    else:
+        _rename_each(keys, index, base, order, spare)
     for i in range(len(ids)):
         if ids[i] >= base:
             ids[i] = rank[ids[i] - base]
+
+
+@njit(cache=True)
+def _rename_all(index, base, rank):
+    """Replace every id from `base` on in the index by its rank, in one pass over the slots."""
+    mask = np.uint32(len(index) - 1)
+    for slot in range(len(index)):
+        word = index[slot]
+        row = np.uint32((word & mask) - np.uint32(base))
+        if row < len(rank):
+            index[slot] = word & ~mask | np.uint32(rank[row])
+
+
+@njit(cache=True)
+def _rename_each(keys, index, base, order, slots):
+    """Replace ids `order` in the index by `base...`, probing for each; `slots` is scratch."""
+    mask = np.uint64(len(index)) - _ONE
+    # All slots are found before any word changes: old and new ids share one range and could be mistaken.
+    for i in range(len(order)):
+        slots[i] = _slot_of(index, keys[base + i], order[i])
+    for i in range(len(order)):
+        index[slots[i]] = np.uint64(index[slots[i]]) & ~mask | np.uint64(base + i)

@@ -49,7 +49,7 @@ class HostLedger:
         if self.status is not Status.OK:
             wanted = batch.pack_batch(op, a, b, self.count, self.layout.id_bits, ARITY, COMMUTES)
             return np.maximum(self.find(wanted), NULL.code)
-        if not batch.well_formed(op, a, b, self.count, ARITY):
+        if not batch.all_addable(op, a, b, self.count, ARITY):
             self.status = Status.CORRUPT
             return np.zeros(len(op), np.int32)
         return self._land(op, a, b)
