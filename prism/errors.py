@@ -27,21 +27,26 @@ class CorruptError(PrismError):
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A place in a source text; `line` and `column` count from 1, columns in characters."""
+    """A place in a source text; `line` and `column` count from 1, columns in characters.
+
+    `text` is the line, or the part of a very long one that lies around the column, `skipped` characters into it.
+    """
 
     file: str
     line: int
     column: int
     text: str
+    skipped: int = 0
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
 
     def caret(self, width: int = 76) -> str:
         """Return the line and a caret under the column, cut to `width` characters around it."""
-        start = max(0, min(self.column - 1 - width // 2, len(self.text) - width))
-        shown = self.text[start : start + width].replace("\t", " ")
-        return f"  {shown}\n  {' ' * (self.column - 1 - start)}^"
+        at = self.column - 1 - self.skipped
+        start = max(0, min(at - width // 2, len(self.text) - width))
+        shown = "".join(c if c.isprintable() else " " for c in self.text[start : start + width])
+        return f"  {shown}\n  {' ' * (at - start)}^"
 
 
 class ParseError(PrismError):

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
+
+from prism.ops import SUC, ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +27,49 @@ class TermGraph:
 
     def __len__(self) -> int:
         return len(self.op)
+
+
+def share(graph: TermGraph) -> TermGraph:
+    """Return the same terms with equal rows merged and unreachable ones dropped, operands in the order written.
+
+    Rows are numbered by first occurrence, so equal terms give equal graphs. Cost: a Python dict of the rows.
+    """
+    live = np.zeros(len(graph), np.uint8)
+    live[graph.roots] = 1
+    mark_reachable(graph.a, graph.b, live)
+    live[:2] = 1
+    ids: dict[tuple[int, int, int], int] = {}
+    fresh = count().__next__
+    row_of = np.zeros(len(graph), np.int32)
+    for row in np.flatnonzero(live).tolist():
+        key = (int(graph.op[row]), int(row_of[graph.a[row]]), int(row_of[graph.b[row]]))
+        row_of[row] = ids[key] if key in ids else ids.setdefault(key, fresh())
+    op, a, b = (np.array(column) for column in zip(*ids, strict=True))
+    return TermGraph(op.astype(np.uint8), a.astype(np.int32), b.astype(np.int32), row_of[graph.roots])
+
+
+def numerals(graph: TermGraph) -> NDArray[np.int64]:
+    """Return int64[n]: the number that each row writes with `suc` and `zero` alone, -1 for every other row."""
+    values = np.full(len(graph), -1, np.int64)
+    _numerals(graph.op, graph.a, values)
+    return values
+
+
+@njit(cache=True)
+def _numerals(op, a, values):
+    for row in range(len(op)):
+        if op[row] == ZERO.code:
+            values[row] = 0
+        elif op[row] == SUC.code and values[a[row]] >= 0:
+            values[row] = values[a[row]] + 1
+
+
+@njit(cache=True)
+def mark_reachable(a, b, mark):
+    """Mark in place every row below a marked one; a, b: int32[n], mark: uint8[n]. Operands at or below 0 are none."""
+    for row in range(len(mark) - 1, -1, -1):
+        if mark[row]:
+            if a[row] > 0:
+                mark[a[row]] = 1
+            if b[row] > 0:
+                mark[b[row]] = 1

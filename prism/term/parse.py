@@ -1,0 +1,269 @@
+"""Read programs: a text, or a stream in bounded memory, to graphs with the place of every expression [TERMS-1]."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prism.errors import CapacityError, Location, ParseError
+from prism.ops import NULL, OPS, SUC, ZERO
+from prism.term import scan as sc
+from prism.term.complaint import Context, complaint
+from prism.term.graph import TermGraph, mark_reachable
+from prism.term.names import RESERVED, Names, reserved_names, room, with_room, words
+
+BLOCK_BYTES: Final = 1 << 20
+"""How much of a stream is read at a time, and at least how much makes one graph."""
+MAX_ROWS: Final = 1 << 30
+"""The most applications in memory at once; with the chain of the largest numeral they fit int32."""
+
+_BOM: Final = b"\xef\xbb\xbf"
+_SHOWN_BYTES: Final = 512
+"""How much of a line is kept on each side of a place, to show it."""
+_SHORTEST_HEAD: Final = min(map(len, RESERVED))
+_IS_BINARY: Final = np.zeros(256, bool)
+_IS_BINARY[[op.code for op in OPS if op.arity == 2]] = True
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Complete expressions of one source, in order; lines, columns: int64[k], where each one begins, from 1."""
+
+    graph: TermGraph
+    file: str
+    lines: NDArray[np.int64]
+    columns: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def where(self, index: int) -> str:
+        """Return FILE:LINE:COLUMN of the expression at `index`."""
+        return f"{self.file}:{self.lines[index]}:{self.columns[index]}"
+
+
+class ByteStream(Protocol):
+    """What programs are read from: a binary file, standard input, a buffer."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most `size` bytes, none at the end."""
+        ...
+
+
+def read_programs(stream: ByteStream, file: str, *, block_bytes: int = BLOCK_BYTES) -> Iterator[Program]:
+    """Yield the expressions of a stream in order, many to a graph; definitions hold to the end of the stream.
+
+    Each graph holds exactly what its expressions need. What precedes a fault is yielded before ParseError is raised,
+    so that no result depends on `block_bytes` [TERMS-7]. Memory: the definitions, one block, the longest expression.
+    Cost: linear in the source; what is kept from graph to graph is copied once every eight times its size.
+    """
+    reader = Reader(file)
+    while True:
+        block = stream.read(block_bytes)
+        try:
+            reader.feed(block, is_last=not block)
+        except ParseError:
+            if reader.n_roots:
+                yield reader.take()
+            raise
+        if reader.n_roots and (not block or reader.is_due(block_bytes)):
+            yield reader.take()
+        if not block:
+            return
+
+
+def read_text(text: str, file: str = "text") -> Program:
+    """Return all expressions of a text as one graph; ParseError at its first fault."""
+    reader = Reader(file)
+    reader.feed(text.encode(), is_last=True)
+    return reader.take()
+
+
+class Reader:
+    """Reads one source, block by block, and remembers its definitions.
+
+    After a ParseError only `take` may still be called, for the expressions before the fault.
+    """
+
+    def __init__(self, file: str, *, known: Reader | None = None, max_rows: int = MAX_ROWS) -> None:
+        """Start a source that knows the definitions of `known`, whose last source must have ended."""
+        at = np.zeros(8, np.int64)
+        at[[sc.ROWS, sc.NAMES, sc.LINE]] = 1, len(RESERVED), 1
+        rows, names = sc.Rows(*_arrays("u1 i4 i4", 1)), reserved_names()
+        if known:
+            at[[sc.ROWS, sc.NAMES]] = known._state.at[[sc.ROWS, sc.NAMES]]
+            rows = sc.Rows(*(column[: at[sc.ROWS]].copy() for column in known._state.rows))
+            names = Names(*(column.copy() for column in known._state.names))
+        frames, roots = sc.Frames(*_arrays("u1 u1 i4 i4 i8 i8", 0)), sc.Roots(*_arrays("i4 i8 i8", 0))
+        self._state = sc.State(rows, frames, roots, names, at)
+        self._file, self._max_rows = file, max_rows
+        self._is_started = False
+        self._carry = b""  # a word or character that the last block cut in two
+        self._line_before = b""  # the end of the current line's part in earlier blocks
+        self._n_bytes = 0  # read since rows were last dropped
+
+    @property
+    def n_roots(self) -> int:
+        """Complete expressions that `take` would return."""
+        return int(self._state.at[sc.ROOTS])
+
+    @property
+    def is_open(self) -> bool:
+        """Whether an expression has begun that has not ended."""
+        return bool(self._state.at[sc.DEPTH])
+
+    @property
+    def definitions(self) -> list[str]:
+        """The names defined so far, in order."""
+        return words(self._state.names, int(self._state.at[sc.NAMES]))[len(RESERVED) :]
+
+    def is_due(self, block_bytes: int) -> bool:
+        """Whether enough was read since the last `take` to pay for copying what outlives the next."""
+        return self._n_bytes >= max(block_bytes, 8 * self._n_kept)
+
+    _n_kept = 0
+
+    def feed(self, block: bytes, *, is_last: bool) -> None:
+        """Read the next part of the source; ParseError at a fault, CapacityError beyond `max_rows`."""
+        if not self._is_started:
+            self._is_started, block = True, block.removeprefix(_BOM)
+        data = self._carry + block
+        n_valid, is_invalid = _valid_utf8(data)
+        self._state = _with_room(self._state, n_valid)
+        ends = is_last or is_invalid
+        fault, begin, end = sc.scan(np.frombuffer(data, np.uint8, n_valid), ends, self._state)
+        if fault is sc.Fault.NONE and begin == n_valid and ends:
+            fault, end = self._fault_at_end(is_cut=n_valid < len(data)), begin + 1
+        if fault is not sc.Fault.NONE:
+            raise self._complaint(fault, data, begin, end)
+        if self._state.at[sc.ROWS] > self._max_rows:
+            raise CapacityError(
+                f"{self._file}: one expression and the definitions before it must fit {self._max_rows} applications, "
+                f"got more by line {self._state.at[sc.LINE]}; split the expression"
+            )
+        self._n_bytes += len(block)
+        self._line_before = self._before(data, begin)
+        self._carry = data[begin:]
+        self._state.at[sc.LINE_START] -= begin
+
+    def take(self) -> Program:
+        """Return the complete expressions read since the last call, and drop what nothing refers to any more."""
+        state, count = self._state, self.n_roots
+        refs, lines, columns = (column[:count].copy() for column in state.roots)
+        program = Program(_graph(_live(state), refs), self._file, lines, columns)
+        state.at[sc.ROOTS] = 0
+        self._state = _pruned(state)
+        self._n_kept, self._n_bytes = int(self._state.at[sc.ROWS]), 0
+        return program
+
+    def _fault_at_end(self, *, is_cut: bool) -> sc.Fault:
+        if is_cut:
+            return sc.Fault.ENCODING
+        return sc.Fault.UNCLOSED if self.is_open else sc.Fault.NONE
+
+    def _before(self, data: bytes, begin: int) -> bytes:
+        """Return the last bytes of the line that ends at `begin`."""
+        part = data[max(0, begin - _SHOWN_BYTES) : begin]
+        if begin < _SHOWN_BYTES:
+            part = self._line_before + part
+        return part[part.rfind(b"\n") + 1 :][-_SHOWN_BYTES:]
+
+    def _complaint(self, fault: sc.Fault, data: bytes, begin: int, end: int) -> ParseError:
+        state, at = self._state, self._state.at
+        before = self._before(data, begin).decode(errors="replace")
+        after = data[begin : begin + _SHOWN_BYTES].partition(b"\n")[0].rstrip(b"\r").decode(errors="replace")
+        column = int(begin - at[sc.LINE_START] - at[sc.WIDE] + 1)
+        where = Location(self._file, int(at[sc.LINE]), column, before + after, column - 1 - len(before))
+        found = after[:1].encode() if fault is sc.Fault.CHARACTER else data[begin:end]
+        names = (*RESERVED, *self.definitions)
+        head, arity, operands, opened = "", 0, 0, ""
+        if self.is_open:
+            top = at[sc.DEPTH] - 1
+            index = int(state.frames.head[top])
+            head = RESERVED[index] if index < len(RESERVED) else ""
+            arity, operands = int(sc.ARITY[index]), int(state.frames.count[top])
+            opened = f"{self._file}:{state.frames.line[top]}:{state.frames.column[top]}"
+        return complaint(fault, where, Context(found, head, arity, operands, opened, names[len(RESERVED) :]))
+
+
+def _arrays(dtypes: str, length: int) -> Iterator[NDArray]:
+    return (np.zeros(length, dtype) for dtype in dtypes.split())
+
+
+def _valid_utf8(data: bytes) -> tuple[int, bool]:
+    """Return how many bytes are UTF-8, and whether an invalid one follows (rather than a character cut in two)."""
+    if data.isascii():
+        return len(data), False
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        return error.start, error.reason != "unexpected end of data"
+    return len(data), False
+
+
+def _with_room(state: sc.State, n_bytes: int) -> sc.State:
+    """Return the state with room for whatever `n_bytes` can hold."""
+    depth, n_names, at = int(state.at[sc.DEPTH]), int(state.at[sc.NAMES]), state.at
+    opened = n_bytes // (_SHORTEST_HEAD + 1) + 2
+    closed = min(n_bytes, depth + opened)
+    return sc.State(
+        sc.Rows(*(room(column, at[sc.ROWS] + closed) for column in state.rows)),
+        sc.Frames(*(room(column, depth + opened) for column in state.frames)),
+        sc.Roots(*(room(column, at[sc.ROOTS] + n_bytes // 2 + 2) for column in state.roots)),
+        with_room(state.names, n_names, opened, n_bytes),
+        at,
+    )
+
+
+def _live(state: sc.State) -> sc.Rows:
+    return sc.Rows(*(column[: state.at[sc.ROWS]] for column in state.rows))
+
+
+def _pruned(state: sc.State) -> sc.State:
+    """Return the state without the rows that neither a definition nor an open expression needs."""
+    n_names, depth = state.at[sc.NAMES], state.at[sc.DEPTH]
+    kept = (state.names.ref[:n_names], state.frames.first[:depth], state.frames.second[:depth])
+    rows, number = _needed(_live(state), np.concatenate(kept))
+    for refs in kept:
+        refs[:] = _renumbered(refs, number)
+    state.at[sc.ROWS] = len(rows.op)
+    return state._replace(rows=rows)
+
+
+def _needed(rows: sc.Rows, refs: NDArray[np.int32]) -> tuple[sc.Rows, NDArray[np.int32]]:
+    """Return the rows that `refs` reach, and the new number of every old one of them."""
+    mark = np.zeros(len(rows.op), np.uint8)
+    mark[refs[refs > 0]] = 1
+    mark_reachable(rows.a, rows.b, mark)
+    mark[0] = 1
+    number = np.cumsum(mark, dtype=np.int32) - np.int32(1)
+    op, a, b = (column[mark.view(bool)] for column in rows)
+    return sc.Rows(op, _renumbered(a, number), _renumbered(b, number)), number
+
+
+def _renumbered(refs: NDArray[np.int32], number: NDArray[np.int32]) -> NDArray[np.int32]:
+    return np.where(refs > 0, number[np.maximum(refs, 0)], refs)
+
+
+def _graph(rows: sc.Rows, refs: NDArray[np.int32]) -> TermGraph:
+    """Return the terms that `refs` stand for: NULL, ZERO, one chain of suc for all numerals, then the applications."""
+    rows, number = _needed(rows, refs)
+    refs = _renumbered(refs, number)
+    op, a, b = (column[1:] for column in rows)
+    longest = -int(min(a.min(initial=0), b.min(initial=0), refs.min(initial=0)))
+
+    def placed(refs: NDArray[np.int32]) -> NDArray[np.int32]:
+        return np.where(refs > 0, refs + np.int32(longest + 1), np.int32(1) - refs)
+
+    chain = np.arange(longest + 2, dtype=np.int32) - np.int32(1)
+    chain[:2] = NULL.code
+    return TermGraph(
+        np.concatenate((np.array([NULL.code, ZERO.code], np.uint8), np.full(longest, SUC.code, np.uint8), op)),
+        np.concatenate((chain, placed(a))),
+        np.concatenate((np.zeros_like(chain), np.where(_IS_BINARY[op], placed(b), np.int32(NULL.code)))),
+        placed(refs),
+    )
