@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prism.status import Status
+
+if TYPE_CHECKING:
+    import jax
+
+_Array = TypeVar("_Array", NDArray[Any], "jax.Array")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +39,8 @@ class KeyLayout:
         ids = self.max_id + 1
         return (capacity, Status.OOM) if capacity < ids else (ids, Status.CORRUPT)
 
-    def pack(self, op: NDArray, a: NDArray, b: NDArray) -> NDArray[np.uint64]:
-        """Pack nodes whose operands fit [LEDGER-2]; injective on them. Shapes: any, broadcast together."""
+    def pack(self, op: _Array, a: _Array, b: _Array) -> _Array:
+        """Pack nodes whose operands fit into uint64 [LEDGER-2]; injective on them. Shapes: any, broadcast together."""
         bits = np.uint64(self.id_bits)
         word = op.astype(np.uint64) << bits | a.astype(np.uint64)
         return word << bits | b.astype(np.uint64)
