@@ -6,6 +6,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from prism.arena.store import Arena
+from prism.arena.swizzle import gather
+from prism.ops import NULL
 
 
 def inverse(perm: Array) -> Array:
@@ -14,10 +16,19 @@ def inverse(perm: Array) -> Array:
     return jnp.zeros(n, jnp.int32).at[perm].set(jnp.arange(n, dtype=jnp.int32), unique_indices=True)
 
 
-def apply(arena: Arena, perm: Array) -> Arena:
+def apply(arena: Arena, perm: Array, *, swizzle: str = "jax") -> Arena:
     """Move slot `perm[i]` to slot i, for every i, and let every pointer and every root follow [ARENA-2].
 
-    `perm` keeps slots 0 and 1, so NULL stays NULL and ZERO stays ZERO.
+    `perm` keeps slots 0 and 1, so NULL stays NULL and ZERO stays ZERO. `swizzle` is one of `SWIZZLES`; it does not
+    change the outcome. `used` shrinks to the last slot that holds a node.
     """
     to = inverse(perm)
-    return arena._replace(op=arena.op[perm], a=to[arena.a[perm]], b=to[arena.b[perm]], roots=to[arena.roots])
+    op = gather(arena.op, perm, swizzle=swizzle)
+    slots = jnp.arange(op.shape[0], dtype=jnp.int32)
+    return Arena(
+        op=op,
+        a=gather(to, gather(arena.a, perm, swizzle=swizzle), swizzle=swizzle),
+        b=gather(to, gather(arena.b, perm, swizzle=swizzle), swizzle=swizzle),
+        used=jnp.max(jnp.where(op == NULL.code, 0, slots)) + 1,
+        roots=to[arena.roots],
+    )
