@@ -1,0 +1,154 @@
+"""What a state primitive asks of memory, free of JAX's own data structures.
+
+Positions of operands stand for their values, so that one decoded access serves the evaluator and the code generator.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """The value of operand number `position` of the equation."""
+
+    position: int
+
+
+Scalar = int | Operand
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """`size` elements of one dimension from `start`, `stride` apart."""
+
+    start: Scalar
+    size: Scalar
+    stride: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """One item a dimension: a `Span`, an int, or an operand that is an integer scalar or array."""
+
+    items: tuple[Span | Scalar, ...]
+    shape: tuple[int, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether the index selects everything in place."""
+        return all(
+            isinstance(item, Span) and item == Span(0, extent)
+            for item, extent in zip(self.items, self.shape, strict=True)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reshape:
+    """The same elements, in row-major order, under another shape."""
+
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Transpose:
+    """The axes in another order."""
+
+    permutation: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bitcast:
+    """The same bits under another element type; the second axis from the end shrinks or grows."""
+
+    dtype: np.dtype[Any]
+
+
+Transform = Index | Reshape | Transpose | Bitcast
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A reference operand seen through transforms, the first applied first."""
+
+    ref: Operand
+    transforms: tuple[Transform, ...] = ()
+
+
+Combine = Literal["set", "add", "max", "min", "and", "or", "xor", "cas"]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Read a place; where `mask` is false the result is `other`, and nothing is read."""
+
+    place: Place
+    mask: Operand | None = None
+    other: Operand | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Combine `value` into a place, where `mask` holds; the result, if any, is the old value.
+
+    `atomic` stores of several grid steps to one element do not race. `compare` is the expected value of a
+    compare-and-swap.
+    """
+
+    place: Place
+    value: Operand
+    mask: Operand | None = None
+    combine: Combine = "set"
+    atomic: bool = False
+    compare: Operand | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Start an asynchronous copy; `signal` counts its elements when it is done, `sent` when the source is free."""
+
+    source: Place
+    target: Place
+    signal: Place
+    sent: Place | None
+    device: Any
+    add: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CopyWait:
+    """Wait until a copy as large as `target` has signalled."""
+
+    target: Place
+    signal: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Add `amount` to a semaphore."""
+
+    semaphore: Place
+    amount: Operand
+    device: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait until a semaphore reaches `amount`, then subtract it if `decrement`."""
+
+    semaphore: Place
+    amount: Operand
+    decrement: Operand | None
+
+
+@dataclass(frozen=True, slots=True)
+class Inspect:
+    """Read a semaphore's value."""
+
+    semaphore: Place
+
+
+Access = Load | Store | Copy | CopyWait | Signal | Wait | Inspect

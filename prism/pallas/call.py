@@ -1,0 +1,110 @@
+"""One kernel call, free of JAX's own data structures: the grid, the blocks, the memory, and what runs in parallel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+DimKind = Literal["blocked", "element", "squeezed"]
+Backend = Literal["sequential", "parallel"]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockDim:
+    """One dimension of a block: how its index counts, its extent, and the padding that the call asks for."""
+
+    kind: DimKind
+    size: int
+    padding: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """How one operand is cut into blocks.
+
+    `index_map` is a jaxpr from the grid indices and the prefetched references to one block index a dimension; `space`
+    is the name of the memory space.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    dims: tuple[BlockDim, ...]
+    index_map: Any
+    space: str
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Extents of the block in the array, squeezed dimensions included."""
+        return tuple(dim.size for dim in self.dims)
+
+    @property
+    def squeezed(self) -> tuple[bool, ...]:
+        """Which dimensions the kernel does not see."""
+        return tuple(dim.kind == "squeezed" for dim in self.dims)
+
+    @property
+    def ref_shape(self) -> tuple[int, ...]:
+        """The shape that the kernel sees."""
+        return tuple(dim.size for dim in self.dims if dim.kind != "squeezed")
+
+    @property
+    def padding(self) -> tuple[tuple[int, int], ...]:
+        """Elements added before and after the array, so that every block is whole."""
+        result = []
+        for extent, dim in zip(self.shape, self.dims, strict=True):
+            low, high = dim.padding
+            extent = extent + low + high
+            result.append((low, high + (-extent % dim.size if dim.size else 0)))
+        return tuple(result)
+
+    @property
+    def whole(self) -> bool:
+        """Whether one block is the whole array."""
+        return self.ref_shape == self.shape
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A scratch operand: its name, shape, and element type; semaphores count in int32."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    semaphore: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A `pallas_call` as the interpreter sees it.
+
+    Operands come as `dynamic grid bounds, prefetched, inputs`; the kernel's references as
+    `prefetched, inputs, outputs, scratch`. A grid extent of None is dynamic. `aliases` are pairs of a position among
+    prefetched and inputs, and of an output. `parallel` says of each grid axis whether its steps may run in any order;
+    `vmapped` axes are not seen by `program_id`. `axis_names` names grid axes.
+    """
+
+    name: str
+    jaxpr: Any
+    grid: tuple[int | None, ...]
+    prefetched: tuple[Memory, ...]
+    inputs: tuple[Block, ...]
+    outputs: tuple[Block, ...]
+    scratch: tuple[Memory, ...]
+    aliases: tuple[tuple[int, int], ...]
+    parallel: tuple[bool, ...]
+    vmapped: tuple[int, ...]
+    axis_names: tuple[Any, ...]
+    shares_aliases: bool
+
+    @property
+    def visible_axes(self) -> tuple[int, ...]:
+        """Grid axes in the numbering of `program_id`."""
+        return tuple(axis for axis in range(len(self.grid)) if axis not in self.vmapped)
+
+    @property
+    def dynamic_bounds(self) -> int:
+        """How many grid extents are operands."""
+        return sum(extent is None for extent in self.grid)

@@ -1,0 +1,452 @@
+"""Every use of private JAX, for jax 0.10.2 and the 0.11 and 0.12 lines; nothing else in this package imports it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax._src import config, debugging, pjit, source_info_util, state, tree_util
+from jax._src import core as jax_core
+from jax._src.interpreters import mlir
+from jax._src.pallas import core as pallas_core
+from jax._src.pallas import pallas_call
+from jax._src.state import indexing
+from jax._src.state import types as state_types
+
+from prism.pallas.access import (
+    Access,
+    Bitcast,
+    Copy,
+    CopyWait,
+    Index,
+    Inspect,
+    Load,
+    Operand,
+    Place,
+    Reshape,
+    Signal,
+    Span,
+    Store,
+    Transform,
+    Transpose,
+    Wait,
+)
+from prism.pallas.call import Block, BlockDim, Call, Memory
+from prism.pallas.errors import UNKNOWN_SITE, KernelSite, UnsupportedError
+from prism.pallas.params import InterpretParams
+
+Literal = jax_core.Literal
+_SEMAPHORE_COUNT = np.dtype(np.int32)
+
+
+def open_jaxpr(jaxpr: Any) -> tuple[Any, Sequence[Any]]:
+    """Return a jaxpr with its constants; from 0.11 on, closed jaxprs are jaxprs."""
+    inner = getattr(jaxpr, "jaxpr", jaxpr)
+    return inner, getattr(jaxpr, "consts", ())
+
+
+def is_dropped(var: Any) -> bool:
+    """Whether an equation's result is unused."""
+    return isinstance(var, jax_core.DropVar)
+
+
+def is_ref(var: Any) -> bool:
+    """Whether a variable is a reference to memory."""
+    return isinstance(var.aval, state.AbstractRef)
+
+
+def site_of(equation: Any) -> KernelSite:
+    """Return where in the user's source an equation was traced."""
+    frame = source_info_util.user_frame(equation.source_info.traceback)
+    if frame is None:
+        return UNKNOWN_SITE
+    return KernelSite(frame.file_name, frame.start_line, frame.function_name)
+
+
+def function_site(jaxpr: Any) -> KernelSite:
+    """Return where the function was defined of which a jaxpr is the trace."""
+    inner, _ = open_jaxpr(jaxpr)
+    text = inner.debug_info.func_src_info or ""
+    name, _, place = text.rpartition(" at ")
+    file, _, line = place.rpartition(":")
+    return KernelSite(file, int(line), name) if line.isdigit() else UNKNOWN_SITE
+
+
+def cpu_position(platforms: Sequence[Any]) -> int:
+    """Return which branch of a platform-dependent choice serves the CPU; None is the default branch."""
+    for position, group in enumerate(platforms):
+        if group is None or "cpu" in group:
+            return position
+    return len(platforms) - 1
+
+
+def format_debug(parameters: dict[str, Any], operands: Sequence[Any]) -> str:
+    """Return the text of a `debug_print`."""
+    text: list[str] = []
+
+    def show(*args: Any, **named: Any) -> None:
+        fmt = parameters["fmt"]
+        if parameters["has_placeholders"]:
+            text.append(fmt.format(*args, **named))
+        else:
+            text.append(" ".join((fmt, *(str(a) for a in args))))
+
+    debugging._make_flat_callback(parameters["in_tree"], show, parameters["static_args"])(*operands)
+    return text[0]
+
+
+def scan_parts(parameters: dict[str, Any]) -> tuple[int, int]:
+    """Return the numbers of constants and of carried values of a `scan`."""
+    if "num_consts" in parameters:
+        return parameters["num_consts"], parameters["num_carry"]
+    consts, carry, _ = parameters["ft_in"]
+    return len(consts), len(carry)
+
+
+def element_type(dtype: Any) -> np.dtype[Any]:
+    """Return the NumPy type of an element; semaphores count in int32."""
+    if is_semaphore(dtype):
+        return _SEMAPHORE_COUNT
+    if jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key):
+        return np.dtype(np.uint32)
+    return np.dtype(dtype)
+
+
+def is_semaphore(dtype: Any) -> bool:
+    """Whether an element type is one of Pallas's semaphores."""
+    return isinstance(dtype, pallas_core.AbstractSemaphoreTy)
+
+
+def shape_of(var: Any) -> tuple[int, ...]:
+    """Return the shape of a variable, a literal or a reference; effects tokens and keys have none."""
+    return tuple(int(n) for n in getattr(var.aval, "shape", ()))
+
+
+def to_numpy(array: Any) -> Any:
+    """Return a host view of an array; keys become their words."""
+    if jax.dtypes.issubdtype(array.dtype, jax.dtypes.extended):
+        return np.asarray(jax.random.key_data(array))
+    return np.asarray(array)
+
+
+def to_jax(array: Any, aval: Any) -> jax.Array:
+    """Return a device array of a result."""
+    del aval
+    return jax.device_put(array)
+
+
+# Memory accesses
+
+
+def decode(equation: Any) -> Access:
+    """Return what a state primitive asks for; operands are named by position."""
+    operands = [Operand(k) for k in range(len(equation.invars))]
+    return _DECODERS[equation.primitive.name](equation, operands)
+
+
+def _place(ref: Any, transforms: Any, equation: Any) -> Place:
+    return Place(ref, tuple(_transform(t, equation) for t in transforms or ()))
+
+
+def _place_of(view: Any, equation: Any) -> Place:
+    if isinstance(view, state_types.TransformedRef):
+        return _place(view.ref, view.transforms, equation)
+    return Place(view)
+
+
+def _transform(transform: Any, equation: Any) -> Transform:
+    match transform:
+        case indexing.NDIndexer():
+            items = tuple(
+                Span(item.start, item.size, item.stride) if isinstance(item, indexing.Slice) else item
+                for item in transform.indices
+            )
+            return Index(items, tuple(transform.shape))
+        case state_types.ReshapeTransform():
+            return Reshape(tuple(transform.shape))
+        case state_types.BitcastTransform():
+            return Bitcast(np.dtype(transform.dtype))
+        case state_types.TransposeTransform():
+            return Transpose(tuple(transform.permutation))
+        case _:
+            raise UnsupportedError(f"the reference transform {type(transform).__name__}", site_of(equation))
+
+
+def _decode_get(equation: Any, operands: list[Operand]) -> Access:
+    ref, *rest = operands
+    return Load(_place(ref, tree_util.tree_unflatten(equation.params["tree"], rest), equation))
+
+
+def _decode_swap(equation: Any, operands: list[Operand]) -> Access:
+    ref, value, *rest = operands
+    return Store(_place(ref, tree_util.tree_unflatten(equation.params["tree"], rest), equation), value)
+
+
+def _decode_add(equation: Any, operands: list[Operand]) -> Access:
+    ref, value, *rest = operands
+    place = _place(ref, tree_util.tree_unflatten(equation.params["tree"], rest), equation)
+    return Store(place, value, combine="add")
+
+
+def _decode_masked_load(equation: Any, operands: list[Operand]) -> Access:
+    ref, transforms, mask, other = equation.params["args_tree"].unflatten(operands)
+    return Load(_place(ref, transforms, equation), mask, other)
+
+
+def _decode_masked_swap(equation: Any, operands: list[Operand]) -> Access:
+    ref, transforms, value, mask = equation.params["args_tree"].unflatten(operands)
+    return Store(_place(ref, transforms, equation), value, mask)
+
+
+def _decode_atomic(equation: Any, operands: list[Operand]) -> Access:
+    ref, transforms, value, mask = equation.params["args_tree"].unflatten(operands)
+    kind = equation.params["atomic_type"].value
+    combine = "set" if kind == "xchg" else kind
+    return Store(_place(ref, transforms, equation), value, mask, combine, atomic=True)
+
+
+def _decode_compare_swap(equation: Any, operands: list[Operand]) -> Access:
+    del equation
+    ref, expected, value = operands
+    return Store(Place(ref), value, combine="cas", atomic=True, compare=expected)
+
+
+def _decode_copy(equation: Any, operands: list[Operand]) -> Access:
+    source, target, signal, sent, device = equation.params["tree"].unflatten(operands)
+    return Copy(
+        _place_of(source, equation),
+        _place_of(target, equation),
+        _place_of(signal, equation),
+        None if sent is None else _place_of(sent, equation),
+        device,
+        bool(equation.params.get("add", False)),
+    )
+
+
+def _decode_copy_wait(equation: Any, operands: list[Operand]) -> Access:
+    _, target, signal, _, _ = equation.params["tree"].unflatten(operands)
+    return CopyWait(_place_of(target, equation), _place_of(signal, equation))
+
+
+def _decode_signal(equation: Any, operands: list[Operand]) -> Access:
+    ref, transforms, amount, device, _ = equation.params["args_tree"].unflatten(operands)
+    return Signal(_place(ref, transforms, equation), amount, device)
+
+
+def _decode_wait(equation: Any, operands: list[Operand]) -> Access:
+    ref, transforms, amount, decrement = equation.params["args_tree"].unflatten(operands)
+    return Wait(_place(ref, transforms, equation), amount, decrement)
+
+
+def _decode_inspect(equation: Any, operands: list[Operand]) -> Access:
+    ref, transforms = equation.params["args_tree"].unflatten(operands)
+    return Inspect(_place(ref, transforms, equation))
+
+
+_DECODERS: dict[str, Callable[[Any, list[Operand]], Access]] = {
+    "get": _decode_get,
+    "swap": _decode_swap,
+    "addupdate": _decode_add,
+    "masked_load": _decode_masked_load,
+    "masked_swap": _decode_masked_swap,
+    "atomic_rmw": _decode_atomic,
+    "atomic_cas": _decode_compare_swap,
+    "dma_start": _decode_copy,
+    "dma_wait": _decode_copy_wait,
+    "semaphore_signal": _decode_signal,
+    "semaphore_wait": _decode_wait,
+    "semaphore_read": _decode_inspect,
+}
+STATE_PRIMITIVES = frozenset(_DECODERS)
+
+
+# Kernel calls
+
+
+def describe(parameters: dict[str, Any]) -> Call:
+    """Return a `pallas_call` equation's parameters as a `Call`."""
+    mapping, jaxpr = parameters["grid_mapping"], parameters["jaxpr"]
+    kernel, _ = open_jaxpr(jaxpr)
+    debug = kernel.debug_info
+    names = _ref_names(kernel)
+    prefetched = len(kernel.invars[mapping.slice_index_ops])
+    blocks = [
+        _block(names[prefetched + k], block, kernel.invars[prefetched + k])
+        for k, block in enumerate(mapping.block_mappings)
+    ]
+    scratch = kernel.invars[mapping.slice_scratch_ops]
+    grid = tuple(None if pallas_core.is_dynamic_dim(n) or not isinstance(n, int) else int(n) for n in mapping.grid)
+    backend, parallel = _semantics(parameters, mapping)
+    return Call(
+        name=parameters.get("name") or debug.func_name,
+        jaxpr=jaxpr,
+        grid=grid,
+        prefetched=tuple(_memory(name, var) for name, var in zip(names, kernel.invars[:prefetched], strict=False)),
+        inputs=tuple(blocks[: mapping.num_inputs]),
+        outputs=tuple(blocks[mapping.num_inputs :]),
+        scratch=tuple(
+            _memory(name, var) for name, var in zip(names[len(names) - len(scratch) :], scratch, strict=True)
+        ),
+        aliases=tuple(parameters["input_output_aliases"]),
+        parallel=parallel,
+        vmapped=tuple(mapping.vmapped_dims),
+        axis_names=tuple(mapping.grid_names or ()),
+        shares_aliases=backend == "gpu",
+    )
+
+
+def _ref_names(kernel: Any) -> list[str]:
+    names = list(kernel.debug_info.arg_names or ())
+    return [str(names[k]) if k < len(names) and names[k] is not None else f"ref{k}" for k in range(len(kernel.invars))]
+
+
+def _memory(name: str, var: Any) -> Memory:
+    aval = var.aval
+    dtype = getattr(aval, "dtype", None)
+    return Memory(name, shape_of(var), element_type(dtype), is_semaphore(dtype))
+
+
+def _block(name: str, mapping: Any, var: Any) -> Block:
+    aval = mapping.array_aval
+    space = getattr(var.aval, "memory_space", None)
+    return Block(
+        name,
+        tuple(int(n) for n in aval.shape),
+        element_type(aval.dtype),
+        tuple(_block_dim(dim) for dim in mapping.block_shape),
+        mapping.index_map_jaxpr,
+        str(space),
+    )
+
+
+def _block_dim(dim: Any) -> BlockDim:
+    match dim:
+        case pallas_core.Squeezed():
+            return BlockDim("squeezed", 1)
+        case pallas_core.Element():
+            return BlockDim("element", int(dim.block_size), tuple(dim.padding))
+        case pallas_core.Blocked():
+            return BlockDim("blocked", int(dim.block_size))
+        case _:
+            raise UnsupportedError(f"the block dimension {type(dim).__name__}", UNKNOWN_SITE)
+
+
+def _semantics(parameters: dict[str, Any], mapping: Any) -> tuple[str, tuple[bool, ...]]:
+    """Return the kind of device that the call declares, and which grid axes run in any order."""
+    rank, compiler = len(mapping.grid), parameters["compiler_params"]
+    module = type(compiler).__module__
+    if "triton" in module or "mosaic_gpu" in module:
+        return "gpu", (True,) * rank
+    declared = tuple(getattr(compiler, "dimension_semantics", None) or ())
+    parallel = ["parallel" in str(getattr(kind, "value", kind)).lower() for kind in declared]
+    seen = iter(parallel)
+    # Semantics are declared for the axes the user wrote; a vmapped axis is parallel by construction.
+    return "tpu", tuple(True if k in mapping.vmapped_dims else next(seen, False) for k in range(rank))
+
+
+# Rerouting
+
+
+def active_params() -> InterpretParams | None:
+    """Return the parameters of the innermost `interpret()` context of this thread."""
+    value = config.pallas_tpu_interpret_mode_context_manager.value
+    return value if isinstance(value, InterpretParams) else None
+
+
+@contextlib.contextmanager
+def force(params: InterpretParams) -> Iterator[None]:
+    """Make `params` the interpret parameters of every call; they are part of JAX's trace and jit cache keys."""
+    setting = config.pallas_tpu_interpret_mode_context_manager
+    previous = setting.swap_local(params)
+    try:
+        yield
+    finally:
+        setting.set_local(previous)
+
+
+def params_of(parameters: dict[str, Any]) -> InterpretParams | None:
+    """Return the parameters under which a call is ours: of the context, or its own `interpret=`."""
+    own = parameters["interpret"]
+    return active_params() or (own if isinstance(own, InterpretParams) else None)
+
+
+Handler = Callable[..., Any]
+
+
+def install(eager: Handler, staged: Handler, blame: Callable[[], Exception | None]) -> None:
+    """Route calls that are ours to `eager(params, call parameters, *arrays)` and `staged(...)`; others are untouched.
+
+    `eager` gets concrete arrays, outside of any jit or in a jit that wraps nothing but the call; `staged` gets tracers
+    of a program that is being lowered. When a compiled program fails, `blame` says what our callback raised.
+    """
+    stock_lowering, stock_call, stock_jit = (
+        pallas_call._pallas_call_lowering,
+        pallas_call._pallas_call_impl,
+        pjit._pjit_call_impl_python,
+    )
+
+    def lower(ctx: Any, *nodes: Any, **parameters: Any) -> Any:
+        params = params_of(parameters)
+        if params is None:
+            return stock_lowering(ctx, *nodes, **parameters)
+        rule = mlir.lower_fun(lambda *args: staged(params, parameters, *args), multiple_results=True)
+        return rule(ctx, *nodes)
+
+    def call(*args: Any, **parameters: Any) -> Any:
+        params = params_of(parameters)
+        if params is None or any(isinstance(a, jax_core.Tracer) for a in args):
+            return stock_call(*args, **parameters)
+        return eager(params, parameters, *args)
+
+    def jit(*args: Any, **parameters: Any) -> Any:
+        jaxpr, consts = open_jaxpr(parameters["jaxpr"])
+        if _wraps_our_call(jaxpr):
+            # No executable is returned, so that JAX's C++ dispatch does not remember this program.
+            return jax_core.eval_jaxpr(jaxpr, consts, *args), None, None, []
+        if not _holds_our_call(jaxpr):
+            return stock_jit(*args, **parameters)
+        try:
+            results, _, profiler, const_args = stock_jit(*args, **parameters)
+            jax.block_until_ready(results)
+        except jax.errors.JaxRuntimeError as error:
+            raise blame() or error from None
+        return results, None, profiler, const_args
+
+    # `mpmd` (pl.kernel, core_map) looks the lowering up by attribute; `pallas_call` itself through the registry.
+    pallas_call._pallas_call_lowering = lower
+    mlir.register_lowering(pallas_call.pallas_call_p, lower)
+    pallas_call.pallas_call_p.def_impl(call)
+    pjit._pjit_call_impl_python = jit
+
+
+def is_call(equation: Any) -> bool:
+    """Whether an equation is a `pallas_call`."""
+    return equation.primitive is pallas_call.pallas_call_p
+
+
+def _is_ours(equation: Any) -> bool:
+    return "interpret" in equation.params and params_of(equation.params) is not None
+
+
+def _wraps_our_call(jaxpr: Any) -> bool:
+    """Whether a jitted program is one Pallas call of ours and the reshapes around it: it then needs no XLA."""
+    calls = [equation for equation in jaxpr.eqns if is_call(equation)]
+    if len(calls) != 1 or not _is_ours(calls[0]):
+        return False
+    return all(is_call(e) or e.primitive.name in _AROUND_A_CALL for e in jaxpr.eqns)
+
+
+def _holds_our_call(jaxpr: Any) -> bool:
+    """Whether a Pallas call of ours is anywhere in a program."""
+    return any(
+        _is_ours(equation) or any(_holds_our_call(sub) for sub in jax_core.jaxprs_in_params(equation.params))
+        for equation in jaxpr.eqns
+    )
+
+
+_AROUND_A_CALL = frozenset(
+    ("reshape", "broadcast_in_dim", "transpose", "squeeze", "slice", "convert_element_type", "pjit", "jit", "moveaxis")
+)

@@ -1,0 +1,235 @@
+"""Debug mode: a kernel's jaxpr evaluated equation by equation on NumPy arrays and stateful references.
+
+It is the definition of what a kernel means; the other modes are tested against it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from prism.pallas import compat, state
+from prism.pallas.errors import KernelSite, UnsupportedError
+from prism.pallas.memory import Machine, Ref
+from prism.pallas.params import TraceEvent
+from prism.pallas.primitives import TABLE, Aval, Site
+
+Values = list[Any]
+
+
+@dataclass(slots=True)
+class Environment:
+    """What an evaluation may refer to besides its variables.
+
+    `grid` holds extents and `step` the indices of the visible grid axes, `axes` the names of grid axes. `watch` is
+    called after every equation.
+    """
+
+    machine: Machine
+    extents: tuple[int, ...] = ()
+    indices: tuple[int, ...] = ()
+    axes: dict[Any, int] = field(default_factory=dict)
+    watch: Callable[[TraceEvent], None] | None = None
+    call: Callable[[dict[str, Any], Values], Values] | None = None
+    compiled: dict[int, Any] = field(default_factory=dict)
+
+
+def evaluate(jaxpr: Any, consts: Sequence[Any], args: Sequence[Any], env: Environment) -> Values:
+    """Evaluate a jaxpr; references are `Ref`s and are changed in place."""
+    values: dict[Any, Any] = dict(zip(jaxpr.constvars, consts, strict=True))
+    values.update(zip(jaxpr.invars, args, strict=True))
+
+    def read(atom: Any) -> Any:
+        return _literal(atom) if isinstance(atom, compat.Literal) else values[atom]
+
+    for equation in jaxpr.eqns:
+        results = _evaluate_equation(equation, [read(v) for v in equation.invars], env)
+        values.update(zip(equation.outvars, results, strict=True))
+        if env.watch is not None:
+            _report(equation, results, env)
+    return [read(v) for v in jaxpr.outvars]
+
+
+def _literal(atom: Any) -> Any:
+    return np.asarray(atom.val).astype(compat.element_type(atom.aval.dtype))[()]
+
+
+def _report(equation: Any, results: Values, env: Environment) -> None:
+    event = TraceEvent(compat.site_of(equation), env.machine.step, equation.primitive.name, tuple(results))
+    assert env.watch is not None
+    env.watch(event)
+
+
+def _evaluate_equation(equation: Any, operands: Values, env: Environment) -> Values:
+    name = equation.primitive.name
+    structured = _STRUCTURED.get(name)
+    if structured is not None:
+        return structured(equation, operands, env)
+    if name in compat.STATE_PRIMITIVES:
+        env.machine.site = compat.site_of(equation)
+        return state.perform(compat.decode(equation), operands, [compat.is_dropped(v) for v in equation.outvars])
+    function = env.compiled.get(id(equation))
+    if function is None:
+        function = env.compiled[id(equation)] = compile_equation(equation)
+    result = function(*operands)
+    return list(result) if equation.primitive.multiple_results else [result]
+
+
+def compile_equation(equation: Any) -> Callable[..., Any]:
+    """Return a function of one equation's operands, from the primitive table."""
+    rule = TABLE.get(equation.primitive.name)
+    if rule is None:
+        raise UnsupportedError(f"the primitive {equation.primitive.name}", compat.site_of(equation))
+    scope: dict[str, Any] = {"np": np}
+
+    def bind(value: object, hint: str) -> str:
+        name = f"_{hint}{len(scope)}"
+        scope[name] = value
+        return name
+
+    names = tuple(f"x{k}" for k in range(len(equation.invars)))
+    site = Site(equation.params, avals(equation.invars), avals(equation.outvars), names, bind)
+    return eval(f"lambda {', '.join(names)}: {rule.emit(site)}", scope)
+
+
+def avals(variables: Sequence[Any]) -> tuple[Aval, ...]:
+    """Return shapes and element types of variables."""
+    return tuple(Aval(compat.shape_of(v), compat.element_type(v.aval.dtype)) for v in variables)
+
+
+def _inline(jaxpr: Any, operands: Values, env: Environment) -> Values:
+    inner, consts = compat.open_jaxpr(jaxpr)
+    return evaluate(inner, consts, operands, env)
+
+
+def _call(parameter: str) -> Callable[[Any, Values, Environment], Values]:
+    return lambda equation, operands, env: _inline(equation.params[parameter], operands, env)
+
+
+def _cond(equation: Any, operands: Values, env: Environment) -> Values:
+    which, *rest = operands
+    branches = equation.params["branches"]
+    return _inline(branches[min(max(int(which), 0), len(branches) - 1)], rest, env)
+
+
+def _while(equation: Any, operands: Values, env: Environment) -> Values:
+    parameters = equation.params
+    for_cond, for_body = parameters["cond_nconsts"], parameters["body_nconsts"]
+    cond_consts, body_consts = operands[:for_cond], operands[for_cond : for_cond + for_body]
+    carry = operands[for_cond + for_body :]
+    while bool(_inline(parameters["cond_jaxpr"], [*cond_consts, *carry], env)[0]):
+        carry = _inline(parameters["body_jaxpr"], [*body_consts, *carry], env)
+    return carry
+
+
+def _scan(equation: Any, operands: Values, env: Environment) -> Values:
+    parameters = equation.params
+    for_consts, for_carry = compat.scan_parts(parameters)
+    consts, carry = operands[:for_consts], operands[for_consts : for_consts + for_carry]
+    rows = operands[for_consts + for_carry :]
+    length = parameters["length"]
+    stacked = [np.empty(compat.shape_of(v), compat.element_type(v.aval.dtype)) for v in equation.outvars[for_carry:]]
+    for k in reversed(range(length)) if parameters["reverse"] else range(length):
+        results = _inline(parameters["jaxpr"], [*consts, *carry, *(x[k] for x in rows)], env)
+        carry = results[:for_carry]
+        for into, value in zip(stacked, results[for_carry:], strict=True):
+            into[k] = value
+    return [*carry, *stacked]
+
+
+def _run_scoped(equation: Any, operands: Values, env: Environment) -> Values:
+    inner, _ = compat.open_jaxpr(equation.params["jaxpr"])
+    return evaluate(inner, operands, [scratch(v, f"scratch{k}", env.machine) for k, v in enumerate(inner.invars)], env)
+
+
+def scratch(var: Any, name: str, machine: Machine) -> Ref:
+    """Allocate a reference that nobody has written; semaphores start at 0."""
+    dtype, shape = compat.element_type(var.aval.dtype), compat.shape_of(var)
+    if compat.is_semaphore(var.aval.dtype):
+        return Ref(name, np.zeros(shape, dtype), machine)
+    return Ref(name, np.full(shape, machine.poison(dtype), dtype), machine, written=np.zeros(shape, np.bool_))
+
+
+def _program_id(equation: Any, operands: Values, env: Environment) -> Values:
+    del operands
+    return [np.int32(env.indices[equation.params["axis"]])]
+
+
+def _num_programs(equation: Any, operands: Values, env: Environment) -> Values:
+    del operands
+    return [np.int32(env.extents[equation.params["axis"]])]
+
+
+def _axis_index(equation: Any, operands: Values, env: Environment) -> Values:
+    del operands
+    name = equation.params["axis_name"]
+    names = name if isinstance(name, tuple) else (name,)
+    number = 0
+    for part in names:
+        if part not in env.axes:
+            raise UnsupportedError(f"axis_index of the mesh axis {part!r}", compat.site_of(equation))
+        number = number * env.extents[env.axes[part]] + env.indices[env.axes[part]]
+    return [np.int32(number)]
+
+
+def _platform_index(equation: Any, operands: Values, env: Environment) -> Values:
+    del operands, env
+    return [np.int32(compat.cpu_position(equation.params["platforms"]))]
+
+
+def _debug_print(equation: Any, operands: Values, env: Environment) -> Values:
+    del env
+    sys.stdout.write(compat.format_debug(equation.params, operands) + "\n")
+    return []
+
+
+def _debug_callback(equation: Any, operands: Values, env: Environment) -> Values:
+    del env
+    return list(equation.params["callback"](*operands) or ())
+
+
+def _pallas_call(equation: Any, operands: Values, env: Environment) -> Values:
+    if env.call is None:
+        raise UnsupportedError("a pallas_call inside a kernel", compat.site_of(equation))
+    return env.call(equation.params, operands)
+
+
+def _nothing(equation: Any, operands: Values, env: Environment) -> Values:
+    del equation, operands, env
+    return []
+
+
+_STRUCTURED: dict[str, Callable[[Any, Values, Environment], Values]] = {
+    "jit": _call("jaxpr"),
+    "pjit": _call("jaxpr"),
+    "closed_call": _call("call_jaxpr"),
+    "core_call": _call("call_jaxpr"),
+    "remat2": _call("jaxpr"),
+    "checkpoint": _call("jaxpr"),
+    "custom_jvp_call": _call("call_jaxpr"),
+    "custom_vjp_call": _call("call_jaxpr"),
+    "custom_vjp_call_jaxpr": _call("fun_jaxpr"),
+    "cond": _cond,
+    "while": _while,
+    "scan": _scan,
+    "run_scoped": _run_scoped,
+    "program_id": _program_id,
+    "num_programs": _num_programs,
+    "axis_index": _axis_index,
+    "platform_index": _platform_index,
+    "pallas_call": _pallas_call,
+    "debug_print": _debug_print,
+    "debug_callback": _debug_callback,
+    "delay": _nothing,
+    "debug_barrier_p": _nothing,
+    "trace_value": _nothing,
+}
+
+
+def site_key(site: KernelSite) -> tuple[str, int]:
+    """Return what a breakpoint matches."""
+    return site.file, site.line

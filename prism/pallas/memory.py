@@ -1,0 +1,475 @@
+"""Memory as a kernel sees it: references that know which elements were written, and by which grid step."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import numpy as np
+
+from prism.pallas import dtypes
+from prism.pallas.access import Bitcast, Combine, Index, Operand, Reshape, Scalar, Span, Transform, Transpose
+from prism.pallas.errors import (
+    UNKNOWN_SITE,
+    KernelError,
+    KernelSite,
+    OutOfBoundsError,
+    RaceError,
+    RaceWarning,
+    UninitializedReadError,
+)
+from prism.pallas.params import InterpretParams
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Item = int | slice | Array
+
+_COMBINE = {
+    "add": np.add,
+    "max": np.maximum,
+    "min": np.minimum,
+    "and": np.bitwise_and,
+    "or": np.bitwise_or,
+    "xor": np.bitwise_xor,
+}
+
+
+@dataclass(slots=True)
+class Machine:
+    """Where a run stands, for reports: the kernel, the grid step, and the sites of its accesses.
+
+    `doubts` holds the first use of unwritten memory that a run saw; whether it matters is judged after the run.
+    `parallel` says whether two steps, given as numbers, may run in either order.
+    """
+
+    kernel: str
+    params: InterpretParams
+    grid: tuple[int, ...] = ()
+    step: tuple[int, ...] = ()
+    number: int = 0
+    parallel: tuple[bool, ...] = ()
+    site: KernelSite = UNKNOWN_SITE
+    poison_flip: bool = False
+    doubts: list[UninitializedReadError] = field(default_factory=list)
+
+    def poison(self, dtype: np.dtype[Any]) -> Any:
+        """Return the filler of unwritten memory; the second run of a doubtful kernel uses another one."""
+        usual = dtypes.poison(dtype)
+        if not self.poison_flip:
+            return usual
+        if dtype == np.bool_:
+            return np.True_
+        return np.asarray(1 if dtype.kind in "iu" else 77).astype(dtype)[()]
+
+    def problem(
+        self,
+        kind: type[KernelError],
+        text: str,
+        ref: str,
+        index: tuple[object, ...],
+        shape: tuple[int, ...],
+        *,
+        remedy: str,
+    ) -> Any:
+        """Build a report of `kind` at the current site and step."""
+        return kind(
+            text,
+            kernel=self.kernel,
+            site=self.site,
+            step=self.step,
+            ref=ref,
+            index=index,
+            shape=shape,
+            remedy=remedy,
+        )
+
+    def step_of(self, number: int) -> tuple[int, ...]:
+        """Return the grid indices of step `number`."""
+        return tuple(int(k) for k in np.unravel_index(number, self.grid)) if self.grid else ()
+
+    def concurrent(self, earlier: tuple[int, ...]) -> bool:
+        """Whether the step `earlier` may run at the same time as the current one: they differ on a parallel axis."""
+        return any(p and a != b for p, a, b in zip(self.parallel, earlier, self.step, strict=True))
+
+
+class Ref:
+    """A window of a buffer.
+
+    `data` is a NumPy view of the memory; `written` (None: everything was) and `writer` (None: not watched) are views
+    of the shadow arrays of the same shape: bool, and the number of the last writing step or -1. A window that NumPy
+    cannot express as a view is a copy with a `parent` to which stores are committed.
+    """
+
+    __slots__ = ("data", "machine", "name", "parent", "writer", "written")
+
+    def __init__(
+        self,
+        name: str,
+        data: Array,
+        machine: Machine,
+        *,
+        written: Array | None = None,
+        writer: Array | None = None,
+        parent: tuple[Ref, Any] | None = None,
+    ) -> None:
+        self.name, self.data, self.machine = name, data, machine
+        self.written, self.writer, self.parent = written, writer, parent
+
+    def load(self, index: tuple[Item, ...]) -> Any:
+        """Return a copy of the selected elements; a scalar if no dimension is left."""
+        index = self._bounded(index)
+        if self.written is not None:
+            self._check_written(index, None)
+        value = self.data[index]
+        return value.copy() if isinstance(value, np.ndarray) else value
+
+    def load_masked(self, index: tuple[Item, ...], mask: Any, other: Any) -> Any:
+        """Return the selected elements where `mask` holds; elements that are not read need not exist."""
+        mask = np.broadcast_to(np.asarray(mask, np.bool_), self.shape_of(index))
+        inside, grids = self._masked_grids(index, mask)
+        if self.written is not None:
+            self._check_written(grids, mask & inside)
+        value = np.where(inside, self.data[grids], self.machine.poison(self.data.dtype))
+        return value[()] if other is None else np.where(mask, value, other)
+
+    def store(self, index: tuple[Item, ...], value: Any) -> None:
+        """Write the selected elements."""
+        index = self._bounded(index)
+        if self.writer is not None:
+            self._check_race(index, None)
+        self.data[index] = value
+        self._mark(index, None)
+
+    def swap(self, index: tuple[Item, ...], value: Any, combine: Combine = "set") -> Any:
+        """Write, or combine into, the selected elements and return what they held."""
+        index = self._bounded(index)
+        if self.written is not None:
+            self._check_written(index, None)
+        if self.writer is not None:
+            self._check_race(index, None)
+        old = np.array(self.data[index])
+        if combine == "set":
+            self.data[index] = value
+        else:
+            self._combine_at(index, value, combine)
+        self._mark(index, None)
+        return old[()]
+
+    def swap_masked(
+        self, index: tuple[Item, ...], value: Any, mask: Any, combine: Combine = "set", *, read: bool = True
+    ) -> Any:
+        """Write where `mask` holds; elements that are not written need not exist.
+
+        The result holds the old elements where written, and `value` elsewhere.
+        """
+        mask = np.broadcast_to(np.asarray(mask, np.bool_), self.shape_of(index))
+        inside, grids = self._masked_grids(index, mask)
+        here = mask & inside
+        if self.written is not None and (read or combine != "set"):
+            self._check_written(grids, here)
+        if self.writer is not None:
+            self._check_race(grids, here)
+        old = np.where(here, self.data[grids], value)
+        chosen = tuple(g[here] for g in grids)
+        kept = np.broadcast_to(value, here.shape)[here]
+        if combine == "set":
+            self.data[chosen] = kept
+        else:
+            _COMBINE[combine].at(self.data, chosen, kept)
+        self._mark(chosen, None)
+        return old[()]
+
+    def _combine_at(self, index: tuple[Item, ...], value: Any, combine: Combine) -> None:
+        ufunc = _COMBINE[combine]
+        if any(isinstance(item, np.ndarray) for item in index):
+            ufunc.at(self.data, index, value)
+        else:
+            self.data[index] = ufunc(self.data[index], value)
+
+    def compare_swap(self, index: tuple[Item, ...], expected: Any, value: Any) -> Any:
+        """Write `value` if the scalar equals `expected`; return the old scalar."""
+        old = self.swap(index, self.data[self._bounded(index)], "set")
+        if old == expected:
+            self.data[self._bounded(index)] = value
+            self._mark(self._bounded(index), None)
+        return old
+
+    def shape_of(self, index: tuple[Item, ...]) -> tuple[int, ...]:
+        """Return the shape that an index selects, in bounds or not."""
+        spans = [len(range(i.start, i.stop, i.step or 1)) if isinstance(i, slice) else None for i in index]
+        arrays = [np.shape(i) for i in index if not isinstance(i, slice)]
+        inner = np.broadcast_shapes(*arrays) if arrays else ()
+        places = [k for k, n in enumerate(spans) if n is None]
+        sizes = [n for n in spans if n is not None]
+        adjacent = not places or places[-1] - places[0] + 1 == len(places)
+        at = places[0] if places and adjacent else 0
+        return (*sizes[:at], *inner, *sizes[at:])
+
+    def _masked_grids(self, index: tuple[Item, ...], mask: Array) -> tuple[Array, tuple[Array, ...]]:
+        """Return which selected elements exist, and their coordinates, clipped into the reference."""
+        ranges = tuple(
+            np.arange(i.start, i.stop, i.step or 1) if isinstance(i, slice) else np.asarray(i) for i in index
+        )
+        shape, slots = self.shape_of(index), _slots(index)
+        grids, inside = [], np.ones(shape, np.bool_)
+        for values, slot, extent in zip(ranges, slots, self.data.shape, strict=True):
+            tail = len(shape) - slot - values.ndim
+            grid = np.broadcast_to(values.reshape(values.shape + (1,) * tail), shape)
+            inside &= (grid >= 0) & (grid < extent)
+            grids.append(np.clip(grid, 0, max(extent - 1, 0)))
+        if self.machine.params.out_of_bounds == "raise" and not inside[mask].all():
+            at = tuple(int(k) for k in np.argwhere(mask & ~inside)[0])
+            raw = [
+                np.broadcast_to(v.reshape(v.shape + (1,) * (len(shape) - s - v.ndim)), shape)[at]
+                for v, s in zip(ranges, slots, strict=True)
+            ]
+            self._out_of_bounds(tuple(int(k) for k in raw))
+        return inside, tuple(grids)
+
+    def _bounded(self, index: tuple[Item, ...]) -> tuple[Item, ...]:
+        """Return the index with Python integers, checked or clamped against the shape."""
+        if len(index) != self.data.ndim:
+            index = (*index, *(slice(0, n, 1) for n in self.data.shape[len(index) :]))
+        return tuple(
+            self._bounded_item(index, item, extent) for item, extent in zip(index, self.data.shape, strict=True)
+        )
+
+    def _bounded_item(self, index: tuple[Item, ...], item: Item, extent: int) -> Item:
+        if isinstance(item, slice):
+            last = item.start + (len(range(item.start, item.stop, item.step or 1)) - 1) * (item.step or 1)
+            if item.start >= 0 and last < extent:
+                return item
+            if self.machine.params.out_of_bounds == "raise":
+                self._out_of_bounds(index)
+            start = max(0, min(item.start, extent - (last - item.start) - 1))
+            return slice(start, start + item.stop - item.start, item.step)
+        if isinstance(item, np.ndarray) and item.ndim:
+            if item.size == 0 or (item.min() >= 0 and item.max() < extent):
+                return item
+            if self.machine.params.out_of_bounds == "raise":
+                self._out_of_bounds(index)
+            return np.clip(item, 0, extent - 1)
+        place = int(item)
+        if 0 <= place < extent:
+            return place
+        if self.machine.params.out_of_bounds == "raise":
+            self._out_of_bounds(index)
+        return min(max(place, 0), extent - 1)
+
+    def _out_of_bounds(self, index: tuple[Item, ...]) -> NoReturn:
+        shown = ", ".join(_show(item) for item in index)
+        raise self.machine.problem(
+            OutOfBoundsError,
+            f"index [{shown}] is outside of {self.name}, which has shape {self.data.shape}",
+            self.name,
+            tuple(_bounds(item) for item in index),
+            self.data.shape,
+            remedy="keep start >= 0 and start + size <= extent in every dimension, or mask the access",
+        )
+
+    def _check_written(self, index: tuple[Any, ...], where: Array | None) -> None:
+        assert self.written is not None
+        ok = self.written[index]
+        bad = ~ok if where is None else (~ok & where)
+        if not np.any(bad) or self.machine.doubts:
+            return
+        element = _first_element(index, np.asarray(bad), self.data.shape)
+        self.machine.doubts.append(
+            self.machine.problem(
+                UninitializedReadError,
+                f"element {element} of {self.name} is read, but nobody has written it",
+                self.name,
+                element,
+                self.data.shape,
+                remedy=f"initialise {self.name} before the first read, for example in the first grid step",
+            )
+        )
+
+    def _check_race(self, index: tuple[Any, ...], where: Array | None) -> None:
+        assert self.writer is not None
+        others = np.asarray(self.writer[index])
+        suspect = (others >= 0) & (others != self.machine.number)
+        if where is not None:
+            suspect &= where
+        for number in np.unique(others[suspect]) if suspect.any() else ():
+            earlier = self.machine.step_of(int(number))
+            if self.machine.concurrent(earlier):
+                element = _first_element(index, suspect & (others == number), self.data.shape)
+                report_race(self.machine, earlier, self.name, element, self.data.shape)
+                return
+
+    def _mark(self, index: tuple[Any, ...], where: Array | None) -> None:
+        del where
+        if self.written is not None:
+            self.written[index] = True
+        if self.writer is not None:
+            self.writer[index] = self.machine.number
+        if self.parent is not None:
+            parent, commit = self.parent
+            commit(parent, self)
+
+    def through(self, transforms: tuple[Transform, ...], values: tuple[Any, ...]) -> Ref:
+        """Return the window behind transforms; `values` are the operands they refer to."""
+        ref = self
+        for transform in transforms:
+            ref = ref._one(transform, values)
+        return ref
+
+    def _one(self, transform: Transform, values: tuple[Any, ...]) -> Ref:
+        if isinstance(transform, Index):
+            return self._window(concrete(transform, values))
+        if isinstance(transform, Transpose):
+            order = transform.permutation
+            return self._view(lambda x: x.transpose(order))
+        if isinstance(transform, Reshape):
+            shape = transform.shape
+            if self.data.flags.c_contiguous:
+                return self._view(lambda x: x.reshape(shape))
+            return self._copied(lambda x: x.reshape(shape), lambda x, like: x.reshape(like.shape))
+        return self._bitcast(transform)
+
+    def _window(self, index: tuple[Item, ...]) -> Ref:
+        index = self._bounded(index)
+        if any(isinstance(item, np.ndarray) for item in index):
+            return self._copied(lambda x: x[index], None, index)
+        # An ellipsis keeps a window of rank 0 a view instead of a scalar.
+        return self._view(lambda x: x[(*index, ...)])
+
+    def _view(self, view: Any) -> Ref:
+        return Ref(
+            self.name,
+            view(self.data),
+            self.machine,
+            written=None if self.written is None else view(self.written),
+            writer=None if self.writer is None else view(self.writer),
+            parent=None if self.parent is None else (self, lambda parent, _: parent._mark_nothing()),
+        )
+
+    def _mark_nothing(self) -> None:
+        if self.parent is not None:
+            parent, commit = self.parent
+            commit(parent, self)
+
+    def _copied(self, take: Any, put: Any, index: tuple[Item, ...] = ()) -> Ref:
+        def commit(parent: Ref, child: Ref) -> None:
+            for mine, theirs in (
+                (parent.data, child.data),
+                (parent.written, child.written),
+                (parent.writer, child.writer),
+            ):
+                if mine is not None and theirs is not None:
+                    mine[index or ...] = theirs if put is None else put(theirs, mine)
+            parent._mark_nothing()
+
+        return Ref(
+            self.name,
+            np.array(take(self.data)),
+            self.machine,
+            written=None if self.written is None else np.array(take(self.written)),
+            writer=None if self.writer is None else np.array(take(self.writer)),
+            parent=(self, commit),
+        )
+
+    def _bitcast(self, transform: Bitcast) -> Ref:
+        target, source = transform.dtype, self.data.dtype
+
+        def commit(parent: Ref, child: Ref) -> None:
+            parent.data[...] = bitcast_rows(child.data, source)
+            # Widths differ, so that elements do not correspond: a store into any part counts for the whole.
+            if parent.written is not None:
+                parent.written[...] = True
+            parent._mark_nothing()
+
+        return Ref(self.name, np.array(bitcast_rows(self.data, target)), self.machine, parent=(self, commit))
+
+
+def bitcast_rows(x: Array, dtype: np.dtype[Any]) -> Array:
+    """Reinterpret bits so that the second axis from the end shrinks or grows (the packing of a TPU's sublanes)."""
+    old, new = dtypes.bit_width(x.dtype), dtypes.bit_width(dtype)
+    if old == new:
+        return np.asarray(dtypes.bitcast(x, dtype))
+    if x.ndim < 2:
+        flat = dtypes.bitcast(x.reshape(-1, new // old) if new > old else x, dtype)
+        return np.asarray(flat).reshape(-1)
+    *head, rows, columns = x.shape
+    if old < new:
+        packing = new // old
+        grouped = x.reshape(*head, rows // packing, packing, columns).swapaxes(-1, -2)
+        return np.asarray(dtypes.bitcast(np.ascontiguousarray(grouped), dtype))
+    parts = np.asarray(dtypes.bitcast(x, dtype))
+    return parts.swapaxes(-1, -2).reshape(*head, rows * (old // new), columns)
+
+
+def concrete(index: Index, values: tuple[Any, ...]) -> tuple[Item, ...]:
+    """Return an index with the operands' values in place."""
+
+    def scalar(item: Scalar) -> Any:
+        return values[item.position] if isinstance(item, Operand) else item
+
+    result: list[Item] = []
+    for item in index.items:
+        if isinstance(item, Span):
+            start, size = int(scalar(item.start)), int(scalar(item.size))
+            result.append(slice(start, start + (size - 1) * item.stride + 1 if size else start, item.stride))
+        else:
+            result.append(scalar(item))
+    return tuple(result)
+
+
+def report_race(
+    machine: Machine, earlier: tuple[int, ...], name: str, element: tuple[int, ...], shape: tuple[int, ...]
+) -> None:
+    """Raise or warn that the current step and `earlier` both wrote `element`."""
+    if machine.params.races == "off":
+        return
+    error = machine.problem(
+        RaceError,
+        f"grid steps {earlier} and {machine.step} both write element {element} of {name}, and may run in either order",
+        name,
+        element,
+        shape,
+        remedy="give each parallel step its own block, accumulate on consecutive steps, or use an atomic",
+    )
+    error.other_step = earlier
+    if machine.params.races == "warn":
+        warnings.warn(RaceWarning(str(error)), stacklevel=2)
+        return
+    raise error
+
+
+def _slots(index: tuple[Item, ...]) -> list[int]:
+    """Return at which axis of the selected shape each item's own axes begin."""
+    places = [k for k, item in enumerate(index) if not isinstance(item, slice)]
+    inner = np.broadcast_shapes(*(np.shape(index[k]) for k in places)) if places else ()
+    adjacent = not places or places[-1] - places[0] + 1 == len(places)
+    slots, axis = [], 0 if adjacent else len(inner)
+    seen = False
+    for item in index:
+        if isinstance(item, slice):
+            slots.append(axis)
+            axis += 1
+            continue
+        if adjacent and not seen:
+            start, axis, seen = axis, axis + len(inner), True
+        base = start if adjacent else 0
+        slots.append(base + len(inner) - np.ndim(item))
+    return slots
+
+
+def _first_element(index: tuple[Any, ...], bad: Array, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the coordinates of the first selected element where `bad` holds."""
+    numbers = np.arange(int(np.prod(shape, dtype=np.int64))).reshape(shape)[index]
+    flat = int(np.asarray(numbers)[tuple(np.argwhere(bad)[0])]) if bad.ndim else int(numbers)
+    return tuple(int(k) for k in np.unravel_index(flat, shape)) if shape else ()
+
+
+def _show(item: Item) -> str:
+    if isinstance(item, slice):
+        return f"{item.start}:{item.stop}" + (f":{item.step}" if item.step not in (None, 1) else "")
+    return f"array of {int(item.min())}..{int(item.max())}" if isinstance(item, np.ndarray) and item.ndim else str(item)
+
+
+def _bounds(item: Item) -> object:
+    if isinstance(item, slice):
+        return (item.start, item.stop)
+    return (int(item.min()), int(item.max())) if isinstance(item, np.ndarray) and item.ndim else int(item)

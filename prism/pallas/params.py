@@ -1,0 +1,64 @@
+"""How a kernel is interpreted: one frozen dataclass with safe defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Literal, get_args
+
+from prism.errors import UsageError
+from prism.pallas.errors import KernelSite
+
+Mode = Literal["auto", "debug", "fast", "compiled"]
+OutOfBounds = Literal["raise", "clamp"]
+Uninitialized = Literal["raise", "nan"]
+Races = Literal["raise", "warn", "off"]
+GridOrder = Literal["sequential", "shuffled", "reversed"]
+
+
+@dataclass(frozen=True, slots=True)
+class TraceEvent:
+    """One evaluated equation of a kernel: where, in which grid step, which primitive, and its results as arrays."""
+
+    site: KernelSite
+    step: tuple[int, ...]
+    primitive: str
+    values: tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InterpretParams:
+    """Parameters of the NumPy interpreter; hashable, so that they can be an option of one `pallas_call` [PALLAS-2].
+
+    * `mode`: `debug` evaluates equation by equation, `fast` runs generated NumPy source, `compiled` runs scalar loops
+      through Numba, `auto` chooses between the last two by what pays over the life of the process.
+    * `out_of_bounds`: `raise` reports, `clamp` does what XLA's dynamic slices do.
+    * `uninitialized`: `raise` reports a use of memory that nobody wrote, `nan` lets the poison through.
+    * `races`: `raise`, `warn` (`RaceWarning`) or `off`.
+    * `grid_order`: the order of steps along axes whose steps are independent; a kernel without races cannot tell.
+    * `trace`: called with a `TraceEvent` after every equation; it implies `mode="debug"`.
+    """
+
+    mode: Mode = "auto"
+    out_of_bounds: OutOfBounds = "raise"
+    uninitialized: Uninitialized = "raise"
+    races: Races = "raise"
+    grid_order: GridOrder = "sequential"
+    trace: Callable[[TraceEvent], None] | None = None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if field.name == "trace":
+                continue
+            allowed, got = get_args(_CHOICES[field.name]), getattr(self, field.name)
+            if got not in allowed:
+                raise UsageError(f"InterpretParams.{field.name} must be one of {allowed}, got {got!r}")
+
+
+_CHOICES = {
+    "mode": Mode,
+    "out_of_bounds": OutOfBounds,
+    "uninitialized": Uninitialized,
+    "races": Races,
+    "grid_order": GridOrder,
+}

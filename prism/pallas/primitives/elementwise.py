@@ -1,0 +1,318 @@
+"""Elementwise primitives: arithmetic, comparison, bits and conversion, where XLA's corner cases differ from NumPy's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from prism.pallas import dtypes
+from prism.pallas.primitives.site import NotBatchableError, Rule, Site, emit_function, emit_template
+
+
+def divide(x: Any, y: Any) -> Any:
+    """Integers divide towards zero and by zero to -1; floats as IEEE."""
+    x, y = np.asarray(x), np.asarray(y)
+    if not dtypes.is_integer(x.dtype):
+        return x / y
+    safe = np.where(y == 0, np.ones((), y.dtype), y)
+    quotient = x // safe
+    if x.dtype.kind == "i":
+        quotient = quotient + ((x % safe != 0) & ((x < 0) != (safe < 0))).astype(x.dtype)
+    return np.where(y == 0, np.asarray(-1).astype(x.dtype), quotient.astype(x.dtype))[()]
+
+
+def remainder(x: Any, y: Any) -> Any:
+    """The sign follows the dividend; x rem 0 is x for integers."""
+    x, y = np.asarray(x), np.asarray(y)
+    if not dtypes.is_integer(x.dtype):
+        return np.fmod(x, y)
+    return np.where(y == 0, x, np.fmod(x, np.where(y == 0, np.ones((), y.dtype), y)))[()]
+
+
+def integer_power(x: Any, exponent: int) -> Any:
+    """Repeated squaring in the operand's type, as XLA expands it."""
+    x = np.asarray(x)
+    result, square, left = None, x, abs(exponent)
+    while left:
+        if left & 1:
+            result = square if result is None else result * square
+        left >>= 1
+        square = square * square if left else square
+    power = np.ones_like(x) if result is None else result
+    return power if exponent >= 0 else (np.ones((), x.dtype) / power).astype(x.dtype)
+
+
+def power(x: Any, y: Any) -> Any:
+    """`x ** y` in the type of `x`; an integer exponent does not widen."""
+    return np.power(x, np.asarray(y).astype(np.asarray(x).dtype))
+
+
+def _in_range(y: Any, bits: int) -> Any:
+    return (y >= 0) & (y < bits)
+
+
+def shift_left(x: Any, y: Any) -> Any:
+    """A shift by at least the width gives 0."""
+    ok = _in_range(np.asarray(y), dtypes.bit_width(np.asarray(x).dtype))
+    return np.where(ok, np.left_shift(x, np.where(ok, y, np.zeros_like(y))), np.zeros_like(x))
+
+
+def shift_right_logical(x: Any, y: Any) -> Any:
+    """Zeros enter from the left; a shift by at least the width gives 0."""
+    x, y = np.asarray(x), np.asarray(y)
+    unsigned = np.dtype(f"u{x.dtype.itemsize}")
+    ok = _in_range(y, 8 * x.dtype.itemsize)
+    shifted = np.right_shift(x.astype(unsigned), np.where(ok, y, np.zeros_like(y)).astype(unsigned))
+    return np.where(ok, shifted.astype(x.dtype), np.zeros_like(x))
+
+
+def shift_right_arithmetic(x: Any, y: Any) -> Any:
+    """The sign enters from the left; a shift by at least the width gives the sign."""
+    x, y = np.asarray(x), np.asarray(y)
+    bits = 8 * x.dtype.itemsize
+    return np.right_shift(x, np.where(_in_range(y, bits), y, np.full_like(y, bits - 1)))
+
+
+def count_leading_zeros(x: Any) -> Any:
+    """Number of zero bits above the highest set bit."""
+    x = np.asarray(x)
+    bits = 8 * x.dtype.itemsize
+    left = x.astype(np.dtype(f"u{x.dtype.itemsize}"))
+    for shift in (1, 2, 4, 8, 16, 32):
+        if shift < bits:
+            left = left | (left >> np.asarray(shift, left.dtype))
+    return (bits - np.bitwise_count(left).astype(np.int64)).astype(x.dtype)
+
+
+def population_count(x: Any) -> Any:
+    """Number of set bits of the two's complement."""
+    x = np.asarray(x)
+    return np.bitwise_count(x.astype(np.dtype(f"u{x.dtype.itemsize}"))).astype(x.dtype)
+
+
+def logistic(x: Any) -> Any:
+    """1 / (1 + exp(-x)) in the type of `x`."""
+    one = np.ones((), np.asarray(x).dtype)
+    return one / (one + np.exp(-x))
+
+
+def round_half(x: Any, to_even: bool) -> Any:
+    """Round to the nearest integer; ties go to even or away from zero."""
+    if to_even:
+        return np.rint(x)
+    return np.copysign(np.floor(np.abs(x) + np.asarray(0.5, np.asarray(x).dtype)), x)
+
+
+def _special(name: str, x: Any) -> Any:
+    # SciPy's special functions take a third of a second to import and few kernels use them.
+    from scipy import special
+
+    x = np.asarray(x)
+    wide = x.astype(np.float32) if dtypes.is_narrow_float(x.dtype) else x
+    return getattr(special, name)(wide).astype(x.dtype)[()]
+
+
+def erf(x: Any) -> Any:
+    """The error function."""
+    return _special("erf", x)
+
+
+def erfc(x: Any) -> Any:
+    """The complementary error function."""
+    return _special("erfc", x)
+
+
+def erf_inv(x: Any) -> Any:
+    """The inverse error function."""
+    return _special("erfinv", x)
+
+
+def lgamma(x: Any) -> Any:
+    """The logarithm of the absolute value of the gamma function."""
+    return _special("gammaln", x)
+
+
+def digamma(x: Any) -> Any:
+    """The logarithmic derivative of the gamma function."""
+    return _special("digamma", x)
+
+
+def wide_unary(function: Any, x: Any) -> Any:
+    """Apply a NumPy function that lacks a loop for narrow floats."""
+    x = np.asarray(x)
+    return function(x.astype(np.float32)).astype(x.dtype)[()]
+
+
+def reduce_precision(x: Any, exponent_bits: int, mantissa_bits: int) -> Any:
+    """Round to a narrower float format and come back."""
+    x = np.asarray(x)
+    fraction, exponent = np.frexp(x.astype(np.float64))
+    scale = 2.0 ** (mantissa_bits + 1)
+    rounded = np.ldexp(np.rint(fraction * scale) / scale, exponent)
+    limit = 2.0 ** (2 ** (exponent_bits - 1) - 1) * (2 - 2.0**-mantissa_bits)
+    smallest = 2.0 ** (2 - 2 ** (exponent_bits - 1))
+    rounded = np.where(np.abs(rounded) > limit, np.copysign(np.inf, rounded), rounded)
+    return np.where(np.abs(rounded) < smallest, np.copysign(0.0, rounded), rounded).astype(x.dtype)
+
+
+def choose(which: Any, *cases: Any) -> Any:
+    """Select elementwise among several cases."""
+    return np.select([np.asarray(which) == k for k in range(len(cases))], cases)
+
+
+def _emit_select(site: Site) -> str:
+    rank = len(site.outs[0].shape)
+    which, *cases = (site.broadcastable(k, rank) for k in range(len(site.args)))
+    if site.ins[0].dtype == np.bool_:
+        return f"np.where({which}, {cases[1]}, {cases[0]})" if len(cases) == 2 else cases[0]
+    return site.call(choose, which, *cases)
+
+
+def _emit_convert(site: Site) -> str:
+    source, target = site.ins[0].dtype, site.outs[0].dtype
+    if source == target:
+        return site.args[0]
+    exact = (source.kind in "biuf" and target.kind == "f") or (source.kind in "biu" and target.kind in "iu")
+    if exact:
+        return f"{site.args[0]}.astype({site.dtype(target)})"
+    return site.call(dtypes.convert, site.args[0], site.dtype(target))
+
+
+def _emit_bitcast(site: Site) -> str:
+    return site.call(dtypes.bitcast, site.arg(0), site.dtype(site.outs[0].dtype))
+
+
+def _emit_integer_pow(site: Site) -> str:
+    x, y = site.args[0], site.params["y"]
+    return f"{x} * {x}" if y == 2 else site.call(integer_power, x, str(y))
+
+
+def _emit_round(site: Site) -> str:
+    return site.call(round_half, site.args[0], str(int(site.params["rounding_method"]) == 1))
+
+
+def _emit_reduce_precision(site: Site) -> str:
+    bits = (str(site.params[k]) for k in ("exponent_bits", "mantissa_bits"))
+    return site.call(reduce_precision, site.args[0], *bits)
+
+
+def _emit_div(site: Site) -> str:
+    rank = len(site.outs[0].shape)
+    x, y = site.broadcastable(0, rank), site.broadcastable(1, rank)
+    return site.call(divide, x, y) if dtypes.is_integer(site.outs[0].dtype) else f"{x} / {y}"
+
+
+def _emit_rem(site: Site) -> str:
+    rank = len(site.outs[0].shape)
+    return site.call(remainder, site.broadcastable(0, rank), site.broadcastable(1, rank))
+
+
+def _emit_rsqrt(site: Site) -> str:
+    return f"{site.bind(site.outs[0].dtype.type(1), 'one')} / np.sqrt({site.args[0]})"
+
+
+def _emit_iota(site: Site) -> str:
+    # One axis is counted, the others are broadcast: the constant is shared by every step.
+    out, dimension = site.outs[0], site.params["dimension"]
+    counted = np.arange(out.shape[dimension]).astype(out.dtype)
+    counted = counted.reshape([-1 if k == dimension else 1 for k in range(len(out.shape))])
+    return site.bind(np.ascontiguousarray(np.broadcast_to(counted, out.shape)), "iota")
+
+
+def _emit_clamp(site: Site) -> str:
+    rank = len(site.outs[0].shape)
+    low, x, high = (site.broadcastable(k, rank) for k in range(3))
+    return f"np.minimum(np.maximum({x}, {low}), {high})"
+
+
+def _emit_complex(site: Site) -> str:
+    if site.lead:
+        raise NotBatchableError
+    return f"({site.arg(0)} + 1j * {site.arg(1)}).astype({site.dtype(site.outs[0].dtype)})"
+
+
+TEMPLATES = {
+    "add": "{0} + {1}",
+    "add_any": "{0} + {1}",
+    "sub": "{0} - {1}",
+    "mul": "{0} * {1}",
+    "neg": "-{0}",
+    "max": "np.maximum({0}, {1})",
+    "min": "np.minimum({0}, {1})",
+    "eq": "{0} == {1}",
+    "ne": "{0} != {1}",
+    "lt": "{0} < {1}",
+    "le": "{0} <= {1}",
+    "gt": "{0} > {1}",
+    "ge": "{0} >= {1}",
+    "and": "{0} & {1}",
+    "or": "{0} | {1}",
+    "xor": "{0} ^ {1}",
+    "not": "~{0}",
+    "abs": "np.abs({0})",
+    "sign": "np.sign({0})",
+    "exp": "np.exp({0})",
+    "exp2": "np.exp2({0})",
+    "expm1": "np.expm1({0})",
+    "log": "np.log({0})",
+    "log1p": "np.log1p({0})",
+    "sqrt": "np.sqrt({0})",
+    "square": "{0} * {0}",
+    "cbrt": "np.cbrt({0})",
+    "sin": "np.sin({0})",
+    "cos": "np.cos({0})",
+    "tan": "np.tan({0})",
+    "asin": "np.arcsin({0})",
+    "acos": "np.arccos({0})",
+    "atan": "np.arctan({0})",
+    "atan2": "np.arctan2({0}, {1})",
+    "sinh": "np.sinh({0})",
+    "cosh": "np.cosh({0})",
+    "tanh": "np.tanh({0})",
+    "asinh": "np.arcsinh({0})",
+    "acosh": "np.arccosh({0})",
+    "atanh": "np.arctanh({0})",
+    "floor": "np.floor({0})",
+    "ceil": "np.ceil({0})",
+    "is_finite": "np.isfinite({0})",
+    "nextafter": "np.nextafter({0}, {1})",
+    "real": "{0}.real",
+    "imag": "{0}.imag",
+    "conj": "np.conj({0})",
+    "copy": "{0}",
+    "copy_p": "{0}",
+    "stop_gradient": "{0}",
+}
+
+FUNCTIONS = {
+    "pow": power,
+    "shift_left": shift_left,
+    "shift_right_logical": shift_right_logical,
+    "shift_right_arithmetic": shift_right_arithmetic,
+    "clz": count_leading_zeros,
+    "population_count": population_count,
+    "logistic": logistic,
+    "erf": erf,
+    "erfc": erfc,
+    "erf_inv": erf_inv,
+    "lgamma": lgamma,
+    "digamma": digamma,
+}
+
+RULES: dict[str, Rule] = {
+    **{name: emit_template(text) for name, text in TEMPLATES.items()},
+    **{name: emit_function(function) for name, function in FUNCTIONS.items()},
+    "div": Rule(_emit_div, elementwise=True),
+    "rem": Rule(_emit_rem, elementwise=True),
+    "rsqrt": Rule(_emit_rsqrt, elementwise=True),
+    "integer_pow": Rule(_emit_integer_pow, elementwise=True),
+    "round": Rule(_emit_round, elementwise=True),
+    "clamp": Rule(_emit_clamp, elementwise=True),
+    "select_n": Rule(_emit_select, elementwise=True),
+    "convert_element_type": Rule(_emit_convert, elementwise=True),
+    "reduce_precision": Rule(_emit_reduce_precision, elementwise=True),
+    "bitcast_convert_type": Rule(_emit_bitcast),
+    "iota": Rule(_emit_iota),
+    "complex": Rule(_emit_complex),
+}

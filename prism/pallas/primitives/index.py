@@ -1,0 +1,186 @@
+"""Gather, scatter and dynamic slices, with the index semantics of XLA."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from prism.pallas import dtypes
+from prism.pallas.primitives.site import NotBatchableError, Rule, Site
+
+Shape = tuple[int, ...]
+
+
+def clamp_starts(starts: tuple[Any, ...], shape: Shape, sizes: Shape) -> tuple[int, ...]:
+    """Return start indices moved so that the slice fits, as dynamic slices do."""
+    return tuple(
+        min(max(int(start), 0), extent - size) for start, extent, size in zip(starts, shape, sizes, strict=True)
+    )
+
+
+def dynamic_slice(x: Any, starts: tuple[Any, ...], sizes: Shape) -> Any:
+    """Slice of static size at a dynamic, clamped start; a view."""
+    first = clamp_starts(starts, x.shape, sizes)
+    return x[tuple(slice(a, a + n) for a, n in zip(first, sizes, strict=True))]
+
+
+def dynamic_slice_many(x: Any, starts: tuple[Any, ...], sizes: Shape, lead: int, batched: bool) -> Any:
+    """Dynamic slices whose starts differ along `lead` grid axes."""
+    x = np.asarray(x)
+    trailing = x.shape[lead:] if batched else x.shape
+    picks = []
+    for axis, (start, size, extent) in enumerate(zip(starts, sizes, trailing, strict=True)):
+        start = np.clip(np.asarray(start), 0, extent - size)
+        grid = start.reshape(start.shape + (1,) * len(sizes)) if start.ndim else start
+        picks.append(grid + np.arange(size).reshape([-1 if k == axis else 1 for k in range(len(sizes))]))
+    if batched:
+        heads = [
+            np.arange(n).reshape([-1 if j == k else 1 for j in range(lead)] + [1] * len(sizes))
+            for k, n in enumerate(x.shape[:lead])
+        ]
+        # A grid axis of extent 1 in the operand serves every step along it.
+        picks = [*(np.zeros((), np.intp) if x.shape[k] == 1 else h for k, h in enumerate(heads)), *picks]
+    return x[tuple(np.broadcast_arrays(*picks))]
+
+
+def dynamic_update_slice(x: Any, update: Any, starts: tuple[Any, ...]) -> Any:
+    """Return a copy of `x` with `update` at a dynamic, clamped start."""
+    update = np.asarray(update)
+    first = clamp_starts(starts, x.shape, update.shape)
+    out = np.array(x)
+    out[tuple(slice(a, a + n) for a, n in zip(first, update.shape, strict=True))] = update
+    return out
+
+
+def _window_indices(
+    indices: Any, index_map: Shape, index_batch: Shape, operand_batch: Shape, sizes: Shape
+) -> tuple[Any, Shape]:
+    """Return start indices of shape (..., operand rank) and the batch shape of a gather or a scatter."""
+    indices = np.asarray(indices)
+    batch_shape = indices.shape[:-1]
+    starts = np.zeros((*batch_shape, len(sizes)), np.int64)
+    for k, dim in enumerate(index_map):
+        starts[..., dim] = indices[..., k]
+    for axis, dim in zip(index_batch, operand_batch, strict=True):
+        starts[..., dim] = np.arange(batch_shape[axis]).reshape(
+            [-1 if k == axis else 1 for k in range(len(batch_shape))]
+        )
+    return starts, batch_shape
+
+
+def gather(x: Any, indices: Any, numbers: Any, sizes: Shape, mode: str, fill: Any) -> Any:
+    """XLA's gather; `mode` says what an index outside of the operand means: clip, fill, or a promise that none is."""
+    x = np.asarray(x)
+    starts, batch_shape = _window_indices(
+        indices, numbers.start_index_map, numbers.start_indices_batching_dims, numbers.operand_batching_dims, sizes
+    )
+    limit = np.asarray(x.shape) - np.asarray(sizes)
+    inside = np.all((starts >= 0) & (starts <= limit), axis=-1)
+    starts = np.clip(starts, 0, limit)
+    dropped = {*numbers.collapsed_slice_dims, *numbers.operand_batching_dims}
+    window_dims = [d for d in range(x.ndim) if d not in dropped]
+    picks = []
+    for dim in range(x.ndim):
+        base = starts[..., dim].reshape(batch_shape + (1,) * len(window_dims))
+        if dim in window_dims:
+            shape = [1] * len(batch_shape) + [sizes[dim] if d == dim else 1 for d in window_dims]
+            base = base + np.arange(sizes[dim]).reshape(shape)
+        picks.append(base)
+    result = x[tuple(picks)] if picks else np.broadcast_to(x, batch_shape)
+    if mode == "fill":
+        keep = inside.reshape(batch_shape + (1,) * len(window_dims))
+        result = np.where(keep, result, _fill_value(x.dtype) if fill is None else np.asarray(fill).astype(x.dtype))
+    rank = len(batch_shape) + len(window_dims)
+    batch_axes = [d for d in range(rank) if d not in numbers.offset_dims]
+    order = np.argsort([*batch_axes, *numbers.offset_dims])
+    return result.transpose(order)
+
+
+def _fill_value(dtype: np.dtype[Any]) -> Any:
+    if dtypes.is_float(dtype) or dtype.kind == "c":
+        return dtypes.poison(dtype)
+    if dtype.kind == "u":
+        return np.asarray(np.iinfo(dtype).max, dtype)
+    return np.asarray(dtypes.integer_range(dtype)[0]).astype(dtype) if dtypes.is_integer(dtype) else np.asarray(True)
+
+
+def scatter(x: Any, indices: Any, updates: Any, numbers: Any, mode: str, combine: Any) -> Any:
+    """XLA's scatter; windows outside of the operand are clipped or dropped, equal indices combine in order."""
+    out, updates = np.array(x), np.asarray(updates)
+    dropped = {*numbers.inserted_window_dims, *numbers.operand_batching_dims}
+    window_dims = [d for d in range(out.ndim) if d not in dropped]
+    extents = dict(zip(window_dims, (updates.shape[d] for d in numbers.update_window_dims), strict=True))
+    sizes = tuple(extents.get(d, 1) for d in range(out.ndim))
+    starts, batch_shape = _window_indices(
+        indices,
+        numbers.scatter_dims_to_operand_dims,
+        numbers.scatter_indices_batching_dims,
+        numbers.operand_batching_dims,
+        sizes,
+    )
+    limit = np.asarray(out.shape) - np.asarray(sizes)
+    scatter_axes = [d for d in range(updates.ndim) if d not in numbers.update_window_dims]
+    moved = updates.transpose([*scatter_axes, *numbers.update_window_dims])
+    for batch in np.ndindex(*batch_shape):
+        start = np.clip(starts[batch], 0, limit) if mode == "clip" else starts[batch]
+        if np.any(start < 0) or np.any(start > limit):
+            continue
+        where = tuple(
+            slice(a, a + n) if d in window_dims else a for d, (a, n) in enumerate(zip(start, sizes, strict=True))
+        )
+        out[where] = moved[batch] if combine is None else combine(out[where], moved[batch])
+    return out
+
+
+def _mode(site: Site) -> str:
+    mode = site.params["mode"]
+    name = getattr(mode, "name", None) or str(mode)
+    return {"CLIP": "clip", "FILL_OR_DROP": "fill"}.get(name.rpartition(".")[2], "promise")
+
+
+def _emit_gather(site: Site) -> str:
+    site.serial_only()
+    numbers = site.bind(site.params["dimension_numbers"], "numbers")
+    sizes = tuple(int(n) for n in site.params["slice_sizes"])
+    fill = site.params.get("fill_value")
+    return site.call(gather, *site.all_args(), numbers, repr(sizes), repr(_mode(site)), repr(fill))
+
+
+def _scatter_rule(combine: str) -> Rule:
+    def emit(site: Site) -> str:
+        site.serial_only()
+        numbers = site.bind(site.params["dimension_numbers"], "numbers")
+        return site.call(scatter, *site.all_args(), numbers, repr(_mode(site)), combine)
+
+    return Rule(emit)
+
+
+def _tuple(parts: tuple[str, ...]) -> str:
+    return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
+
+
+def _emit_dynamic_slice(site: Site) -> str:
+    sizes, starts = tuple(int(n) for n in site.params["slice_sizes"]), _tuple(site.args[1:])
+    if not site.lead:
+        return site.call(dynamic_slice, site.arg(0), starts, repr(sizes))
+    return site.call(dynamic_slice_many, site.arg(0), starts, repr(sizes), str(site.lead), str(bool(site.batched[0])))
+
+
+def _emit_dynamic_update_slice(site: Site) -> str:
+    if site.lead:
+        raise NotBatchableError
+    return site.call(dynamic_update_slice, site.arg(0), site.arg(1), _tuple(site.args[2:]))
+
+
+RULES: dict[str, Rule] = {
+    "gather": Rule(_emit_gather),
+    "scatter": _scatter_rule("None"),
+    "scatter-add": _scatter_rule("np.add"),
+    "scatter_add": _scatter_rule("np.add"),
+    "scatter_mul": _scatter_rule("np.multiply"),
+    "scatter_min": _scatter_rule("np.minimum"),
+    "scatter_max": _scatter_rule("np.maximum"),
+    "dynamic_slice": Rule(_emit_dynamic_slice),
+    "dynamic_update_slice": Rule(_emit_dynamic_update_slice),
+}
