@@ -1,0 +1,49 @@
+"""The lists that the rules compare with, read from `policy/workflows.toml`."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedImage:
+    """An image whose digest is recorded in a file; `name` is the last part of its path."""
+
+    name: str
+    digest_file: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the rules allow; labels, actions and workflows compare in lower case, as the host compares them."""
+
+    trusted_branches: frozenset[str]
+    self_hosted_labels: frozenset[str]
+    hosted_labels: frozenset[str]
+    actions: frozenset[str]
+    reusable_workflows: frozenset[str]
+    images: tuple[PinnedImage, ...]
+
+
+class SettingsError(ValueError):
+    """The settings file does not hold exactly the lists that the rules need."""
+
+
+def read(path: Path) -> Settings:
+    """Read the settings.
+
+    Raises: SettingsError when the file is missing or not TOML, or its keys are not exactly the fields of `Settings`.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path} must be a readable TOML file, got {error}") from error
+    expected = {field.name for field in fields(Settings)}
+    if set(table) != expected:
+        raise SettingsError(f"{path} must have exactly the keys {sorted(expected)}, got {sorted(table)}")
+    images = tuple(PinnedImage(**image) for image in table.pop("images"))
+    branches = frozenset(table.pop("trusted_branches"))
+    lowered = {key: frozenset(value.casefold() for value in values) for key, values in table.items()}
+    return Settings(trusted_branches=branches, images=images, **lowered)

@@ -1,0 +1,416 @@
+"""Every workflow rule passes its good fixture, finds its bad one, and is the only thing that finds it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from policy import rules, settings, tree
+from policy.findings import Finding, Hit
+from policy.tree import Tree
+
+pytestmark = pytest.mark.m5
+
+ROOT = Path(__file__).parents[3]
+FIXTURES = ROOT / "policy" / "fixtures"
+SETTINGS = settings.read(ROOT / "policy" / "workflows.toml")
+COMMIT = "de0fac2e4500dabe0009e67214ff5f5447ce83dd"
+DIGEST = "sha256:" + "0123456789abcdef" * 4
+OWN = "runs-on: [self-hosted, gpu, local]\n    if: github.actor == github.repository_owner"
+
+each_rule = pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.id)
+
+
+def findings(root: Path, *, table: tuple[rules.Rule, ...] = rules.RULES) -> list[Finding]:
+    """Check `root` with the lists of this repository."""
+    return rules.check(tree.load(root, SETTINGS), table)
+
+
+def blind(_: Tree) -> Iterator[Hit]:
+    """Find nothing: the mutant of every rule."""
+    return iter(())
+
+
+@pytest.fixture
+def check(tmp_path: Path):
+    """Write `files` under .github/workflows (or at a path with a slash), check them, return the ids of the rules."""
+
+    def write_and_check(**files: str) -> list[str]:
+        for name, text in files.items():
+            path = (
+                tmp_path / name.replace("__", "/") if "__" in name else tmp_path / ".github/workflows" / f"{name}.yml"
+            )
+            path = path.with_name(path.name.replace("_yml", ".yml").replace("_yaml", ".yaml"))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        return [finding.rule for finding in findings(tmp_path)]
+
+    return write_and_check
+
+
+def workflow(job: str, *, on: str = "push: {branches: [main]}", name: str = "work") -> str:
+    """Return a workflow with one job, whose lines are indented by four spaces."""
+    return f"on:\n  {on}\npermissions: {{contents: read}}\njobs:\n  {name}:\n    {job}\n"
+
+
+def steps(*given: str, on: str = "push: {branches: [main]}") -> str:
+    """Return a hosted workflow whose steps are the given flow mappings."""
+    return workflow(f"runs-on: ubuntu-24.04\n    steps: [{', '.join(given)}]", on=on)
+
+
+@pytest.mark.clause("POLICY-1")
+@pytest.mark.clause("POLICY-2")
+@pytest.mark.clause("POLICY-3")
+@pytest.mark.clause("POLICY-4")
+@pytest.mark.clause("POLICY-5")
+@pytest.mark.clause("POLICY-6")
+@pytest.mark.clause("POLICY-7")
+@pytest.mark.clause("POLICY-8")
+@pytest.mark.clause("POLICY-9")
+@each_rule
+def test_the_good_fixture_passes_and_the_bad_one_is_found_once(rule: rules.Rule) -> None:
+    """The good tree of a rule has no finding at all, the bad one exactly one, with place, clause and remedy."""
+    assert findings(FIXTURES / rule.id / "good") == []
+    [found] = findings(FIXTURES / rule.id / "bad")
+    assert (found.rule, found.clause, found.remedy) == (rule.id, rule.clause, rule.remedy)
+    text = (FIXTURES / rule.id / "bad" / found.path).read_text(encoding="utf-8")
+    assert 1 <= found.line <= len(text.splitlines())
+
+
+@each_rule
+def test_the_mutant_of_each_rule_is_killed_by_its_bad_fixture(rule: rules.Rule) -> None:
+    """With this rule blinded the bad fixture passes: no other rule stands in for it."""
+    mutant = tuple(replace(one, check=blind) if one is rule else one for one in rules.RULES)
+    assert findings(FIXTURES / rule.id / "bad", table=mutant) == []
+
+
+@pytest.mark.clause("CHECKER-5")
+@each_rule
+def test_each_rule_names_a_clause_of_the_seed(rule: rules.Rule) -> None:
+    """The clause of a rule has its anchor and its label in POLICY_SEED.md."""
+    seed = (ROOT / "POLICY_SEED.md").read_text(encoding="utf-8")
+    assert f'<a id="{rule.clause.lower()}"></a>' in seed
+    assert f"**[{rule.clause}]**" in seed
+
+
+def test_every_fixture_belongs_to_a_rule() -> None:
+    """No fixture folder is left over from a rule that is gone."""
+    from policy.posture import POSTURE_RULES
+
+    expected = {rule.id for rule in rules.RULES} | {rule.id for rule in POSTURE_RULES}
+    assert {folder.name for folder in FIXTURES.iterdir()} == expected
+
+
+def test_our_own_workflows_pass() -> None:
+    """The workflows of this repository break none of its rules, and there are some."""
+    loaded = tree.load(ROOT, SETTINGS)
+    assert {workflow.path for workflow in loaded.workflows} >= {".github/workflows/ci.yml", ".github/workflows/gpu.yml"}
+    assert rules.check(loaded) == []
+
+
+GUARDS_THAT_FAIL = (
+    "github.actor == github.repository_owner || true",
+    "true || github.actor == github.repository_owner",
+    "!(github.actor == github.repository_owner)",
+    "!(github.actor != github.repository_owner)",
+    "github.actor != github.repository_owner",
+    "(github.actor == github.repository_owner || github.ref == 'refs/heads/main') && always()",
+    "format('{0}', github.actor == github.repository_owner)",
+    "contains('github.actor == github.repository_owner', github.actor)",
+    "'github.actor == github.repository_owner'",
+    "github.actor == github.repository_owner == false",
+    "${{ github.actor == github.repository_owner }} && true",
+    "${{ github.actor == github.repository_owner }} || true",
+    "${{ github.actor == github.repository_owner }}${{ false }}",
+    "github.triggering_actor == github.repository_owner",
+    "github.actor == github.actor",
+    "github.actor == 'github.repository_owner'",
+    "github.actor == github['repository' ]",
+    "github.actor == github.repository_owner &&",
+    "github.actor == github.repository_owner # && true",
+    "env.actor == github.repository_owner",
+    "",
+)
+GUARDS_THAT_HOLD = (
+    "github.actor == github.repository_owner",
+    "${{ github.actor == github.repository_owner }}",
+    "github.repository_owner==github.actor",
+    "github.ref == 'refs/heads/main' && github.actor == github.repository_owner && !cancelled()",
+    "((github.actor == github.repository_owner)) && (false || true)",
+    "GitHub.Actor == github['repository_owner']",
+)
+
+
+@pytest.mark.clause("POLICY-4")
+@pytest.mark.parametrize("guard", GUARDS_THAT_FAIL)
+def test_a_guard_that_is_no_conjunct_is_found(check, guard: str) -> None:
+    """A condition that can be true for another actor guards nothing, however much it looks like the guard."""
+    quoted = guard.replace("'", "''")
+    text = workflow(f"runs-on: [self-hosted, gpu, local]\n    if: '{quoted}'\n    steps: [{{run: make}}]")
+    assert check(ci=text) == ["self-hosted-guard"]
+
+
+@pytest.mark.clause("POLICY-4")
+@pytest.mark.parametrize("guard", GUARDS_THAT_HOLD)
+def test_a_guard_that_is_a_conjunct_passes(check, guard: str) -> None:
+    """Order, brackets, letter case, index syntax and further operands do not matter."""
+    quoted = guard.replace("'", "''")
+    text = workflow(f"runs-on: [self-hosted, gpu, local]\n    if: '{quoted}'\n    steps: [{{run: make}}]")
+    assert check(ci=text) == []
+
+
+@pytest.mark.clause("POLICY-4")
+@pytest.mark.parametrize(
+    "on",
+    [
+        "push:",
+        "push: {branches: ['**']}",
+        "push: {branches: [main, feature]}",
+        "push: {branches: []}",
+        "push: {branches-ignore: [feature]}",
+        "push: {branches: [main], tags: ['*']}",
+        "push: {branches: [main]}\n  pull_request:",
+        "push: {branches: [main]}\n  workflow_dispatch:",
+        "pull_request_target: {branches: [main]}",
+        "schedule: [{cron: '0 0 * * *'}]",
+    ],
+)
+def test_any_event_but_a_trusted_push_is_found(check, on: str) -> None:
+    """Tags, globs, ignore lists, other branches and other events all let more through than a trusted push."""
+    assert check(ci=workflow(f"{OWN}\n    steps: [{{run: make}}]", on=on)) == ["self-hosted-trigger"]
+
+
+@pytest.mark.clause("POLICY-4")
+@pytest.mark.parametrize("on", ["push", "[push, pull_request]"])
+def test_an_unfiltered_event_is_found(check, on: str) -> None:
+    """A bare event word or list has no branches, so it is never limited to trusted ones."""
+    text = f"on: {on}\npermissions: {{contents: read}}\njobs:\n  work:\n    {OWN}\n    steps: [{{run: make}}]\n"
+    assert set(check(ci=text)) == {"self-hosted-trigger"}
+
+
+RUNS_ON = {
+    "ubuntu-24.04": [],
+    "Ubuntu-24.04": [],
+    "[ubuntu-24.04]": [],
+    "{labels: ubuntu-24.04}": [],
+    "${{ vars.RUNNER }}": ["runner-known"],
+    "${{ matrix.os }}": ["runner-known"],
+    "${{ github.event_name == 'push' && 'self-hosted' || 'ubuntu-24.04' }}": ["runner-known"],
+    "[self-hosted, '${{ inputs.label }}']": ["runner-known"],
+    "{group: '${{ vars.GROUP }}'}": ["runner-known"],
+    "{}": ["runner-known"],
+    "gpu": ["self-hosted-guard", "self-hosted-labels"],
+    "[ubuntu-24.04, gpu]": ["self-hosted-guard", "self-hosted-labels"],
+    "[]": ["self-hosted-guard", "self-hosted-labels"],
+    "{group: ours}": ["self-hosted-guard", "self-hosted-labels"],
+    "{group: ours, labels: [self-hosted, gpu, local]}": ["self-hosted-guard"],
+    "[Self-Hosted, GPU, local]": ["self-hosted-guard"],
+}
+
+
+@pytest.mark.clause("POLICY-3")
+@pytest.mark.parametrize("runs_on", RUNS_ON)
+def test_every_form_of_runs_on_is_judged(check, runs_on: str) -> None:
+    """Words, lists, groups and expressions: what is not plainly hosted is ours, what nobody can know is a finding."""
+    found = check(ci=workflow(f"runs-on: {runs_on}\n    steps: [{{run: make}}]"))
+    assert sorted(found) == RUNS_ON[runs_on]
+
+
+MATRICES = {
+    "{os: [ubuntu-24.04, ubuntu-22.04]}": set(),
+    "{os: [ubuntu-24.04], include: [{os: ubuntu-22.04, x: 1}]}": set(),
+    "{os: [ubuntu-24.04], include: [{x: 1}]}": set(),
+    "{include: [{os: ubuntu-24.04}]}": set(),
+    "{os: [ubuntu-24.04, gpu]}": {"self-hosted-guard", "self-hosted-labels"},
+    "{os: [ubuntu-24.04, [self-hosted, gpu, local]]}": {"self-hosted-guard"},
+    "{os: [ubuntu-24.04], include: [{os: gpu}]}": {"self-hosted-guard", "self-hosted-labels"},
+    "{os: '${{ fromJSON(vars.OS) }}'}": {"runner-known"},
+    "{os: ['${{ vars.OS }}']}": {"runner-known"},
+    "{os: [ubuntu-24.04], include: '${{ fromJSON(vars.OS) }}'}": {"runner-known"},
+    "'${{ fromJSON(vars.M) }}'": {"runner-known"},
+    "{include: [{os: ubuntu-24.04}, {x: 1}]}": {"runner-known"},
+}
+
+
+@pytest.mark.clause("POLICY-3")
+@pytest.mark.parametrize("matrix", MATRICES)
+def test_a_matrix_stands_for_each_value_that_the_file_lists(check, matrix: str) -> None:
+    """One self-hosted value makes the job ours; one value from outside the file makes it unknown."""
+    job = f"strategy: {{matrix: {matrix}}}\n    runs-on: ${{{{ matrix.os }}}}\n    steps: [{{run: make}}]"
+    assert set(check(ci=workflow(job))) == MATRICES[matrix]
+
+
+@pytest.mark.clause("POLICY-3")
+def test_a_nested_matrix_value_is_followed(check) -> None:
+    """`matrix.machine.labels` is looked up in each value of the axis."""
+    matrix = "{machine: [{labels: ubuntu-24.04}, {labels: [self-hosted, gpu]}]}"
+    job = f"strategy: {{matrix: {matrix}}}\n    runs-on: ${{{{ matrix.machine.labels }}}}\n    steps: [{{run: make}}]"
+    assert set(check(ci=workflow(job))) == {"self-hosted-guard", "self-hosted-labels"}
+
+
+@pytest.mark.clause("POLICY-8")
+def test_the_callers_trigger_of_a_reusable_workflow_counts(check) -> None:
+    """A job on our machines is found through any chain of calls that a pull request can start."""
+    called = workflow(f"{OWN}\n    steps: [{{run: make}}]", on="workflow_call:")
+    between = workflow("uses: ./.github/workflows/called.yml", on="workflow_call:")
+    trusted = workflow("uses: ./.github/workflows/between.yml")
+    assert check(called=called, between=between, trusted=trusted) == []
+    outside = workflow("uses: ./.github/workflows/between.yml", on="pull_request:")
+    assert check(called=called, between=between, trusted=trusted, outside=outside) == ["self-hosted-trigger"]
+
+
+@pytest.mark.clause("POLICY-8")
+def test_workflows_that_call_each_other_are_followed_once(check) -> None:
+    """A cycle of calls ends, and its outside trigger is still found."""
+    first = workflow("uses: ./.github/workflows/second.yml", on="workflow_call:")
+    second = workflow(
+        f"{OWN}\n    steps: [{{run: make}}]\n  again:\n    uses: ./.github/workflows/first.yml",
+        on="workflow_call:\n  workflow_dispatch:",
+    )
+    assert check(first=first, second=second) == ["self-hosted-trigger"]
+
+
+@pytest.mark.clause("POLICY-8")
+@pytest.mark.parametrize(
+    "uses",
+    ["./.github/workflows/none.yml", "./.github/workflows/plain.yml", f"other/flows/.github/workflows/x.yml@{COMMIT}"],
+)
+def test_a_call_that_cannot_be_followed_is_found(check, uses: str) -> None:
+    """A missing file, a workflow that is not callable and another repository's workflow are refused."""
+    assert check(ci=workflow(f"uses: {uses}"), plain=steps("{run: make}")) == ["reference-followed"]
+
+
+@pytest.mark.clause("POLICY-6")
+@pytest.mark.parametrize("ref", ["@v6", "@main", f"@{COMMIT[:12]}", f"@{COMMIT.upper()}", f"@{COMMIT}0", ""])
+def test_anything_but_a_full_commit_is_found(check, ref: str) -> None:
+    """Tags, branches, short and over-long ids are not pins."""
+    assert check(ci=steps(f"{{uses: actions/checkout{ref}}}")) == ["action-pinned"]
+
+
+@pytest.mark.clause("POLICY-5")
+@pytest.mark.parametrize("name", ["actions/cache", "evil/checkout", "actions/checkout-evil", "actions"])
+def test_an_action_that_is_not_listed_is_found(check, name: str) -> None:
+    """The whole owner/name is compared; a sub-folder of a listed repository is that repository."""
+    assert check(ci=steps(f"{{uses: {name}@{COMMIT}}}")) == ["action-allowed"]
+    assert check(ci=steps(f"{{uses: Actions/Checkout/sub@{COMMIT}}}")) == []
+
+
+@pytest.mark.clause("POLICY-7")
+@pytest.mark.parametrize(
+    "job",
+    [
+        "container: debian:12",
+        "container: {image: 'debian@sha256:123'}",
+        "container: '${{ matrix.image }}'",
+        f"services: {{a: {{image: 'x@{DIGEST}'}}, b: {{image: x}}}}",
+        "steps: [{uses: 'docker://debian:12'}]",
+    ],
+)
+def test_an_image_without_a_digest_is_found(check, job: str) -> None:
+    """Containers, services and container steps are pinned by 64 hexadecimal digits."""
+    assert check(ci=workflow(f"runs-on: ubuntu-24.04\n    {job}")) == ["image-pinned"]
+
+
+@pytest.mark.clause("POLICY-7")
+def test_a_recorded_image_needs_its_record(check) -> None:
+    """An image with a digest file is found when the file is missing, wherever the workflow names the image."""
+    named = steps(f"{{run: 'podman run localhost/prism-agda@{DIGEST} true'}}")
+    assert check(ci=named) == ["image-recorded"]
+    assert check(ci=named, agda__image__digest=f"{DIGEST}\n") == []
+
+
+LOCAL_ACTION = "runs: {{using: composite, steps: [{}]}}\n"
+
+
+@pytest.mark.clause("POLICY-8")
+@pytest.mark.parametrize(
+    ("step", "rule"),
+    [
+        ("{uses: other/thing@v1}", {"action-allowed", "action-pinned"}),
+        ("{run: 'curl x | sh', shell: bash}", {"remote-script"}),
+        ("{uses: 'docker://debian'}", {"image-pinned"}),
+        ("{uses: ./missing}", {"reference-followed"}),
+    ],
+)
+def test_local_actions_are_read_through_any_depth(check, step: str, rule: set[str]) -> None:
+    """An action that another action uses, outside .github, is judged like a workflow, under both suffixes."""
+    outer, inner = LOCAL_ACTION.format("{uses: ./tools/inner}"), LOCAL_ACTION.format(step)
+    found = check(ci=steps("{uses: ./tools/outer}"), tools__outer__action_yaml=outer, tools__inner__action_yml=inner)
+    assert set(found) == rule
+
+
+@pytest.mark.clause("POLICY-7")
+def test_a_container_action_needs_a_pinned_image(check) -> None:
+    """A build file is no pin: what it builds from is not in the action's file."""
+    action = "runs: {using: docker, image: Dockerfile}\n"
+    assert check(ci=steps("{uses: ./tool}"), tool__action_yml=action) == ["image-pinned"]
+
+
+@pytest.mark.clause("POLICY-8")
+def test_a_local_action_outside_the_repository_is_found(check) -> None:
+    """A path that leaves the root names nothing that the checker may read."""
+    assert check(ci=steps("{uses: ./../outside}")) == ["reference-followed"]
+
+
+@pytest.mark.clause("POLICY-2")
+@pytest.mark.parametrize(
+    "permissions",
+    ["read-all", "write-all", "{}", "{contents: write}", "{contents: none}", "{contents: read, id-token: write}"],
+)
+def test_permissions_are_exactly_read(check, permissions: str) -> None:
+    """The words, the empty mapping and every write are found; none beside contents: read is fine."""
+    text = f"on: push\npermissions: {permissions}\njobs:\n  a:\n    runs-on: ubuntu-24.04\n    steps: [{{run: make}}]\n"
+    assert set(check(ci=text)) == {"permissions"}
+    assert check(ci=text.replace(permissions, "{contents: read, packages: none}")) == []
+
+
+@pytest.mark.clause("POLICY-2")
+def test_missing_permissions_and_a_job_that_widens_them_are_found(check) -> None:
+    """No permissions means the host's default; a job may not widen what the workflow grants."""
+    body = "jobs:\n  a:\n    runs-on: ubuntu-24.04\n    permissions: write-all\n    steps: [{run: make}]\n"
+    assert check(ci=f"on: push\n{body}") == ["permissions", "permissions"]
+
+
+@pytest.mark.clause("POLICY-1")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "jobs: [",
+        "- a list\n",
+        "on: push\non: pull_request\n",
+        "base: &a {x: 1}\njobs: {<<: *a}\n",
+        "on: push\n---\non: push\n",
+        "a: &a [*a]\n",
+        "on: push\n? [a]\n: b\n",
+        "on: push\npermissions: {contents: read}\njobs: []\n",
+        "on: push\npermissions: {contents: read}\njobs: {a: {runs-on: ubuntu-24.04, steps: {run: x}}}\n",
+        "on: push\npermissions: {contents: read}\njobs: {a: {runs-on: ubuntu-24.04, steps: [{run: [x]}]}}\n",
+        "on: push\npermissions: {contents: read}\njobs: {a: {runs-on: ubuntu-24.04, steps: [run]}}\n",
+        "on: push\npermissions: {contents: read}\njobs: {a: {runs-on: ubuntu-24.04, container: [x]}}\n",
+        "permissions: {contents: read}\njobs: {a: {runs-on: ubuntu-24.04}}\n",
+        "on: {push: all}\npermissions: {contents: read}\njobs: {a: {runs-on: ubuntu-24.04}}\n",
+        "on: [[push]]\npermissions: {contents: read}\njobs: {a: {runs-on: ubuntu-24.04}}\n",
+    ],
+)
+def test_a_file_that_is_no_workflow_is_found(check, text: str) -> None:
+    """Whatever is ambiguous or has the wrong shape is a finding, never a traceback and never skipped."""
+    assert "readable" in check(ci=text)
+
+
+@pytest.mark.clause("POLICY-1")
+def test_bytes_that_are_not_text_are_found(tmp_path: Path) -> None:
+    """A file that is not UTF-8 is a finding with its first wrong byte; *.yaml files are read as well."""
+    path = tmp_path / ".github/workflows/x.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"on: push\xff\n")
+    assert [(f.rule, f.message) for f in findings(tmp_path)] == [("readable", "the file must be UTF-8, got byte 0xff")]
+
+
+@pytest.mark.clause("POLICY-1")
+def test_the_word_on_stays_a_word(check) -> None:
+    """YAML 1.1 reads `on` and `off` as booleans; the checker does not."""
+    assert check(ci=steps("{run: make}", on="push: {branches: [main]}").replace("make", "off")) == []
