@@ -13,30 +13,30 @@ from prism.errors import UsageError
 from prism.ops import BY_NAME, NULL, OPS, ZERO
 from prism.rules import RULES, Pattern, Rule
 
-REFS: Final = ("NULL", "ZERO", "a", "b", "a.a", "a.b", "b.a", "b.b", "local", "continuation")
+REFS: Final = ("NULL", "ZERO", "a", "b", "a.a", "a.b", "b.a", "b.b", "local", "last")
 """What a case may refer to, seen from the node that it rewrites: its operands and their operands, and the nodes that
 the case itself builds. A case holds indices into this table."""
 REF_LOCAL: Final = REFS.index("local")
-REF_CONTINUATION: Final = REFS.index("continuation")
+REF_LAST: Final = REFS.index("last")
+LOCAL, LAST, RESULT = 0, 3, 6
+"""Places in a rewrite: the two nodes that it builds, each as (op, ref, ref) with op 0 for none, and the ref that
+replaces the rewritten node: the last node if there is one. Only the last node may refer to the local one."""
+NO_REWRITE: Final = (0, 0, 0, 0, 0, 0, 0)
+
 _CODE: Final = {op.name: op.code for op in OPS}
-NO_NODE: Final = (NULL.code, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class CaseTable:
     """Rules seen from a node: which case it is, and what that case builds [REWRITE-2].
 
-    case: uint8[m, m, m], by the op codes of a node, of its operand a and of its operand b; 0 means that no rule
-    applies. rule: int32[n], the index of each case's rule, -1 for case 0. local, continuation: int32[n, 3], the
-    nodes to build as (op, ref, ref), op 0 for none; only `continuation` may refer to `local`. result: int32[n], the
-    ref that the rewritten node is replaced by.
+    case: uint8[m, m, m], by the op codes of a node, of its operand a and of its operand b; 0 where no rule applies.
+    rewrites: int32[n, 7], by case. rule: int32[n], the index of each case's rule, -1 for case 0. All read only.
     """
 
     case: NDArray[np.uint8]
+    rewrites: NDArray[np.int32]
     rule: NDArray[np.int32]
-    local: NDArray[np.int32]
-    continuation: NDArray[np.int32]
-    result: NDArray[np.int32]
 
 
 def compile_rules(rules: Sequence[Rule]) -> CaseTable:
@@ -45,19 +45,21 @@ def compile_rules(rules: Sequence[Rule]) -> CaseTable:
     UsageError when a rule does not fit: its left side is an op over variables and ops of variables, each variable
     once, and its right side builds at most two nodes besides ZERO.
     """
-    size = 1 + max(op.code for op in OPS)
-    case = np.zeros((size, size, size), np.uint8)
-    rows: list[tuple[int, tuple[int, ...], tuple[int, ...], int]] = [(-1, NO_NODE, NO_NODE, 0)]
+    codes = 1 + max(op.code for op in OPS)
+    case = np.zeros((codes, codes, codes), np.uint8)
+    rewrites: list[tuple[int, ...]] = [NO_REWRITE]
+    rule_of = [-1]
     for index, rule in enumerate(rules):
         for operands in _operand_orders(rule):
             heads, refs = _match(rule, operands)
             unclaimed = case[heads]
-            unclaimed[unclaimed == 0] = len(rows)
-            rows.append((index, *_build(rule, refs)))
-    rule_of, local, continuation, result = (np.array(column, np.int32) for column in zip(*rows, strict=True))
-    for array in (case, rule_of, local, continuation, result):
+            unclaimed[unclaimed == 0] = len(rewrites)
+            rewrites.append(_build(rule, refs))
+            rule_of.append(index)
+    table = CaseTable(case, np.array(rewrites, np.int32), np.array(rule_of, np.int32))
+    for array in (table.case, table.rewrites, table.rule):
         array.setflags(write=False)
-    return CaseTable(case, rule_of, local, continuation, result)
+    return table
 
 
 def _operand_orders(rule: Rule) -> list[tuple[Pattern, ...]]:
@@ -94,8 +96,8 @@ def _only(name: str) -> slice:
     return slice(code, code + 1)
 
 
-def _build(rule: Rule, refs: dict[str, int]) -> tuple[tuple[int, ...], tuple[int, ...], int]:
-    """Return the nodes `local` and `continuation` of a rule, and the ref of its result."""
+def _build(rule: Rule, refs: dict[str, int]) -> tuple[int, ...]:
+    """Return the rewrite of a rule whose variables are at `refs`."""
     nodes: list[tuple[int, ...]] = []
 
     def place(pattern: Pattern) -> int:
@@ -105,13 +107,15 @@ def _build(rule: Rule, refs: dict[str, int]) -> tuple[tuple[int, ...], tuple[int
         if name == ZERO.name:
             return REFS.index("ZERO")
         at = [place(operand) for operand in operands]
-        nodes.append((BY_NAME[name].code, *at, *[0] * (2 - len(at))))
+        nodes.append((_CODE[name], *at, *[0] * (2 - len(at))))
         return REF_LOCAL + len(nodes) - 1
 
     result = place(rule.rhs)
     if len(nodes) > 2:
         raise _unfit(rule, "its right side must build at most two nodes, one for each candidate slot", rule.rhs)
-    return (*nodes, NO_NODE, NO_NODE)[0], (*nodes, NO_NODE, NO_NODE)[1], result
+    nothing = NO_REWRITE[LOCAL:LAST]
+    local, last = (*nodes, nothing, nothing)[:2]
+    return (*local, *last, result)
 
 
 def _unfit(rule: Rule, must: str, got: Pattern) -> UsageError:

@@ -25,7 +25,7 @@ COUNT, STEPS, REUSED, DEPTH, ROW, ROOT, BUDGET, ID_BITS = range(8)
 in use; the next row to load; the root at hand; the most rule applications for a root; bits of an id in a key."""
 STATE_SIZE: Final = 8
 
-_NODE, _LOCAL = range(2)
+_NODE, _PENDING = range(2)
 
 # Nothing decorated so allocates. With its run time on, Numba counts references to every array at every call,
 # atomically, and that takes half of the time.
@@ -36,8 +36,8 @@ class Store(NamedTuple):
     """What the loops work on, beside their `state`.
 
     keys, slots: the keys and the index of a `prism.ledger.table.Table`. forward: int32[len(keys)]. commutes: by op
-    code. cases, rewrites: see `prism.rewrite.cases.CaseTable`. frames: int32[room, 2], the nodes that wait, each
-    with the local node that its rewrite has built, or 0.
+    code. cases, rewrites: see `prism.rewrite.cases.CaseTable`. frames: int32[room, 2], the nodes that wait, each with
+    the local node that its rewrite has built, or 0.
     """
 
     keys: NDArray[np.uint64]
@@ -119,7 +119,7 @@ def _rewrite(keys, slots, forward, state, commutes, frames, refs, rewrites, case
     a redex; the frame remembers it meanwhile.
     """
     top, id_bits = state[DEPTH] - 1, state[ID_BITS]
-    node, local = np.int64(frames[top, _NODE]), np.int64(frames[top, _LOCAL])
+    node, local = np.int64(frames[top, _NODE]), np.int64(frames[top, _PENDING])
     if local == 0:
         if state[STEPS] == state[BUDGET]:
             return np.int64(OUT_OF_STEPS)
@@ -127,7 +127,7 @@ def _rewrite(keys, slots, forward, state, commutes, frames, refs, rewrites, case
             local = _intern(keys, slots, state, _built(rewrites, case, LOCAL, refs, id_bits, commutes))
             if local < 0:
                 return local
-        frames[top, _LOCAL] = local
+        frames[top, _PENDING] = local
         state[STEPS] += 1
     if local:
         refs[REF_LOCAL] = _normal_form(forward, local)
@@ -191,7 +191,7 @@ def _evaluate(store, state, refs):
 @_loop
 def _push(state, frames, node):
     depth = state[DEPTH]
-    frames[depth, _NODE], frames[depth, _LOCAL] = node, 0
+    frames[depth, _NODE], frames[depth, _PENDING] = node, 0
     state[DEPTH] = depth + 1
 
 
