@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any, NamedTuple, TypeAlias
 
 from prism.ops import NULL
-from prism.rewrite.cases import CASES, REF_CONTINUATION, REF_LOCAL, REFS
+from prism.rewrite.cases import CASES, LOCAL, REF_LAST, REF_LOCAL, REFS, RESULT
 
 Array: TypeAlias = Any
 """A NumPy or a JAX array."""
@@ -38,6 +38,7 @@ def emit(op: Array, a: Array, b: Array, sites: Array, *, xp: ModuleType) -> Cand
     """
     at_a, at_b = a[sites], b[sites]
     case = xp.asarray(CASES.case)[op[sites], op[at_a], op[at_b]]
+    rewrite = xp.asarray(CASES.rewrites)[case]
     slot = 2 * xp.arange(sites.shape[0], dtype=xp.int32)
     refs = {
         "NULL": xp.zeros_like(sites),
@@ -49,20 +50,17 @@ def emit(op: Array, a: Array, b: Array, sites: Array, *, xp: ModuleType) -> Cand
         "b.a": a[at_b],
         "b.b": b[at_b],
         REFS[REF_LOCAL]: ~slot,
-        REFS[REF_CONTINUATION]: ~(slot + 1),
+        REFS[REF_LAST]: ~(slot + 1),
     }
-    values = xp.stack([refs[name] for name in REFS])
-
-    def read(which: Array) -> Array:
-        return xp.take_along_axis(values, which[None], axis=0)[0]
-
-    built = xp.stack([xp.asarray(CASES.local)[case], xp.asarray(CASES.continuation)[case]], axis=1)
-    node = built.reshape(-1, 3)
-    operands = [read(built[:, half, side]) for side in (1, 2) for half in (0, 1)]
+    values = xp.stack([refs[name] for name in REFS], axis=1)
+    node = rewrite[:, LOCAL:RESULT].reshape(-1, 2, 3)
+    operands = xp.take_along_axis(values, node[:, :, 1:].reshape(-1, 4), axis=1).reshape(-1, 2)
+    result = xp.take_along_axis(values, rewrite[:, RESULT:], axis=1)[:, 0]
+    op = node[:, :, 0].reshape(-1)
     return Candidates(
-        enabled=node[:, 0] != NULL.code,
-        op=node[:, 0].astype(xp.uint8),
-        a=xp.stack(operands[:2], axis=1).reshape(-1),
-        b=xp.stack(operands[2:], axis=1).reshape(-1),
-        forward=xp.where(case == 0, sites, read(xp.asarray(CASES.result)[case])),
+        enabled=op != NULL.code,
+        op=op.astype(xp.uint8),
+        a=operands[:, 0],
+        b=operands[:, 1],
+        forward=xp.where(case == 0, sites, result),
     )
