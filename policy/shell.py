@@ -139,7 +139,10 @@ class _Reader:
 
     def _heredoc(self, build: _Builder) -> bool:
         """Read the body below as a script of its own, nested in the word that asks for it."""
-        match = None if self._starts("<<<") else _HEREDOC.match(self._text, self._at)
+        if self._starts("<<<"):
+            self._take(build, "<<<", 3)
+            return True
+        match = _HEREDOC.match(self._text, self._at)
         if match is None:
             return False
         start = max(self._find("\n", 0) + 1, self._after_heredocs)
