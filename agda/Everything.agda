@@ -1,0 +1,28 @@
+{-# OPTIONS --safe --without-K #-}
+
+-- Every module: to check this one is to check all.
+
+module Everything where
+
+import Prism.Arena.Base
+import Prism.Arena.Properties
+import Prism.Docflow.Base
+import Prism.Docflow.Properties
+import Prism.Generated
+import Prism.Key.Base
+import Prism.Key.Properties
+import Prism.Ledger.Base
+import Prism.Ledger.Properties
+import Prism.List.Base
+import Prism.List.Properties
+import Prism.Logic.Base
+import Prism.Logic.Properties
+import Prism.Model.Base
+import Prism.Nat.Base
+import Prism.Nat.Properties
+import Prism.Rewrite.Base
+import Prism.Rewrite.Properties
+import Prism.Signature.Base
+import Prism.Status.Properties
+import Prism.Strata.Base
+import Prism.Strata.Properties

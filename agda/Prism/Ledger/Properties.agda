@@ -1,0 +1,363 @@
+{-# OPTIONS --safe --without-K #-}
+
+-- What interning keeps, for every configuration, ledger and batch.
+
+module Prism.Ledger.Properties where
+
+open import Prism.Generated
+open import Prism.Key.Base
+open import Prism.Key.Properties
+open import Prism.Ledger.Base
+open import Prism.List.Base
+open import Prism.List.Properties
+open import Prism.Logic.Base
+open import Prism.Logic.Properties
+open import Prism.Nat.Base
+open import Prism.Nat.Properties
+open import Prism.Signature.Base
+
+open Config
+open Ledger
+open _⇔_
+
+private
+  variable
+    c     : Config
+    l     : Ledger
+    batch : List Node
+
+-- What every reachable ledger satisfies.
+record Valid (c : Config) (l : Ledger) : Set where
+  constructor valid
+  field
+    noDup    : NoDup (keys l)
+    reserved : 2 ≤ count l
+    bounded  : count l ≤ limit c
+
+open Valid
+
+-- Nodes ----------------------------------------------------------------------
+
+operandOk-< : ∀ taken n x → 0 < n → operandOk taken n x ≡ true → x < n
+operandOk-< true  n x p q = <ᵇ⇒< x n (∧-right {0 <ᵇ x} q)
+operandOk-< false n x p q = subst (_< n) (sym (==⇒≡ x 0 q)) p
+
+-- A well-formed node refers to nodes of the ledger only.
+wellFormed-< : ∀ n x → 0 < n → wellFormed n x ≡ true → Node.a x < n × Node.b x < n
+wellFormed-< n x p q with lookupOp (Node.op x) ops
+... | just o = operandOk-< (0 <ᵇ Op.arity o) n (Node.a x) p (∧-left q)
+             , operandOk-< (1 <ᵇ Op.arity o) n (Node.b x) p (∧-right {operandOk (0 <ᵇ Op.arity o) n (Node.a x)} q)
+
+normalise-< : ∀ n x → Node.a x < n × Node.b x < n → Node.a (normalise x) < n × Node.b (normalise x) < n
+normalise-< n x (p , q) with lookupOp (Node.op x) ops
+... | nothing = p , q
+... | just o with Op.commutes o ∧ (Node.b x <ᵇ Node.a x)
+...   | true  = q , p
+...   | false = p , q
+
+operandOk-mono : ∀ taken {m n} x → m ≤ n → operandOk taken m x ≡ true → operandOk taken n x ≡ true
+operandOk-mono true  {m} x p q =
+  ∧-intro (∧-left {0 <ᵇ x} q) (<⇒<ᵇ (≤-trans (<ᵇ⇒< x m (∧-right {0 <ᵇ x} q)) p))
+operandOk-mono false x p q = q
+
+-- A node that may be added may be added later.
+wellFormed-mono : ∀ {m n} x → m ≤ n → wellFormed m x ≡ true → wellFormed n x ≡ true
+wellFormed-mono {m} x p q with lookupOp (Node.op x) ops
+... | just o = ∧-intro
+  (operandOk-mono (0 <ᵇ Op.arity o) (Node.a x) p (∧-left q))
+  (operandOk-mono (1 <ᵇ Op.arity o) (Node.b x) p (∧-right {operandOk (0 <ᵇ Op.arity o) m (Node.a x)} q))
+
+limit-≤-idCount : ∀ c → limit c ≤ idCount c
+limit-≤-idCount c with capacity c <ᵇ idCount c in p
+... | true  = <⇒≤ (<ᵇ⇒< (capacity c) (idCount c) p)
+... | false = ≤-refl
+
+limit-≤-capacity : ∀ c → limit c ≤ capacity c
+limit-≤-capacity c with capacity c <ᵇ idCount c in p
+... | true  = ≤-refl
+... | false = <ᵇ-false (capacity c) (idCount c) p
+
+below-cap : ∀ {a} x → a < x - 1 → suc a < x
+below-cap (suc x) p = s≤s p
+
+-- An id of a valid ledger fits the layout.
+id-fits : Valid c l → ∀ {i} → i < count l → Fits (bits c) i
+id-fits {c} v p = below-cap (2 ^ bits c) (≤-trans p (≤-trans (bounded v) (limit-≤-idCount c)))
+
+occupied : Valid c l → 0 < count l
+occupied v = ≤-trans (s≤s z≤n) (reserved v)
+
+-- A well-formed node can be packed without loss.
+packable-normal : Valid c l → ∀ x → wellFormed (count l) x ≡ true → Packable (bits c) (normalise x)
+packable-normal {c} {l} v x p with normalise-< (count l) x (wellFormed-< (count l) x (occupied v) p)
+... | q , r = packable (id-fits v q) (id-fits v r)
+
+-- Fresh keys -----------------------------------------------------------------
+
+∈-fresh : ∀ ks new {k} → k ∈ fresh ks new ⇔ (k ∈ new × k ∉ ks)
+∈-fresh ks new {k} = equivalence there-to back
+  where
+  there-to : k ∈ fresh ks new → k ∈ new × k ∉ ks
+  there-to m with to (∈-filter (unknown ks) new) (to (∈-canon (filter (unknown ks) new)) m)
+  ... | n , p = n , member-false k ks (not-true p)
+
+  back : k ∈ new × k ∉ ks → k ∈ fresh ks new
+  back (n , p) =
+    from (∈-canon (filter (unknown ks) new)) (from (∈-filter (unknown ks) new) (n , false-not (∉⇒member k ks p)))
+
+fresh-ascending : ∀ ks new → Ascending (fresh ks new)
+fresh-ascending ks new = canon-ascending (filter (unknown ks) new)
+
+∈-landed : ∀ ks new {k} → k ∈ new → k ∈ ks ++ fresh ks new
+∈-landed ks new {k} m with decide (member k ks)
+... | inj₁ p = ∈-++ˡ (member⇒∈ k ks p)
+... | inj₂ p = ∈-++ʳ ks (from (∈-fresh ks new) (m , member-false k ks p))
+
+fresh-set : ∀ ks new new′ → SameSet new new′ → fresh ks new ≡ fresh ks new′
+fresh-set ks new new′ same = ascending-unique (fresh-ascending ks new) (fresh-ascending ks new′)
+  (equivalence (move new new′ (to same)) (move new′ new (from same)))
+  where
+  move : ∀ us vs → (∀ {k} → k ∈ us → k ∈ vs) → ∀ {k} → k ∈ fresh ks us → k ∈ fresh ks vs
+  move us vs f m with to (∈-fresh ks us) m
+  ... | n , p = from (∈-fresh ks vs) (f n , p)
+
+no-fresh : ∀ ks new → All (_∈ ks) new → fresh ks new ≡ []
+no-fresh ks new known with fresh ks new in p
+... | []     = refl
+... | k ∷ fs with to (∈-fresh ks new) (subst (k ∈_) (sym p) (here refl))
+...   | m , n = absurd (n (known m))
+
+-- The two ways in which a batch ends ------------------------------------------
+
+data Outcome (c : Config) (ks : List Nat) (batch : List Node) : Ledger × List Nat → Set where
+  refused : ∀ s → s ≢ ok → Outcome c ks batch (ledger ks s , zeros batch)
+  landed  : let ks′ = ks ++ fresh ks (map (encode c) batch) in
+            All (λ x → wellFormed (length ks) x ≡ true) batch → length ks′ ≤ limit c →
+            Outcome c ks batch (ledger ks′ ok , map (λ x → idOf ks′ (encode c x)) batch)
+
+overflow-≢-ok : ∀ c → overflow c ≢ ok
+overflow-≢-ok c p with capacity c <ᵇ idCount c
+overflow-≢-ok c () | true
+overflow-≢-ok c () | false
+
+≤⇒accept : ∀ {m n} → m ≤ n → (m <ᵇ suc n) ≡ true
+≤⇒accept p = <⇒<ᵇ (s≤s p)
+
+accept⇒≤ : ∀ m n → (m <ᵇ suc n) ≡ true → m ≤ n
+accept⇒≤ m n p with <ᵇ⇒< m (suc n) p
+... | s≤s q = q
+
+outcome : ∀ c ks batch → Outcome c ks batch (intern c (ledger ks ok) batch)
+outcome c ks batch with all (wellFormed (length ks)) batch in p
+... | false = refused corrupt λ ()
+... | true with accept c ks (fresh ks (map (encode c) batch)) in q
+...   | true  = landed (all⇒All (wellFormed (length ks)) batch p) (accept⇒≤ _ (limit c) q)
+...   | false = refused (overflow c) (overflow-≢-ok c)
+
+-- The laws -------------------------------------------------------------------
+
+-- Once a ledger has failed, no batch changes it.
+sticky : ∀ c l batch → status l ≢ ok → after c l batch ≡ l
+sticky c (ledger ks ok)      batch p = absurd (p refl)
+sticky c (ledger ks oom)     batch p = refl
+sticky c (ledger ks corrupt) batch p = refl
+
+-- Nor does any sequence of batches.
+sticky-run : ∀ c l batches → status l ≢ ok → run c l batches ≡ l
+sticky-run c l []                p = refl
+sticky-run c l (batch ∷ batches) p rewrite sticky c l batch p = sticky-run c l batches p
+
+-- A failed ledger still answers: a known node has its id, any other has none.
+still-found : ∀ c l batch → status l ≢ ok → ids c l batch ≡ map (idOfNode c (keys l)) batch
+still-found c (ledger ks ok)      batch p = absurd (p refl)
+still-found c (ledger ks oom)     batch p = refl
+still-found c (ledger ks corrupt) batch p = refl
+
+-- A batch adds keys at the end, in ascending order, and changes nothing else.
+new-in-key-order : ∀ c l batch → Σ (List Nat) (λ new → keys (after c l batch) ≡ keys l ++ new × Ascending new)
+new-in-key-order c (ledger ks ok) batch with intern c (ledger ks ok) batch | outcome c ks batch
+... | _ | refused s p = [] , sym (++-[] ks) , []
+... | _ | landed p q  = fresh ks (map (encode c) batch) , refl , fresh-ascending ks (map (encode c) batch)
+new-in-key-order c (ledger ks oom)     batch = [] , sym (++-[] ks) , []
+new-in-key-order c (ledger ks corrupt) batch = [] , sym (++-[] ks) , []
+
+-- An id denotes the same key for ever.
+append-only : ∀ c l batch i {k} → at (keys l) i ≡ just k → at (keys (after c l batch)) i ≡ just k
+append-only c l batch i p with new-in-key-order c l batch
+... | new , q , _ rewrite q = at-++ˡ (keys l) new i p
+
+-- For ever: over any number of batches.
+append-only-run : ∀ c l batches i {k} → at (keys l) i ≡ just k → at (keys (run c l batches)) i ≡ just k
+append-only-run c l []                i p = p
+append-only-run c l (batch ∷ batches) i p = append-only-run c (after c l batch) batches i (append-only c l batch i p)
+
+-- A batch that is refused adds nothing, and one that is accepted adds all of its nodes.
+whole-or-nothing : ∀ c l batch →
+  (status (after c l batch) ≢ ok × keys (after c l batch) ≡ keys l) ⊎
+  (status (after c l batch) ≡ ok × All (λ x → encode c x ∈ keys (after c l batch)) batch)
+whole-or-nothing c (ledger ks ok) batch with intern c (ledger ks ok) batch | outcome c ks batch
+... | _ | refused s p = inj₁ (p , refl)
+... | _ | landed p q  = inj₂ (refl , λ m → ∈-landed ks (map (encode c) batch) (∈-map (encode c) m))
+whole-or-nothing c (ledger ks oom)     batch = inj₁ ((λ ()) , refl)
+whole-or-nothing c (ledger ks corrupt) batch = inj₁ ((λ ()) , refl)
+
+-- A batch that refers to a node the ledger lacks, or names no op, makes it corrupt.
+malformed⇒corrupt : ∀ c ks batch → all (wellFormed (length ks)) batch ≡ false →
+  after c (ledger ks ok) batch ≡ ledger ks corrupt
+malformed⇒corrupt c ks batch p rewrite p = refl
+
+-- The ledger that holds NULL and ZERO is valid.
+valid-initial : ∀ c → Roomy c → Valid c (initial c)
+valid-initial c p = valid (apart ∷ ((λ ()) ∷ [])) ≤-refl p
+  where
+  zero-fits : Fits (bits c) 0
+  zero-fits = below-cap (2 ^ bits c) (≤-trans (s≤s z≤n) (≤-trans p (limit-≤-idCount c)))
+
+  fits : ∀ {o} → Packable (bits c) (node o 0 0)
+  fits = packable zero-fits zero-fits
+
+  apart : pack (bits c) (node null-code 0 0) ∉ (pack (bits c) (node zero-code 0 0) ∷ [])
+  apart (here e) with pack-injective (bits c) {node null-code 0 0} {node zero-code 0 0} fits fits e
+  ... | ()
+
+-- Interning keeps a ledger valid: no key twice, and never more nodes than the limit.
+valid-after : ∀ c l batch → Valid c l → Valid c (after c l batch)
+valid-after c (ledger ks ok) batch v with intern c (ledger ks ok) batch | outcome c ks batch
+... | _ | refused s p = valid (noDup v) (reserved v) (bounded v)
+... | _ | landed p q  = valid
+  (++-noDup (noDup v) (ascending⇒noDup (fresh-ascending ks (map (encode c) batch))) (λ m → snd (to (∈-fresh ks (map (encode c) batch)) m)))
+  (≤-trans (reserved v) (subst (length ks ≤_) (sym (length-++ ks _)) (m≤m+n (length ks) _)))
+  q
+valid-after c (ledger ks oom)     batch v = v
+valid-after c (ledger ks corrupt) batch v = v
+
+valid-run : ∀ c l batches → Valid c l → Valid c (run c l batches)
+valid-run c l []                v = v
+valid-run c l (batch ∷ batches) v = valid-run c (after c l batch) batches (valid-after c l batch v)
+
+-- Every reachable ledger is valid.
+reachable⇒valid : ∀ c l → Roomy c → Reachable c l → Valid c l
+reachable⇒valid c _ p (batches , refl) = valid-run c (initial c) batches (valid-initial c p)
+
+-- No ledger ever holds more nodes than its capacity.
+capacity-kept : ∀ c l → Roomy c → Reachable c l → count l ≤ capacity c
+capacity-kept c l p r = ≤-trans (bounded (reachable⇒valid c l p r)) (limit-≤-capacity c)
+
+-- Nor an id that does not fit its layout.
+ids-fit : ∀ c l → Roomy c → Reachable c l → ∀ i {k} → at (keys l) i ≡ just k → Fits (bits c) i
+ids-fit c l p r i q = id-fits (reachable⇒valid c l p r) (at-< (keys l) i q)
+
+-- One key has one id.
+one-id : ∀ c l → Valid c l → ∀ i j {k} → at (keys l) i ≡ just k → at (keys l) j ≡ just k → i ≡ j
+one-id c l v = at-injective (noDup v)
+
+known⇒at : ∀ ks k → k ∈ ks → at ks (idOf ks k) ≡ just k
+known⇒at ks k m with ∈⇒find m
+... | i , p rewrite p = find-at k ks i p
+
+-- The ids of an accepted batch are the positions of its keys.
+intern-sound : ∀ c l batch → status (after c l batch) ≡ ok →
+  let ks = keys (after c l batch) in
+  ids c l batch ≡ map (λ x → idOf ks (encode c x)) batch × All (λ x → at ks (idOf ks (encode c x)) ≡ just (encode c x)) batch
+intern-sound c (ledger ks ok) batch e with intern c (ledger ks ok) batch | outcome c ks batch
+... | _ | refused s p = absurd (p e)
+... | _ | landed p q  =
+  refl , λ m → known⇒at _ _ (∈-landed ks (map (encode c) batch) (∈-map (encode c) m))
+
+accepted⇒wellFormed : ∀ c l batch → status (after c l batch) ≡ ok → All (λ x → wellFormed (count l) x ≡ true) batch
+accepted⇒wellFormed c (ledger ks ok) batch e with intern c (ledger ks ok) batch | outcome c ks batch
+... | _ | refused s p = absurd (p e)
+... | _ | landed p q  = p
+
+-- Two nodes of an accepted batch have one id if and only if they are the same node, operands of commuting ops ordered.
+same-id⇔same-node : ∀ c l batch → Valid c l → status (after c l batch) ≡ ok → ∀ {x y} → x ∈ batch → y ∈ batch →
+  let ks = keys (after c l batch) in
+  idOf ks (encode c x) ≡ idOf ks (encode c y) ⇔ normalise x ≡ normalise y
+same-id⇔same-node c l batch v e {x} {y} m n = equivalence forth (cong (λ z → idOf ks (pack (bits c) z)))
+  where
+  ks = keys (after c l batch)
+
+  sound = snd (intern-sound c l batch e)
+
+  fits : ∀ {z} → z ∈ batch → Packable (bits c) (normalise z)
+  fits {z} o = packable-normal v z (accepted⇒wellFormed c l batch e o)
+
+  forth : idOf ks (encode c x) ≡ idOf ks (encode c y) → normalise x ≡ normalise y
+  forth p = pack-injective (bits c) (fits m) (fits n)
+    (just-injective (trans (sym (sound m)) (trans (cong (at ks) p) (sound n))))
+
+-- The ledger after a batch, statuses and ids included, depends on the batch as a set: not on order or repetition.
+order-free : ∀ c l batch batch′ → SameSet batch batch′ → after c l batch ≡ after c l batch′
+order-free c (ledger ks ok) batch batch′ same
+  rewrite all-sameSet (wellFormed (length ks)) batch batch′ same
+        | fresh-set ks (map (encode c) batch) (map (encode c) batch′) (map-sameSet (encode c) same)
+  with all (wellFormed (length ks)) batch′
+... | false = refl
+... | true with accept c ks (fresh ks (map (encode c) batch′))
+...   | true  = refl
+...   | false = refl
+order-free c (ledger ks oom)     batch batch′ same = refl
+order-free c (ledger ks corrupt) batch batch′ same = refl
+
+-- Interning an accepted batch again gives the same ids and changes nothing.
+idempotent : ∀ c l batch → status (after c l batch) ≡ ok → intern c (after c l batch) batch ≡ intern c l batch
+idempotent c (ledger ks ok) batch e with intern c (ledger ks ok) batch | outcome c ks batch
+... | _ | refused s p = absurd (p e)
+... | _ | landed p q  = again
+  where
+  new = map (encode c) batch
+  ks′ = ks ++ fresh ks new
+
+  still : all (wellFormed (length ks′)) batch ≡ true
+  still = All⇒all _ batch λ {x} m →
+    wellFormed-mono x (subst (length ks ≤_) (sym (length-++ ks _)) (m≤m+n (length ks) _)) (p m)
+
+  again : intern c (ledger ks′ ok) batch ≡ (ledger ks′ ok , map (λ x → idOf ks′ (encode c x)) batch)
+  again rewrite still
+              | no-fresh ks′ new (λ m → ∈-landed ks new m)
+              | ++-[] ks′
+              | ≤⇒accept q = refl
+
+-- One node alone is entered unless it is known.
+single-is-add : ∀ c l x → status (after c l (x ∷ [])) ≡ ok → keys (after c l (x ∷ [])) ≡ addKey (keys l) (encode c x)
+single-is-add c (ledger ks ok) x e with intern c (ledger ks ok) (x ∷ []) | outcome c ks (x ∷ [])
+... | _ | refused s p = absurd (p e)
+... | _ | landed p q with member (encode c x) ks
+...   | true  = ++-[] ks
+...   | false = refl
+
+fold-fresh : ∀ ks new → Ascending new → foldl addKey ks new ≡ ks ++ filter (unknown ks) new
+fold-fresh ks []        []      = sym (++-[] ks)
+fold-fresh ks (k ∷ new) (p ∷ a) with member k ks
+... | true  = fold-fresh ks new a
+... | false = trans (fold-fresh (ks ++ (k ∷ [])) new a)
+  (trans (++-assoc ks (k ∷ []) _) (cong (λ fs → ks ++ (k ∷ fs)) (filter-cong _ _ new same)))
+  where
+  same : All (λ j → unknown (ks ++ (k ∷ [])) j ≡ unknown ks j) new
+  same {j} m = cong not (bool-ext narrow (λ q → ∈⇒member (∈-++ˡ (member⇒∈ j ks q))))
+    where
+    narrow : member j (ks ++ (k ∷ [])) ≡ true → member j ks ≡ true
+    narrow q with ∈-++⁻ ks (member⇒∈ j _ q)
+    ... | inj₁ n        = ∈⇒member n
+    ... | inj₂ (here r) = absurd (<⇒≢ (p m) (sym r))
+
+-- A batch lands as if its keys had been entered one by one, in ascending order.
+batch-is-fold : ∀ c l batch → status (after c l batch) ≡ ok →
+  keys (after c l batch) ≡ foldl addKey (keys l) (canon (map (encode c) batch))
+batch-is-fold c (ledger ks ok) batch e with intern c (ledger ks ok) batch | outcome c ks batch
+... | _ | refused s p = absurd (p e)
+... | _ | landed p q  = sym (trans (fold-fresh ks (canon new) (canon-ascending new)) (cong (ks ++_) filtered))
+  where
+  new = map (encode c) batch
+
+  move-to : ∀ {k} → k ∈ filter (unknown ks) (canon new) → k ∈ fresh ks new
+  move-to m with to (∈-filter (unknown ks) (canon new)) m
+  ... | n , r = from (∈-canon (filter (unknown ks) new)) (from (∈-filter (unknown ks) new) (to (∈-canon new) n , r))
+
+  move-from : ∀ {k} → k ∈ fresh ks new → k ∈ filter (unknown ks) (canon new)
+  move-from m with to (∈-filter (unknown ks) new) (to (∈-canon (filter (unknown ks) new)) m)
+  ... | n , r = from (∈-filter (unknown ks) (canon new)) (from (∈-canon new) n , r)
+
+  filtered : filter (unknown ks) (canon new) ≡ fresh ks new
+  filtered = ascending-unique (filter-ascending (unknown ks) (canon-ascending new)) (fresh-ascending ks new)
+    (equivalence move-to move-from)

@@ -1,0 +1,46 @@
+{-# OPTIONS --safe --without-K #-}
+
+-- The definitions that the theorems are about, run on plain lists of numbers: the reference that Python is compared with.
+
+module Prism.Model.Base where
+
+open import Prism.Generated
+open import Prism.Key.Base
+open import Prism.Ledger.Base
+open import Prism.List.Base
+open import Prism.Logic.Base
+open import Prism.Nat.Base
+open import Prism.Rewrite.Base using (apply)
+
+open Ledger
+
+-- Op, left operand, right operand; anything else is a node of no op.
+readNode : List Nat → Node
+readNode (o ∷ a ∷ b ∷ []) = node o a b
+readNode _                = node 256 0 0
+
+-- For each batch: status, count, then the id of every node; last of all the keys.
+interns : Nat → Nat → List (List (List Nat)) → List (List Nat)
+interns bits capacity batches = go (initial c) batches
+  where
+  c = config bits capacity
+
+  go : Ledger → List (List (List Nat)) → List (List Nat)
+  row : Ledger × List Nat → List (List (List Nat)) → List (List Nat)
+  go l []                = keys l ∷ []
+  go l (batch ∷ batches) = row (intern c l (map readNode batch)) batches
+  row (l , found) batches = (statusCode (status l) ∷ count l ∷ found) ∷ go l batches
+
+-- The number that every node of a list of keys denotes, in the order of their ids.
+values : Nat → List Nat → List Nat
+values bits = go []
+  where
+  valueAt : List Nat → Nat → Nat
+  valueAt known i = fromMaybe 0 (at known i)
+
+  valueOf : List Nat → Node → Nat
+  valueOf known (node o a b) = apply o (valueAt known a) (valueAt known b)
+
+  go : List Nat → List Nat → List Nat
+  go known []       = known
+  go known (k ∷ ks) = go (known ++ (valueOf known (unpack bits k) ∷ [])) ks

@@ -1,0 +1,97 @@
+"""Write `Prism/Generated.agda` from the Python tables, which are the one source of every constant."""
+
+from __future__ import annotations
+
+import sys
+from itertools import product
+
+from agda.tools.files import AGDA_ROOT, write_atomically
+from prism.ledger.key import LAYOUTS
+from prism.ops import OPS, Op
+from prism.rules import RULES, Pattern, Rule
+from prism.status import Status
+
+TARGET = AGDA_ROOT / "Prism" / "Generated.agda"
+
+_HEADER = """\
+{-# OPTIONS --safe --without-K #-}
+
+-- Generated from prism/{ops,rules,status}.py and prism/ledger/key.py by `python -m agda.tools.generate`; do not edit.
+
+module Prism.Generated where
+
+open import Prism.List.Base using (List; []; _∷_)
+open import Prism.Logic.Base using (true; false)
+open import Prism.Nat.Base using (Nat)
+open import Prism.Signature.Base
+"""
+
+
+def generated() -> str:
+    """Return the text of the generated module."""
+    return "\n".join([_HEADER, _ops(), _layouts(), _statuses(), _join(), _rules()])
+
+
+def _list(items: list[str]) -> str:
+    return "\n".join(f"  {item} ∷" for item in items) + "\n  []\n"
+
+
+def _ops() -> str:
+    table = _list([f"op {op.code} {op.arity} {str(op.commutes).lower()}" for op in OPS])
+    return "\n".join(map(_constant, OPS)) + f"\n-- Code, arity, whether the operands commute.\nops : List Op\nops =\n{table}"
+
+
+def _constant(op: Op) -> str:
+    return f"{op.name}-code : Nat\n{op.name}-code = {op.code}\n"
+
+
+def _layouts() -> str:
+    named = "\n".join(
+        f"{name} : Layout\n{name} = layout {layout.id_bits} {layout.max_id}\n" for name, layout in LAYOUTS.items()
+    )
+    return f"-- Bits of an id, largest id.\n{named}\nlayouts : List Layout\nlayouts =\n{_list(list(LAYOUTS))}"
+
+
+def _statuses() -> str:
+    names = [status.name.lower() for status in Status]
+    codes = "\n".join(f"statusCode {status.name.lower()} = {status.value}" for status in Status)
+    return f"data Status : Set where\n  {' '.join(names)} : Status\n\nstatusCode : Status → Nat\n{codes}\n"
+
+
+def _join() -> str:
+    rows = [f"{x.name.lower()} ⊔ {y.name.lower()} = {max(x, y).name.lower()}" for x, y in product(Status, Status)]
+    return "infixl 6 _⊔_\n\n-- The status of a union.\n_⊔_ : Status → Status → Status\n" + "\n".join(rows) + "\n"
+
+
+def _rules() -> str:
+    return "rules : List Rule\nrules =\n" + _list([_rule(rule) for rule in RULES])
+
+
+def _rule(rule: Rule) -> str:
+    names: dict[str, int] = {}
+    return f"rule {_pattern(rule.lhs, names)} {_pattern(rule.rhs, names)}"
+
+
+def _pattern(pattern: Pattern, names: dict[str, int]) -> str:
+    """Return a pattern as an Agda term; variables are numbered in the order in which they occur."""
+    if isinstance(pattern, str):
+        return f"(var {names.setdefault(pattern, len(names))})"
+    name, *operands = pattern
+    if not operands:
+        return name
+    return f"({name} {' '.join(_pattern(operand, names) for operand in operands)})"
+
+
+def main(arguments: list[str]) -> int:
+    """Write the module; with `--check`, only report whether the file is current (exit 1 if it is not)."""
+    if arguments != ["--check"]:
+        write_atomically(TARGET, generated())
+        return 0
+    if TARGET.read_text(encoding="utf-8") == generated():
+        return 0
+    print(f"{TARGET.name} differs from what the Python tables give; run `python -m agda.tools.generate`", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
