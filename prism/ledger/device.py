@@ -29,7 +29,9 @@ _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
 _ABSENT: Final = np.uint64(0xFFFFFFFFFFFFFFFF)
-_SMALLEST: Final = 1 << 10
+# The least room and the least padded batch: small ledgers and small batches share one trace.
+_SMALLEST_ROOM: Final = 1 << 10
+_SMALLEST_BATCH: Final = 1 << 8
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["keys", "index", "count", "status"], meta_fields=[])
@@ -136,6 +138,7 @@ def _leads(ordered: jax.Array) -> jax.Array:
     return differs & (ordered != _ABSENT)
 
 
+_fresh = jax.jit(fresh, static_argnums=(0, 1, 2))
 _intern = jax.jit(intern, static_argnames=("layout", "probing"), donate_argnums=0)
 _widen = jax.jit(widen, static_argnums=(1, 2))
 
@@ -152,7 +155,7 @@ class DeviceLedger:
         self.capacity = capacity
         self._probing = probing
         self._limit, _ = layout.bound(capacity)
-        self.state = fresh(min(_SMALLEST, self._limit), layout, probing)
+        self.state = _fresh(min(_SMALLEST_ROOM, self._limit), layout, probing)
 
     @property
     def count(self) -> int:
@@ -199,5 +202,5 @@ def _find(state: State, wanted: jax.Array, probing: Probing) -> jax.Array:
 
 
 def _padded(column: NDArray, filler: int | np.uint64) -> NDArray:
-    size = 1 << max(len(column) - 1, 0).bit_length()
+    size = max(_SMALLEST_BATCH, 1 << max(len(column) - 1, 0).bit_length())
     return np.pad(column, (0, size - len(column)), constant_values=filler)
