@@ -98,6 +98,18 @@ def format_debug(parameters: dict[str, Any], operands: Sequence[Any]) -> str:
     return text[0]
 
 
+def evaluate_by_jax(equation: Any) -> Callable[..., Any]:
+    """Return a function that lets JAX evaluate an equation on NumPy operands."""
+    primitive = equation.primitive
+    parameters = primitive.get_bind_params(equation.params)
+
+    def function(*operands: Any) -> Any:
+        results = primitive.bind(*operands, **parameters)
+        return [np.asarray(r) for r in results] if primitive.multiple_results else np.asarray(results)
+
+    return function
+
+
 def scan_parts(parameters: dict[str, Any]) -> tuple[int, int]:
     """Return the numbers of constants and of carried values of a `scan`."""
     if "num_consts" in parameters:

@@ -17,6 +17,7 @@ from prism.pallas.errors import KernelSite, UnsupportedError
 from prism.pallas.memory import Machine, Ref
 from prism.pallas.params import TraceEvent
 from prism.pallas.primitives import TABLE, Aval, Site
+from prism.pallas.structure import INLINED
 
 Values = list[Any]
 
@@ -74,14 +75,19 @@ def _evaluate_equation(equation: Any, operands: Values, env: Environment) -> Val
         return state.perform(compat.decode(equation), operands, [compat.is_dropped(v) for v in equation.outvars])
     function = env.compiled.get(id(equation))
     if function is None:
-        function = env.compiled[id(equation)] = compile_equation(equation)
+        function = env.compiled[id(equation)] = compile_equation(equation, outside=env.call is not None)
     result = function(*operands)
     return list(result) if equation.primitive.multiple_results else [result]
 
 
-def compile_equation(equation: Any) -> Callable[..., Any]:
-    """Return a function of one equation's operands, from the primitive table."""
+def compile_equation(equation: Any, *, outside: bool = False) -> Callable[..., Any]:
+    """Return a function of one equation's operands, from the primitive table.
+
+    Outside of kernels, a primitive without a rule is left to JAX.
+    """
     rule = TABLE.get(equation.primitive.name)
+    if rule is None and outside:
+        return compat.evaluate_by_jax(equation)
     if rule is None:
         raise UnsupportedError(f"the primitive {equation.primitive.name}", compat.site_of(equation))
     scope: dict[str, Any] = {"np": np}
@@ -204,15 +210,7 @@ def _nothing(equation: Any, operands: Values, env: Environment) -> Values:
 
 
 _STRUCTURED: dict[str, Callable[[Any, Values, Environment], Values]] = {
-    "jit": _call("jaxpr"),
-    "pjit": _call("jaxpr"),
-    "closed_call": _call("call_jaxpr"),
-    "core_call": _call("call_jaxpr"),
-    "remat2": _call("jaxpr"),
-    "checkpoint": _call("jaxpr"),
-    "custom_jvp_call": _call("call_jaxpr"),
-    "custom_vjp_call": _call("call_jaxpr"),
-    "custom_vjp_call_jaxpr": _call("fun_jaxpr"),
+    **{name: _call(parameter) for name, parameter in INLINED.items()},
     "cond": _cond,
     "while": _while,
     "scan": _scan,

@@ -15,9 +15,27 @@ from prism.pallas.params import InterpretParams
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
+class Tally:
+    """How many kernels this process has run."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+_tally = Tally()
+
+
+def kernels_run() -> int:
+    """Return how many kernel calls the interpreter has run in this process, in any mode, eager or staged."""
+    return _tally.count
+
+
 def execute(call: Call, args: Sequence[Any], params: InterpretParams) -> list[Array]:
     """Run a kernel and return its outputs; reports its mistakes as the parameters ask [PALLAS-1]."""
     require_arity(call, args)
+    _tally.count += 1
     with np.errstate(all="ignore"):
         return _debug(call, args, params)
 

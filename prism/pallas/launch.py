@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from prism.errors import UsageError
-from prism.pallas import compat, debug
+from prism.pallas import compat, debug, structure
 from prism.pallas.call import Block, Call, Memory
 from prism.pallas.errors import KernelSite, OutOfBoundsError, RaceError, RaceWarning, UninitializedReadError
 from prism.pallas.memory import Machine, Ref
@@ -280,18 +280,8 @@ def _blame(launch: Launch, operand: Operand, element: Step) -> tuple[bool, Kerne
         return False, compat.function_site(block.index_map)
     position = len(launch.prefetched) + len(launch.inputs) + launch.outputs.index(operand)
     kernel, _ = compat.open_jaxpr(launch.call.jaxpr)
-    store = _last_store(kernel, kernel.invars[position])
-    return True, compat.function_site(kernel) if store is None else store
-
-
-def _last_store(jaxpr: Any, var: Any) -> KernelSite | None:
-    """Return the place of the last equation that may write to a reference."""
-    for equation in reversed(jaxpr.eqns):
-        if var not in [v for v in equation.invars if not isinstance(v, compat.Literal)]:
-            continue
-        if equation.primitive.name not in ("get", "masked_load"):
-            return compat.site_of(equation)
-    return None
+    store = structure.last_store(kernel, kernel.invars[position])
+    return True, compat.function_site(kernel) if store is None else compat.site_of(store)
 
 
 def require_arity(call: Call, args: Sequence[Any]) -> None:

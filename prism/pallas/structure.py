@@ -1,0 +1,177 @@
+"""How a kernel's jaxpr nests: which inner variable stands for which outer operand, and what a reference is used for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from prism.pallas import compat
+from prism.pallas.access import Copy, Index, Load, Store
+
+INLINED = {
+    "jit": "jaxpr",
+    "pjit": "jaxpr",
+    "closed_call": "call_jaxpr",
+    "core_call": "call_jaxpr",
+    "remat2": "jaxpr",
+    "checkpoint": "jaxpr",
+    "custom_jvp_call": "call_jaxpr",
+    "custom_vjp_call": "call_jaxpr",
+    "custom_vjp_call_jaxpr": "fun_jaxpr",
+}
+"""Primitives that only call a jaxpr, and the parameter that holds it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """A jaxpr inside an equation; `operands` are the outer atoms of its inputs, None where it has no outer one."""
+
+    jaxpr: Any
+    operands: tuple[Any, ...]
+
+
+def inner_jaxprs(equation: Any) -> list[Inner]:
+    """Return the jaxprs that an equation runs, with their inputs named from outside."""
+    name, parameters, atoms = equation.primitive.name, equation.params, tuple(equation.invars)
+    if name in INLINED:
+        return [Inner(parameters[INLINED[name]], atoms)]
+    if name == "cond":
+        return [Inner(branch, atoms[1:]) for branch in parameters["branches"]]
+    if name == "while":
+        for_cond, for_body = parameters["cond_nconsts"], parameters["body_nconsts"]
+        carry = atoms[for_cond + for_body :]
+        return [
+            Inner(parameters["cond_jaxpr"], (*atoms[:for_cond], *carry)),
+            Inner(parameters["body_jaxpr"], (*atoms[for_cond : for_cond + for_body], *carry)),
+        ]
+    if name == "scan":
+        return [Inner(parameters["jaxpr"], atoms)]
+    if name == "run_scoped":
+        return [Inner(parameters["jaxpr"], atoms)]
+    return []
+
+
+def inner_variables(inner: Inner) -> tuple[Any, ...]:
+    """Return the variables of an inner jaxpr that stand for `inner.operands`."""
+    jaxpr, consts = compat.open_jaxpr(inner.jaxpr)
+    # The references that `run_scoped` closes over are constants of its jaxpr, and operands of its equation.
+    return tuple(jaxpr.constvars) if jaxpr.constvars and not consts else tuple(jaxpr.invars)
+
+
+def inside(inner: Inner, var: Any) -> Any:
+    """Return the inner variable that stands for an outer one, or None."""
+    for mine, outer in zip(inner_variables(inner), inner.operands, strict=False):
+        if outer is var:
+            return mine
+    return None
+
+
+def last_store(jaxpr: Any, var: Any) -> Any:
+    """Return the last equation, nested ones included, that may write to a reference, or None."""
+    jaxpr, _ = compat.open_jaxpr(jaxpr)
+    for equation in reversed(jaxpr.eqns):
+        if not any(v is var for v in equation.invars):
+            continue
+        nested = inner_jaxprs(equation)
+        for inner in nested:
+            mine = inside(inner, var)
+            found = None if mine is None else last_store(inner.jaxpr, mine)
+            if found is not None:
+                return found
+        if not nested and equation.primitive.name not in _READING:
+            return equation
+    return None
+
+
+_READING = frozenset(("get", "masked_load", "semaphore_read", "debug_print", "debug_callback"))
+
+First = Literal["stored", "used", "untouched"]
+
+
+def first_use(jaxpr: Any, var: Any) -> First:
+    """Return whether every run of a jaxpr stores the whole reference before it uses it in another way."""
+    jaxpr, _ = compat.open_jaxpr(jaxpr)
+    for equation in jaxpr.eqns:
+        if not any(v is var for v in equation.invars):
+            continue
+        use = _first_use_of(equation, var)
+        if use != "untouched":
+            return use
+    return "untouched"
+
+
+def _first_use_of(equation: Any, var: Any) -> First:
+    nested = inner_jaxprs(equation)
+    if not nested:
+        return "stored" if _stores_whole(equation, var) else "used"
+    uses = {first_use(inner.jaxpr, mine) for inner in nested if (mine := inside(inner, var)) is not None}
+    if uses == {"untouched"}:
+        return "untouched"
+    name = equation.primitive.name
+    always = name in INLINED or name in ("cond", "run_scoped") or (name == "scan" and equation.params["length"] > 0)
+    complete = name != "cond" or all(inside(inner, var) is not None for inner in nested)
+    return "stored" if always and complete and uses == {"stored"} else "used"
+
+
+def _stores_whole(equation: Any, var: Any) -> bool:
+    if equation.primitive.name != "swap" or equation.invars[0] is not var:
+        return False
+    if any(v is var for v in equation.invars[1:]) or not all(compat.is_dropped(v) for v in equation.outvars):
+        return False
+    access = compat.decode(equation)
+    if not isinstance(access, Store):
+        return False
+    return all(isinstance(t, Index) and t.whole for t in access.place.transforms) and len(access.place.transforms) <= 1
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How a kernel uses one reference: whether it may write it, and whether some access is more than a plain index."""
+
+    written: bool = False
+    involved: bool = False
+
+    def __or__(self, other: Use) -> Use:
+        return Use(self.written or other.written, self.involved or other.involved)
+
+
+def use_of(jaxpr: Any, var: Any) -> Use:
+    """Return how a jaxpr, nested ones included, uses a reference."""
+    jaxpr, _ = compat.open_jaxpr(jaxpr)
+    use = Use()
+    for equation in jaxpr.eqns:
+        if not any(v is var for v in equation.invars):
+            continue
+        nested = inner_jaxprs(equation)
+        for inner in nested:
+            mine = inside(inner, var)
+            if mine is not None:
+                use |= use_of(inner.jaxpr, mine)
+        if not nested:
+            use |= _use_in(equation, var)
+    return use
+
+
+def _use_in(equation: Any, var: Any) -> Use:
+    if equation.primitive.name not in compat.STATE_PRIMITIVES:
+        return Use(written=True, involved=True)
+    access = compat.decode(equation)
+    if isinstance(access, Load | Store):
+        plain = access.mask is None and len(access.place.transforms) <= 1
+        plain = plain and all(isinstance(t, Index) for t in access.place.transforms)
+        if isinstance(access, Load):
+            return Use(written=False, involved=not plain)
+        return Use(written=True, involved=not plain or access.combine not in ("set", "add") or access.atomic)
+    if isinstance(access, Copy) and equation.invars[access.source.ref.position] is var:
+        return Use(written=equation.invars[access.target.ref.position] is var, involved=True)
+    return Use(written=True, involved=True)
+
+
+def primitives_in(jaxpr: Any) -> Iterator[str]:
+    """Yield the name of every primitive in a jaxpr, nested ones included."""
+    jaxpr, _ = compat.open_jaxpr(jaxpr)
+    for equation in jaxpr.eqns:
+        yield equation.primitive.name
+        for inner in inner_jaxprs(equation):
+            yield from primitives_in(inner.jaxpr)
