@@ -1,0 +1,86 @@
+"""`docflow bump`: new versions for texts that changed, against a git revision and against the lock."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from docflow.corpus import Corpus
+from docflow.edit import Change
+from docflow.errors import DocflowError
+from docflow.model import Document
+from docflow.read import read
+from docflow.rules.edges import changed_sides
+
+
+def git(root: Path, *arguments: str) -> bytes | None:
+    """Run git in `root` and return what it prints, None if it fails."""
+    try:
+        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, check=False)
+    except FileNotFoundError:
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def old_documents(root: Path, corpus: Corpus, base: str) -> Iterator[tuple[Document, Document]]:
+    """Yield (document at `base`, document now) for each governed document that differs from `base`.
+
+    Errors: `DocflowError` if `root` is not in a git work tree or `base` is no commit.
+    """
+    if git(root, "rev-parse", "--verify", "--quiet", f"{base}^{{commit}}") is None:
+        raise DocflowError(f"{root} must be in a git work tree that knows the commit {base}; name another with --base")
+    listing = git(root, "diff", "--name-only", "-z", "--relative", base, "--", ".") or b""
+    for name in listing.decode("utf-8", "replace").split("\0"):
+        document = corpus.documents.get(name)
+        data = git(root, "show", f"{base}:./{name}") if document and document.is_governed else None
+        if document is not None and data is not None:
+            yield read(name, data), document
+
+
+def plan(corpus: Corpus, base: str) -> dict[str, dict[str, tuple[int, int]]]:
+    """Return, for each document, the versions to raise: section (empty: the document) -> (now, new).
+
+    A section is raised if its text differs from the one at `base`, or from the one in the lock, under the same
+    version. A document is raised with any of its sections, or if its text differs from the one at `base`.
+    """
+    raised: dict[str, dict[str, tuple[int, int]]] = {}
+    for old, new in old_documents(corpus.root, corpus, base):
+        raised[new.path] = dict(_raised(old, new))
+    for view in corpus.edges:
+        for name in changed_sides(view):
+            path, _, anchor = name.partition("#")
+            version = corpus.texts[name].version
+            raised.setdefault(path, {}).setdefault(anchor, (version, version + 1))
+    for path, versions in raised.items():
+        document = corpus.documents[path]
+        newest = max((new for _, new in versions.values()), default=0)
+        if versions and document.revision is not None:
+            _, revision = versions.get("", (0, document.revision + (not _is_ahead(corpus, path, base))))
+            if max(revision, newest) > document.revision:
+                versions[""] = (document.revision, max(revision, newest))
+    return {path: versions for path, versions in sorted(raised.items()) if versions}
+
+
+def _is_ahead(corpus: Corpus, path: str, base: str) -> bool:
+    """Say whether a document's revision is already above the one at `base`."""
+    data, now = git(corpus.root, "show", f"{base}:./{path}"), corpus.documents[path].revision
+    old = read(path, data).revision if data is not None else None
+    return old is not None and now is not None and now > old
+
+
+def _raised(old: Document, new: Document) -> Iterator[tuple[str, tuple[int, int]]]:
+    before = {section.anchor: section for section in old.sections}
+    for section in new.sections:
+        was = before.get(section.anchor)
+        if not (was and was.version and section.version and section.start):
+            continue
+        if section.fingerprint != was.fingerprint and section.version <= was.version:
+            yield section.anchor, (section.version, was.version + 1)
+    if old.revision and new.revision and old.fingerprint != new.fingerprint and new.revision <= old.revision:
+        yield "", (new.revision, old.revision + 1)
+
+
+def changes(versions: Mapping[str, tuple[int, int]]) -> list[Change]:
+    """Return the frontmatter changes that raise one document's versions."""
+    return [((("doc_sections", anchor) if anchor else ("doc_revision",)), new) for anchor, (_, new) in versions.items()]

@@ -1,0 +1,60 @@
+"""Files: which of a tree are documents, and how one is replaced atomically."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+
+def find(root: Path, include: Iterable[str], exclude: Iterable[str]) -> Iterator[str]:
+    """Yield the matching files below `root` as sorted POSIX paths; hidden folders and node_modules are not entered.
+
+    A pattern without a slash matches the name at any depth, `**` matches any folders, `folder/` all below it.
+    """
+    wanted, unwanted = _matcher(include), _matcher(exclude)
+    found: list[str] = []
+    for folder, names, files in os.walk(root):
+        prefix = Path(folder).relative_to(root).as_posix()
+        prefix = "" if prefix == "." else f"{prefix}/"
+        names[:] = [
+            n for n in names if not n.startswith(".") and n != "node_modules" and not unwanted.match(f"{prefix}{n}/")
+        ]
+        found.extend(path for name in files if wanted.match(path := prefix + name) and not unwanted.match(path))
+    yield from sorted(found)
+
+
+def _matcher(patterns: Iterable[str]) -> re.Pattern[str]:
+    return re.compile("|".join(map(_regex, patterns)) or r"(?!)")
+
+
+def _regex(pattern: str) -> str:
+    """Translate one glob; anchored at both ends."""
+    prefix = "" if "/" in pattern.rstrip("/") else r"(?:.*/)?"
+    out = ""
+    for part in re.findall(r"\*\*/|\*\*|\*|\?|\[[^\]]+\]|[^*?\[]+|\[", pattern.removeprefix("./")):
+        out += {"**/": r"(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}.get(part) or (
+            part if part[0] == "[" and len(part) > 1 else re.escape(part)
+        )
+    return rf"{prefix}{out}{'.*' if pattern.endswith('/') else ''}\Z"
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Give `path` new content: whoever reads it, even after a crash, finds the old bytes or the new, nothing else.
+
+    The permission bits stay. A failure before the last step leaves the old file and no other.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
+        os.replace(temporary, path)  # noqa: PTH105 (the one call that tests interrupt)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

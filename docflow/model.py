@@ -1,0 +1,120 @@
+"""The data of docflow: documents, sections, edges, reviews and findings; no behaviour beyond their names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+
+Severity: TypeAlias = Literal["error", "warning", "note", "off"]
+SEVERITIES: Final[tuple[Severity, ...]] = ("error", "warning", "note", "off")
+"""Only `error` blocks; `off` silences the rule."""
+
+OUTCOMES: Final = ("no_change", "changed")
+"""What a reviewer may conclude about the dependent text."""
+
+DIALECTS: Final = ("none", "yaml", "colon-tolerant")
+"""How a document's frontmatter was read; `none` means that it has no frontmatter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What a rule yields: a place, what it is about, and what is wrong. `subject` never holds a line number."""
+
+    path: str
+    line: int
+    subject: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A fault with its rule, severity and remedy; lines count from 1."""
+
+    path: str
+    line: int
+    rule: str
+    severity: Severity
+    subject: str
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """Something the reader noticed while it read one document."""
+
+    rule: str
+    line: int
+    subject: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A declared section: `line` is its declaration, `start` its anchor in the body (0 if there is none)."""
+
+    anchor: str
+    version: int | None
+    line: int
+    start: int
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One requirement: `section` of the document (empty: the whole document) rests on `ref`."""
+
+    section: str
+    ref: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """One recorded review as it was written; the values are checked by rules, so they may be of any type.
+
+    A document pin has `section` empty, and neither `self_version` nor `outcome`.
+    """
+
+    section: str
+    ref: str
+    dep_version: object
+    self_version: object
+    outcome: object
+    note: object
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """How the body names a required reference: `literal`, or only by its bare name at `line` (0: not at all)."""
+
+    ref: str
+    literal: bool
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One Markdown file: its frontmatter as typed rows, and what the graph needs to know of its body."""
+
+    path: str
+    dialect: str
+    is_governed: bool
+    fields: Mapping[str, object] = field(default_factory=dict)
+    field_lines: Mapping[str, int] = field(default_factory=dict)
+    revision: int | None = None
+    sections: tuple[Section, ...] = ()
+    edges: tuple[Edge, ...] = ()
+    reviews: tuple[Review, ...] = ()
+    anchors: tuple[tuple[str, int], ...] = ()
+    labels: tuple[tuple[str, int], ...] = ()
+    mentions: tuple[Mention, ...] = ()
+    defects: tuple[Defect, ...] = ()
+    fingerprint: str = ""
+
+
+def edge_key(path: str, section: str, ref: str) -> str:
+    """Return the name of an edge: `a.md::section -> b.md#anchor`, or `a.md -> b.md#anchor` for the whole document."""
+    return f"{path}::{section} -> {ref}" if section else f"{path} -> {ref}"

@@ -1,0 +1,251 @@
+"""One Markdown file's bytes to a Document: frontmatter, sections, anchors, labels, and what is wrong with them."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from docflow import frontmatter, schema
+from docflow.frontmatter import FrontmatterError, Parsed
+from docflow.model import Defect, Document, Edge, Mention, Review, Section
+
+_ANCHOR: Final = re.compile(r"""<(?:a|h[1-6])\b[^>]*?\s(?:id|name)\s*=\s*["']([^"']+)["']""", re.IGNORECASE)
+_HEADING_ID: Final = re.compile(r"^#{1,6}\s.*\{#([^\s}]+)\}\s*$")
+_LABEL: Final = re.compile(r"\*\*\[([A-Z][A-Z0-9]*-[0-9]+)\]\*\*")
+_LINK: Final = re.compile(r"""\]\(\s*<?([^)\s>]+)|^\s{0,3}\[[^\]]+\]:\s*(\S+)|href=["']([^"']+)["']""", re.MULTILINE)
+_FENCE: Final = re.compile(r"^ {0,3}(`{3,}|~{3,})")
+_HIDDEN: Final = re.compile(r"`[^`]*`|<!--.*?-->")
+_DASHES: Final = "---"
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file's text with LF line ends, cut at the frontmatter; `body_line` is the first line of the body."""
+
+    head: str | None
+    body: str
+    body_line: int
+    defects: tuple[Defect, ...]
+
+
+def split(data: bytes) -> Source:
+    """Decode a file and cut off its frontmatter; what had to be forgiven on the way is a defect."""
+    defects: list[Defect] = []
+    data = data.removeprefix(_BOM)
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        defects.append(Defect("not_utf8", line, "encoding", f"byte {data[error.start]:#04x} is not UTF-8"))
+        text = data.decode("utf-8", errors="replace")
+    if "\r" in text:
+        line = text.count("\n", 0, text.index("\r")) + 1
+        defects.append(Defect("crlf", line, "line ends", "a carriage return ends or splits this line"))
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    lines = text.split("\n")
+    if lines[0].rstrip() != _DASHES:
+        return Source(None, text, 1, tuple(defects))
+    end = next((n for n, line in enumerate(lines[1:], 1) if line.rstrip() in {_DASHES, "..."}), None)
+    if end is None:
+        defects.append(Defect("unterminated", 1, "frontmatter", "the opening --- has no closing ---"))
+        return Source(None, text, 1, tuple(defects))
+    head = "\n".join(lines[1:end])
+    if "\t" in head:
+        line = 2 + head.count("\n", 0, head.index("\t"))
+        defects.append(Defect("tab", line, "frontmatter", "a tab in frontmatter; read as two spaces"))
+    return Source(head, "\n".join(lines[end + 1 :]), end + 2, tuple(defects))
+
+
+def parse_head(head: str) -> Parsed:
+    """Read frontmatter that `split` cut off; it starts on line 2 of its file."""
+    return frontmatter.parse(head.replace("\t", "  "), 2)
+
+
+def read(path: str, data: bytes, *, required: Sequence[str] = (), allowed: Sequence[str] = ()) -> Document:
+    """Read one file; anything wrong with it becomes a defect of the document, never an exception.
+
+    A document is governed if its frontmatter has a `doc_*` field or cannot be read at all.
+    """
+    source = split(data)
+    if source.head is None:
+        is_governed = any(defect.rule == "unterminated" for defect in source.defects)
+        return Document(path, "none", is_governed, anchors=Body(source).anchors, defects=source.defects)
+    try:
+        parsed = parse_head(source.head)
+    except FrontmatterError as fault:
+        defect = Defect("syntax", fault.line, "frontmatter", fault.message)
+        return Document(path, "none", True, anchors=Body(source).anchors, defects=(*source.defects, defect))
+    if parsed.values and not any(name.startswith("doc_") for name in parsed.values):
+        return Document(path, parsed.dialect, False, anchors=Body(source).anchors)
+    defects = (*source.defects, *parsed.defects, *schema.validate(parsed, required=required, allowed=allowed))
+    return _document(path, source, parsed, defects)
+
+
+def _document(path: str, source: Source, parsed: Parsed, defects: tuple[Defect, ...]) -> Document:
+    values, body = parsed.values, Body(source)
+    revision = values.get("doc_revision")
+    requires = tuple(_edges(parsed))
+    return Document(
+        path,
+        parsed.dialect,
+        True,
+        fields={name: value for name, value in values.items() if name in _KEPT},
+        field_lines={name: parsed.lines.get((name,), 1) for name in values if name in _KEPT},
+        revision=revision if schema.is_version(revision) else None,
+        sections=tuple(_sections(parsed, body)),
+        edges=requires,
+        reviews=tuple(_reviews(parsed)),
+        anchors=body.anchors,
+        labels=body.labels,
+        mentions=tuple(_mentions(path, source, {edge.ref for edge in requires if not edge.section})),
+        defects=defects,
+        fingerprint=fingerprint(source.body),
+    )
+
+
+_KEPT: Final = frozenset(
+    {"doc_id", "doc_authority", "doc_role", "doc_change_protocol", "doc_commutes_with", "doc_requires"}
+)
+"""Fields that rules read as they were written; all others become typed rows."""
+
+
+def fingerprint(text: str) -> str:
+    """Return the whole SHA-256 of the normalised text.
+
+    Normalised: Unicode NFC, no blanks at line ends, no blank lines at either end, runs of blank lines as one.
+    """
+    lines: list[str] = []
+    for line in unicodedata.normalize("NFC", text).split("\n"):
+        stripped = line.rstrip()
+        if stripped or (lines and lines[-1]):
+            lines.append(stripped)
+    return hashlib.sha256("\n".join(lines).rstrip("\n").encode()).hexdigest()
+
+
+_EMPTY: Final = fingerprint("")
+
+
+class Body:
+    """Anchors and clause labels of a body, outside code; lines count from 1 in the file."""
+
+    __slots__ = ("anchors", "labels", "lines", "offset")
+
+    def __init__(self, source: Source) -> None:
+        self.lines, self.offset = source.body.split("\n"), source.body_line
+        anchors: list[tuple[str, int]] = []
+        labels: list[tuple[str, int]] = []
+        for number, line in _outside_fences(self.lines, self.offset):
+            if "<" in line or "{#" in line or "**[" in line:
+                visible = _HIDDEN.sub("", line)
+                anchors.extend((found, number) for found in _ANCHOR.findall(visible))
+                anchors.extend((found, number) for found in _HEADING_ID.findall(visible))
+                labels.extend((found, number) for found in _LABEL.findall(visible))
+        self.anchors, self.labels = tuple(anchors), tuple(labels)
+
+    def fingerprints(self, names: Sequence[str]) -> dict[str, tuple[int, str]]:
+        """Return start line and fingerprint of each named section: from its anchor to the next named one's."""
+        starts: dict[str, int] = {}
+        for anchor, line in self.anchors:
+            if anchor in names and anchor not in starts:
+                starts[anchor] = line
+        ends = [*starts.values(), self.offset + len(self.lines)][1:]
+        return {
+            anchor: (start, fingerprint("\n".join(self.lines[start - self.offset : end - self.offset])))
+            for (anchor, start), end in zip(starts.items(), ends, strict=True)
+        }
+
+
+def _outside_fences(lines: Sequence[str], offset: int) -> Iterator[tuple[int, str]]:
+    fence = ""
+    for number, line in enumerate(lines, offset):
+        found = _FENCE.match(line) if "```" in line or "~~~" in line else None
+        if found and not fence:
+            fence = found[1]
+        elif found and found[1].startswith(fence) and not line.strip(" `~"):
+            fence = ""
+        elif not fence:
+            yield number, line
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _texts(value: Any) -> Iterator[tuple[int, str]]:
+    for index, item in enumerate(value if isinstance(value, list) else ()):
+        if isinstance(item, str) and item.strip():
+            yield index, item.strip()
+
+
+def _sections(parsed: Parsed, body: Body) -> Iterator[Section]:
+    declared = _mapping(parsed.values.get("doc_sections"))
+    found = body.fingerprints(list(declared))
+    for anchor, version in declared.items():
+        start, text = found.get(anchor, (0, _EMPTY))
+        line = schema.line_of(parsed, ("doc_sections", anchor))
+        yield Section(anchor, version if schema.is_version(version) else None, line, start, text)
+
+
+def _edges(parsed: Parsed) -> Iterator[Edge]:
+    """Yield each requirement once; a repeated entry of a list adds nothing."""
+    seen: set[tuple[str, str]] = set()
+    lists = {"": ("doc_requires",)} | {
+        section: ("doc_section_requires", section) for section in _mapping(parsed.values.get("doc_section_requires"))
+    }
+    for section, path in lists.items():
+        refs: Any = parsed.values
+        for step in path:
+            refs = _mapping(refs).get(step)
+        for index, ref in _texts(refs):
+            if (section, ref) not in seen:
+                seen.add((section, ref))
+                yield Edge(section, ref, schema.line_of(parsed, (*path, index)))
+
+
+def _reviews(parsed: Parsed) -> Iterator[Review]:
+    pins, notes = (_mapping(parsed.values.get(name)) for name in ("doc_reviewed_as_of", "doc_review_notes"))
+    for ref in dict.fromkeys((*pins, *notes)):
+        field = "doc_reviewed_as_of" if ref in pins else "doc_review_notes"
+        yield Review("", ref, pins.get(ref), None, None, notes.get(ref), schema.line_of(parsed, (field, ref)))
+    for path, review in schema.reviews_in(parsed.values):
+        dep_version, self_version, outcome, note = (review.get(key) for key in schema.REVIEW_KEYS)
+        line = schema.line_of(parsed, path)
+        yield Review(path[1], path[2], dep_version, self_version, outcome, note, line)
+
+
+def _mentions(path: str, source: Source, refs: set[str]) -> Iterator[Mention]:
+    if not refs:
+        return
+    folder = posixpath.dirname(path)
+    links = {_resolve(folder, next(filter(None, groups))) for groups in _LINK.findall(source.body)}
+    linked_files = {link.partition("#")[0] for link in links}
+    lowered = source.body.lower()
+    for ref in sorted(refs):
+        if ref in links or ("#" not in ref and ref in linked_files) or _occurs(source.body, ref):
+            yield Mention(ref, True, 0)
+            continue
+        stem = posixpath.splitext(posixpath.basename(ref.partition("#")[0]))[0].lower()
+        at = lowered.find(stem) if stem else -1
+        yield Mention(ref, False, source.body_line + lowered.count("\n", 0, at) if at >= 0 else 0)
+
+
+def _resolve(folder: str, target: str) -> str:
+    file, mark, anchor = target.partition("#")
+    return (posixpath.normpath(posixpath.join(folder, file)) if file else "") + mark + anchor
+
+
+def _occurs(text: str, ref: str) -> bool:
+    """Say whether `ref` occurs in `text` and is not a mere prefix of a longer name."""
+    at = text.find(ref)
+    while at >= 0:
+        following = text[at + len(ref) : at + len(ref) + 1]
+        if not (following.isalnum() or following in {"_", "-"}):
+            return True
+        at = text.find(ref, at + 1)
+    return False

@@ -1,0 +1,127 @@
+"""`docflow review`: record that someone compared the two texts of an edge, in the frontmatter and in the lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from docflow import edit, files, lock, names
+from docflow.corpus import Corpus, EdgeView
+from docflow.edit import Change
+from docflow.errors import DocflowError
+from docflow.lock import Entry
+from docflow.model import OUTCOMES
+from docflow.rules.edges import OK, statuses
+from docflow.rules.ledger import is_locked, normal
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a review will write: frontmatter changes by document, and the whole new lock."""
+
+    views: tuple[EdgeView, ...]
+    changes: Mapping[str, Sequence[Change]]
+    entries: Mapping[str, Entry]
+
+
+def plan(corpus: Corpus, refs: Iterable[str], *, outcome: str, note: str) -> Plan:
+    """Resolve what was reviewed. An edge named in full is stamped anew; of a section or file, only what needs it.
+
+    Errors: `DocflowError` for an unknown name, an unknown outcome, an empty note, a target without a version, or a
+    note that would stand on more edges than `same_note_limit` allows.
+    """
+    note = " ".join(note.split())
+    if outcome not in OUTCOMES:
+        raise DocflowError(f"outcome must be {' or '.join(OUTCOMES)}, got {outcome!r}")
+    if not note:
+        raise DocflowError("a review needs a note that says what was compared and found, got an empty one")
+    chosen: dict[str, EdgeView] = {}
+    for ref in refs:
+        views, is_one = names.edges(corpus, ref)
+        chosen |= {view.key: view for view in views if is_one or needs_review(view)}
+    for view in chosen.values():
+        if view.dep is None:
+            raise DocflowError(
+                f"{view.key}: {view.edge.ref} has no version to review; correct the reference or version its target"
+            )
+        if view.edge.section and view.own is None:
+            raise DocflowError(f"{view.key}: section {view.edge.section} has no version; add it to doc_sections")
+    _refuse_laundering(corpus, chosen.values(), note)
+    changes: dict[str, list[Change]] = {}
+    for view in chosen.values():
+        changes.setdefault(view.path, []).extend(_stamp(view, outcome, note))
+    return Plan(tuple(chosen.values()), changes, {**_kept(corpus), **entries_of(chosen.values())})
+
+
+def needs_review(view: EdgeView) -> bool:
+    """Say whether an edge is not ok, or ok without fingerprints."""
+    return statuses(view) != (OK,) or not is_locked(view)
+
+
+def entries_of(views: Iterable[EdgeView]) -> dict[str, Entry]:
+    """Return lock entries of the present texts of edges whose target is known."""
+    return {view.key: Entry(view.dep, view.own) for view in views if view.dep}
+
+
+def _kept(corpus: Corpus) -> dict[str, Entry]:
+    """Return the lock's entries that belong to an edge."""
+    if corpus.lock.defects:
+        first = corpus.lock.defects[0]
+        raise DocflowError(
+            f"{lock.FILE_NAME}:{first.line} must be sound to be written again: {first.message}; resolve it first"
+        )
+    keys = {view.key for view in corpus.edges}
+    return {key: entry for key, entry in corpus.lock.entries.items() if key in keys}
+
+
+def _refuse_laundering(corpus: Corpus, chosen: Iterable[EdgeView], note: str) -> None:
+    users = {(view.path, view.edge.ref) for view in chosen} | {
+        (document.path, review.ref)
+        for document in corpus.governed
+        for review in document.reviews
+        if normal(review.note) == normal(note)
+    }
+    if len(users) > corpus.config.same_note_limit:
+        edges = "\n  ".join(sorted(f"{path} -> {ref}" for path, ref in users))
+        raise DocflowError(
+            f"one note may stand on at most {corpus.config.same_note_limit} edges, "
+            f"this one would stand on {len(users)}; "
+            f"review them one by one, each with its own note:\n  {edges}"
+        )
+
+
+def _stamp(view: EdgeView, outcome: str, note: str) -> list[Change]:
+    ref, dep = view.edge.ref, view.dep
+    assert dep is not None
+    if not view.edge.section:
+        return [(("doc_reviewed_as_of", ref), dep.version), (("doc_review_notes", ref), note)]
+    assert view.own is not None
+    entry = {"dep_version": dep.version, "self_version_at_review": view.own.version, "outcome": outcome, "note": note}
+    return [(("doc_section_reviews", view.edge.section, ref, key), value) for key, value in entry.items()]
+
+
+def apply(root: Path, planned: Plan) -> None:
+    """Write the documents, each atomically, then the lock.
+
+    Stopped between two writes, the edges of the documents that were written lack their fingerprints, which
+    `missing_lock` or `unbumped` report; running the same review again completes it. Nothing is ever half a file.
+    """
+    new = {path: edited(root, path, changes) for path, changes in planned.changes.items()}
+    for path, data in new.items():
+        files.replace(root / path, data)
+    files.replace(root / lock.FILE_NAME, lock.render(planned.entries))
+
+
+def edited(root: Path, path: str, changes: Sequence[Change]) -> bytes:
+    """Return a document's bytes with the changes in its frontmatter."""
+    return edit.rewrite(path, (root / path).read_bytes(), lambda head: edit.assign(path, head, changes))
+
+
+def adopt(corpus: Corpus) -> tuple[tuple[str, ...], dict[str, Entry]]:
+    """Return the edges whose recorded review is fresh but has no fingerprints, and the lock that has them.
+
+    This trusts that nothing changed since those reviews; entries that exist are never touched.
+    """
+    views = [view for view in corpus.edges if view.locked is None and statuses(view) == (OK,)]
+    return tuple(view.key for view in views), {**_kept(corpus), **entries_of(views)}

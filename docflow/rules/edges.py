@@ -1,0 +1,154 @@
+"""The statuses of an edge: each is one question about one edge, and one rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, TypeAlias
+
+from docflow.corpus import Corpus, EdgeView
+from docflow.lock import Seen
+from docflow.model import OUTCOMES, Fault
+from docflow.schema import is_version
+
+Question: TypeAlias = Callable[[EdgeView], "str | None"]
+"""Answers with what is wrong, or None."""
+
+
+def missing_review(view: EdgeView) -> str | None:
+    """Require that an edge has a recorded review; for a whole document, a pin."""
+    if view.review is None or (not view.edge.section and view.review.dep_version is None):
+        return "has never been reviewed"
+    return None
+
+
+def stale_dep(view: EdgeView) -> str | None:
+    """Require that the review saw the dependency's present version."""
+    if view.review is None or view.dep is None or not is_version(view.review.dep_version):
+        return None
+    return _differs("the dependency", view.review.dep_version, view.dep.version)
+
+
+def stale_self(view: EdgeView) -> str | None:
+    """Require that the review saw the dependent section's present version."""
+    if view.review is None or view.own is None or not is_version(view.review.self_version):
+        return None
+    return _differs("this section", view.review.self_version, view.own.version)
+
+
+def _differs(what: str, seen: object, present: int) -> str | None:
+    return None if seen == present else f"was reviewed when {what} was at version {seen}; it is now at {present}"
+
+
+def invalid_dep_version(view: EdgeView) -> str | None:
+    """Require that the version of the dependency at the review is an integer >= 1."""
+    if missing_review(view) or view.review is None or is_version(view.review.dep_version):
+        return None
+    return f"dep_version must be an integer >= 1, got {view.review.dep_version!r:.40}"
+
+
+def invalid_self_version(view: EdgeView) -> str | None:
+    """Require that the version of the dependent section at the review is an integer >= 1."""
+    if not view.edge.section or view.review is None or is_version(view.review.self_version):
+        return None
+    return f"self_version_at_review must be an integer >= 1, got {view.review.self_version!r:.40}"
+
+
+def invalid_outcome(view: EdgeView) -> str | None:
+    """Require that the outcome of a section's review is one of the known outcomes."""
+    if not view.edge.section or view.review is None or view.review.outcome in OUTCOMES:
+        return None
+    return f"outcome must be {' or '.join(OUTCOMES)}, got {view.review.outcome!r:.40}"
+
+
+def missing_note(view: EdgeView) -> str | None:
+    """Require that a review says in words what it found."""
+    if missing_review(view) or view.review is None:
+        return None
+    is_note = isinstance(view.review.note, str) and view.review.note.strip()
+    return None if is_note else "has a review without a note"
+
+
+def unknown_dependency(view: EdgeView) -> str | None:
+    """Require that what an edge rests on is a versioned document or section of the tree."""
+    return f"{view.edge.ref} is no versioned document or section of this tree" if view.dep is None else None
+
+
+def unbumped(view: EdgeView) -> str | None:
+    """Require that no text that a review saw has changed under the same version."""
+    changed = changed_sides(view)
+    return f"{' and '.join(changed)} changed without a new version" if changed else None
+
+
+def changed_sides(view: EdgeView) -> list[str]:
+    """Return the names of the texts of an edge that changed while their version stayed."""
+    if view.locked is None:
+        return []
+    sides = (
+        (view.edge.ref, view.locked.dep, view.dep),
+        (f"{view.path}#{view.edge.section}", view.locked.self, view.own),
+    )
+    return [name for name, seen, present in sides if _changed(seen, present)]
+
+
+def _changed(seen: Seen | None, present: Seen | None) -> bool:
+    """Compare the versions and the whole fingerprints."""
+    return bool(seen and present) and seen.version == present.version and seen.fingerprint != present.fingerprint  # type: ignore[union-attr]
+
+
+STATUSES: Final[Mapping[str, Question]] = {
+    question.__name__: question
+    for question in (
+        missing_review,
+        stale_dep,
+        stale_self,
+        invalid_dep_version,
+        invalid_self_version,
+        invalid_outcome,
+        missing_note,
+        unknown_dependency,
+        unbumped,
+    )
+}
+OK: Final = "ok"
+
+
+def statuses(view: EdgeView) -> tuple[str, ...]:
+    """Return every status that an edge has, in the order of the table; `ok` alone if it has none."""
+    return tuple(name for name, question in STATUSES.items() if question(view)) or (OK,)
+
+
+def asks(question: Question) -> Callable[[Corpus], Iterator[Fault]]:
+    """Make a rule of a question: one fault for each edge that it finds wrong."""
+
+    def check(corpus: Corpus) -> Iterator[Fault]:
+        for view in corpus.edges:
+            wrong = question(view)
+            if wrong:
+                line = view.review.line if view.review and question is not unknown_dependency else view.edge.line
+                yield Fault(view.path, line, view.key, f"{view.key} {wrong}")
+
+    check.__doc__ = question.__doc__
+    return check
+
+
+def changed_texts(corpus: Corpus) -> Iterator[Fault]:
+    """Require that no text that a review saw has changed under the same version.
+
+    One fault a text, however many edges rest on it.
+    """
+    edges_of: dict[str, int] = {}
+    for view in corpus.edges:
+        for name in changed_sides(view):
+            edges_of[name] = edges_of.get(name, 0) + 1
+    for name, count in sorted(edges_of.items()):
+        path, _, anchor = name.partition("#")
+        document = corpus.documents[path]
+        starts = (section.start or section.line for section in document.sections if section.anchor == anchor)
+        line = next(starts, document.field_lines.get("doc_id", 1))
+        version = corpus.texts[name].version
+        yield Fault(
+            path,
+            line,
+            name,
+            f"{name} changed, but is still at version {version}, as reviewed on {count} edge(s)",
+        )

@@ -1,0 +1,115 @@
+"""Rules on the history of reviews: orphans, laundering, versions that went back, and the lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from docflow import lock
+from docflow.corpus import Corpus, EdgeView
+from docflow.lock import Seen
+from docflow.model import Fault, edge_key
+from docflow.rules.edges import OK, statuses
+from docflow.schema import is_version
+
+
+def orphaned_review(corpus: Corpus) -> Iterator[Fault]:
+    """Require that every recorded review belongs to an edge."""
+    for document in corpus.governed:
+        edges = {(edge.section, edge.ref) for edge in document.edges}
+        for review in document.reviews:
+            if (review.section, review.ref) not in edges:
+                key = edge_key(document.path, review.section, review.ref)
+                yield Fault(document.path, review.line, key, f"a review of {key} is recorded, but nothing requires it")
+
+
+def orphaned_lock(corpus: Corpus) -> Iterator[Fault]:
+    """Require that every line of the lock belongs to an edge."""
+    keys = {view.key for view in corpus.edges}
+    for key, entry in corpus.lock.entries.items():
+        if key not in keys:
+            yield Fault(lock.FILE_NAME, entry.line, key, f"the lock holds {key}, which is no edge")
+
+
+def missing_lock(corpus: Corpus) -> Iterator[Fault]:
+    """Require that every reviewed edge has the fingerprints of the versions that the review saw."""
+    unlocked = [view for view in corpus.edges if statuses(view) == (OK,) and not is_locked(view)]
+    if unlocked and not corpus.has_lock:
+        yield Fault(
+            lock.FILE_NAME,
+            1,
+            lock.FILE_NAME,
+            f"there is no lock, so changes under {len(unlocked)} reviewed edge(s) go unseen",
+        )
+        return
+    for view in unlocked:
+        line = view.review.line if view.review else view.edge.line
+        yield Fault(
+            view.path,
+            line,
+            view.key,
+            f"{view.key} is reviewed, but the lock has no fingerprint of the reviewed versions",
+        )
+
+
+def is_locked(view: EdgeView) -> bool:
+    """Say whether the lock holds fingerprints of the present versions of both sides."""
+    entry = view.locked
+    if entry is None or view.dep is None or entry.dep.version != view.dep.version:
+        return False
+    return view.own is None or (entry.self is not None and entry.self.version == view.own.version)
+
+
+def version_backwards(corpus: Corpus) -> Iterator[Fault]:
+    """Require that no version is lower than one that a review or the lock has seen."""
+    highest: dict[str, int] = {}
+    for view in corpus.edges:
+        own = f"{view.path}#{view.edge.section}"
+        for name, version in (
+            (view.edge.ref, _version(view.locked.dep if view.locked else None)),
+            (own, _version(view.locked.self if view.locked else None)),
+            (view.edge.ref, view.review.dep_version if view.review else 0),
+            (own, view.review.self_version if view.review else 0),
+        ):
+            if is_version(version):
+                highest[name] = max(highest.get(name, 0), version)  # type: ignore[type-var]
+    for name, seen in sorted(highest.items()):
+        present = corpus.texts.get(name)
+        if present is not None and present.version < seen:
+            path, _, anchor = name.partition("#")
+            document = corpus.documents[path]
+            lines = (section.line for section in document.sections if section.anchor == anchor)
+            line = next(lines, document.field_lines.get("doc_id", 1))
+            yield Fault(
+                path, line, name, f"{name} is at version {present.version}, but version {seen} has been reviewed"
+            )
+
+
+def _version(seen: Seen | None) -> int:
+    return seen.version if seen else 0
+
+
+def laundered_review(corpus: Corpus) -> Iterator[Fault]:
+    """Require that a note speaks of one edge: the same words must not stand on more than `same_note_limit` of them.
+
+    A document edge and the section edges to the same target count as one.
+    """
+    limit = corpus.config.same_note_limit
+    rows = [(document, review) for document in corpus.governed for review in document.reviews]
+    users: dict[str, set[tuple[str, str]]] = {}
+    for document, review in rows:
+        users.setdefault(normal(review.note), set()).add((document.path, review.ref))
+    for document, review in rows:
+        count = len(users[normal(review.note)])
+        if normal(review.note) and count > limit:
+            key = edge_key(document.path, review.section, review.ref)
+            yield Fault(
+                document.path,
+                review.line,
+                key,
+                f"{key} bears a note that stands on {count} edges (at most {limit} may share one)",
+            )
+
+
+def normal(note: object) -> str:
+    """Return a note with case and blanks evened out, so that trivial edits do not make it another."""
+    return " ".join(note.lower().split()) if isinstance(note, str) else ""
