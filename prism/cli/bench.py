@@ -1,0 +1,43 @@
+"""`prism bench`: measurements of Prism and its peers, one subcommand a subject."""
+
+from __future__ import annotations
+
+import click
+
+from prism.bench.harness import report, watching
+
+
+def _sizes(_context: click.Context, _parameter: click.Parameter, text: str) -> list[int]:
+    try:
+        sizes = [float(part) for part in text.split(",")]
+        if all(size == int(size) >= 1 for size in sizes):
+            return [int(size) for size in sizes]
+    except (ValueError, OverflowError):
+        pass
+    raise click.BadParameter(f"expected positive whole numbers with commas between, such as 1e5,1e6, got {text!r}")
+
+
+sizes_option = click.option(
+    "--n", "sizes", default="1e5,1e6,1e7", show_default=True, callback=_sizes, help="Sizes, with commas between."
+)
+runs_option = click.option(
+    "--runs", default=5, show_default=True, type=click.IntRange(1), help="Timed runs of each contender."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+
+
+@click.group()
+def bench() -> None:
+    """Measure Prism and its peers on equal work, in one process and in turn."""
+
+
+@bench.command()
+@sizes_option
+@runs_option
+@json_option
+def intern(sizes: list[int], runs: int, as_json: bool) -> None:
+    """Intern random nodes, half of them duplicates."""
+    from prism.bench.intern import intern_bench
+
+    with watching() as tick:
+        report(intern_bench(sizes, runs, tick=tick), as_json=as_json)
