@@ -55,12 +55,15 @@ def numerals(graph: TermGraph) -> NDArray[np.int64]:
     return values
 
 
+_ZERO, _SUC = ZERO.code, SUC.code
+
+
 @njit(cache=True)
 def _numerals(op, a, values):
     for row in range(len(op)):
-        if op[row] == ZERO.code:
+        if op[row] == _ZERO:
             values[row] = 0
-        elif op[row] == SUC.code and values[a[row]] >= 0:
+        elif op[row] == _SUC and values[a[row]] >= 0:
             values[row] = values[a[row]] + 1
 
 

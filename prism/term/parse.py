@@ -14,7 +14,7 @@ from prism.ops import NULL, OPS, SUC, ZERO
 from prism.term import scan as sc
 from prism.term.complaint import Context, complaint
 from prism.term.graph import TermGraph, mark_reachable
-from prism.term.names import RESERVED, Names, reserved_names, room, with_room, words
+from prism.term.names import RESERVED, copied, reserved_names, room, with_room, words
 
 BLOCK_BYTES: Final = 1 << 20
 """How much of a stream is read at a time, and at least how much makes one graph."""
@@ -93,13 +93,12 @@ class Reader:
         """Start a source that knows the definitions of `known`, whose last source must have ended."""
         at = np.zeros(8, np.int64)
         at[[sc.ROWS, sc.NAMES, sc.LINE]] = 1, len(RESERVED), 1
-        rows, names = sc.Rows(*_arrays("u1 i4 i4", 1)), reserved_names()
+        rows, names = np.zeros((1, 3), np.int32), reserved_names()
         if known:
             at[[sc.ROWS, sc.NAMES]] = known._state.at[[sc.ROWS, sc.NAMES]]
-            rows = sc.Rows(*(column[: at[sc.ROWS]].copy() for column in known._state.rows))
-            names = Names(*(column.copy() for column in known._state.names))
-        frames, roots = sc.Frames(*_arrays("u1 u1 i4 i4 i8 i8", 0)), sc.Roots(*_arrays("i4 i8 i8", 0))
-        self._state = sc.State(rows, frames, roots, names, at)
+            rows = _live(known._state).copy()
+            names = copied(known._state.names)
+        self._state = sc.State(rows, np.zeros((0, 6), np.int64), np.zeros((0, 3), np.int64), names, at)
         self._file, self._max_rows = file, max_rows
         self._is_started = False
         self._carry = b""  # a word or character that the last block cut in two
@@ -135,11 +134,11 @@ class Reader:
         n_valid, is_invalid = _valid_utf8(data)
         self._state = _with_room(self._state, n_valid)
         ends = is_last or is_invalid
-        fault, begin, end = sc.scan(np.frombuffer(data, np.uint8, n_valid), ends, self._state)
-        if fault is sc.Fault.NONE and begin == n_valid and ends:
+        fault, begin, end = map(int, sc.scan(np.frombuffer(data, np.uint8, n_valid), ends, self._state))
+        if fault == sc.Fault.NONE and ends:
             fault, end = self._fault_at_end(is_cut=n_valid < len(data)), begin + 1
-        if fault is not sc.Fault.NONE:
-            raise self._complaint(fault, data, begin, end)
+        if fault != sc.Fault.NONE:
+            raise self._complaint(sc.Fault(fault), data, begin, end)
         if self._state.at[sc.ROWS] > self._max_rows:
             raise CapacityError(
                 f"{self._file}: one expression and the definitions before it must fit {self._max_rows} applications, "
@@ -153,8 +152,8 @@ class Reader:
     def take(self) -> Program:
         """Return the complete expressions read since the last call, and drop what nothing refers to any more."""
         state, count = self._state, self.n_roots
-        refs, lines, columns = (column[:count].copy() for column in state.roots)
-        program = Program(_graph(_live(state), refs), self._file, lines, columns)
+        refs, lines, columns = state.roots[:count].T.copy()
+        program = Program(_graph(_live(state), refs.astype(np.int32)), self._file, lines, columns)
         state.at[sc.ROOTS] = 0
         self._state = _pruned(state)
         self._n_kept, self._n_bytes = int(self._state.at[sc.ROWS]), 0
@@ -183,15 +182,11 @@ class Reader:
         head, arity, operands, opened = "", 0, 0, ""
         if self.is_open:
             top = at[sc.DEPTH] - 1
-            index = int(state.frames.head[top])
+            index, operands, _, _, line, column = state.frames[top].tolist()
             head = RESERVED[index] if index < len(RESERVED) else ""
-            arity, operands = int(sc.ARITY[index]), int(state.frames.count[top])
-            opened = f"{self._file}:{state.frames.line[top]}:{state.frames.column[top]}"
+            arity = int(sc.ARITY[index])
+            opened = f"{self._file}:{line}:{column}"
         return complaint(fault, where, Context(found, head, arity, operands, opened, names[len(RESERVED) :]))
-
-
-def _arrays(dtypes: str, length: int) -> Iterator[NDArray]:
-    return (np.zeros(length, dtype) for dtype in dtypes.split())
 
 
 def _valid_utf8(data: bytes) -> tuple[int, bool]:
@@ -211,49 +206,49 @@ def _with_room(state: sc.State, n_bytes: int) -> sc.State:
     opened = n_bytes // (_SHORTEST_HEAD + 1) + 2
     closed = min(n_bytes, depth + opened)
     return sc.State(
-        sc.Rows(*(room(column, at[sc.ROWS] + closed) for column in state.rows)),
-        sc.Frames(*(room(column, depth + opened) for column in state.frames)),
-        sc.Roots(*(room(column, at[sc.ROOTS] + n_bytes // 2 + 2) for column in state.roots)),
+        room(state.rows, at[sc.ROWS] + closed),
+        room(state.frames, depth + opened),
+        room(state.roots, at[sc.ROOTS] + n_bytes // 2 + 2),
         with_room(state.names, n_names, opened, n_bytes),
         at,
     )
 
 
-def _live(state: sc.State) -> sc.Rows:
-    return sc.Rows(*(column[: state.at[sc.ROWS]] for column in state.rows))
+def _live(state: sc.State) -> NDArray[np.int32]:
+    return state.rows[: state.at[sc.ROWS]]
 
 
 def _pruned(state: sc.State) -> sc.State:
     """Return the state without the rows that neither a definition nor an open expression needs."""
-    n_names, depth = state.at[sc.NAMES], state.at[sc.DEPTH]
-    kept = (state.names.ref[:n_names], state.frames.first[:depth], state.frames.second[:depth])
-    rows, number = _needed(_live(state), np.concatenate(kept))
-    for refs in kept:
-        refs[:] = _renumbered(refs, number)
-    state.at[sc.ROWS] = len(rows.op)
+    names = state.names.ref[: state.at[sc.NAMES]]
+    operands = state.frames[: state.at[sc.DEPTH], sc.FIRST : sc.SECOND + 1]
+    rows, number = _needed(_live(state), np.concatenate((names, operands.ravel())))
+    names[:], operands[:] = _renumbered(names, number), _renumbered(operands, number)
+    state.at[sc.ROWS] = len(rows)
     return state._replace(rows=rows)
 
 
-def _needed(rows: sc.Rows, refs: NDArray[np.int32]) -> tuple[sc.Rows, NDArray[np.int32]]:
+def _needed(rows: NDArray[np.int32], refs: NDArray) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Return the rows that `refs` reach, and the new number of every old one of them."""
-    mark = np.zeros(len(rows.op), np.uint8)
+    mark = np.zeros(len(rows), np.uint8)
     mark[refs[refs > 0]] = 1
-    mark_reachable(rows.a, rows.b, mark)
+    mark_reachable(rows[:, 1].copy(), rows[:, 2].copy(), mark)
     mark[0] = 1
     number = np.cumsum(mark, dtype=np.int32) - np.int32(1)
-    op, a, b = (column[mark.view(bool)] for column in rows)
-    return sc.Rows(op, _renumbered(a, number), _renumbered(b, number)), number
+    kept = rows[mark.view(bool)]
+    kept[:, 1:] = _renumbered(kept[:, 1:], number)
+    return kept, number
 
 
-def _renumbered(refs: NDArray[np.int32], number: NDArray[np.int32]) -> NDArray[np.int32]:
+def _renumbered(refs: NDArray, number: NDArray[np.int32]) -> NDArray:
     return np.where(refs > 0, number[np.maximum(refs, 0)], refs)
 
 
-def _graph(rows: sc.Rows, refs: NDArray[np.int32]) -> TermGraph:
+def _graph(rows: NDArray[np.int32], refs: NDArray[np.int32]) -> TermGraph:
     """Return the terms that `refs` stand for: NULL, ZERO, one chain of suc for all numerals, then the applications."""
     rows, number = _needed(rows, refs)
     refs = _renumbered(refs, number)
-    op, a, b = (column[1:] for column in rows)
+    op, a, b = rows[1:].T
     longest = -int(min(a.min(initial=0), b.min(initial=0), refs.min(initial=0)))
 
     def placed(refs: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -262,7 +257,9 @@ def _graph(rows: sc.Rows, refs: NDArray[np.int32]) -> TermGraph:
     chain = np.arange(longest + 2, dtype=np.int32) - np.int32(1)
     chain[:2] = NULL.code
     return TermGraph(
-        np.concatenate((np.array([NULL.code, ZERO.code], np.uint8), np.full(longest, SUC.code, np.uint8), op)),
+        np.concatenate(
+            (np.array([NULL.code, ZERO.code], np.uint8), np.full(longest, SUC.code, np.uint8), op.astype(np.uint8))
+        ),
         np.concatenate((chain, placed(a))),
         np.concatenate((np.zeros_like(chain), np.where(_IS_BINARY[op], placed(b), np.int32(NULL.code)))),
         placed(refs),

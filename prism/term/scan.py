@@ -1,8 +1,8 @@
 """The scanner: bytes of a program to rows of a graph, one pass, no recursion; it stops at the first fault.
 
 A *reference* is an int32: `-v` is the numeral v, and above 0 it is a row. Numerals are thus free while reading, and
-share one chain of `suc` when a graph is assembled. Everything the scanner knows lies in `State`, so that a source may come
-in blocks of any size.
+share one chain of `suc` when a graph is assembled. Everything the scanner knows lies in `State`, so that a source may
+come in blocks of any size.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from enum import IntEnum
 from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from prism.ops import BY_NAME
-from prism.term.names import RESERVED, Names, add, find, inner
+from prism.term.names import RESERVED, Names, add, entry, find, inner
 
 MAX_NUMERAL: Final = 1 << 24
 """The largest numeral that may be written [TERMS-4]."""
@@ -46,46 +45,27 @@ class Fault(IntEnum):
     ENCODING = 17
 
 
-class Rows(NamedTuple):
-    """op: uint8[], a, b: int32[], references; b is 0 where the op takes one operand. Row 0 is never referred to."""
-
-    op: NDArray[np.uint8]
-    a: NDArray[np.int32]
-    b: NDArray[np.int32]
-
-
-class Frames(NamedTuple):
-    """The open parentheses: the index of the head in RESERVED, operands so far, and where the parenthesis is."""
-
-    head: NDArray[np.uint8]
-    count: NDArray[np.uint8]
-    first: NDArray[np.int32]
-    second: NDArray[np.int32]
-    line: NDArray[np.int64]
-    column: NDArray[np.int64]
-
-
-class Roots(NamedTuple):
-    """The complete expressions: ref: int32[], and where each begins."""
-
-    ref: NDArray[np.int32]
-    line: NDArray[np.int64]
-    column: NDArray[np.int64]
-
-
 class State(NamedTuple):
-    """All arrays of the scanner; `at` holds its counters by the names below."""
+    """All that the scanner knows.
 
-    rows: Rows
-    frames: Frames
-    roots: Roots
+    rows: int32[, 3], op and two references, the second 0 where the op takes one operand; row 0 is never referred to.
+    frames: int64[, 6], the open parentheses: index of the head in RESERVED, operands so far, two operands, line and
+    column. roots: int64[, 3], the complete expressions: reference, line, column. at: int64[8], the counters below.
+    """
+
+    rows: NDArray[np.int32]
+    frames: NDArray[np.int64]
+    roots: NDArray[np.int64]
     names: Names
     at: NDArray[np.int64]
 
 
+HEAD, COUNT, FIRST, SECOND, OPENED_LINE, OPENED_COLUMN = range(6)
+"""Columns of `State.frames`."""
+
 ROWS, DEPTH, ROOTS, NAMES, LINE, LINE_START, WIDE, IN_COMMENT = range(8)
-"""Indices of `State.at`: four counts (rows from 1), the line, the offset of its start in the block (below 0 when it lies in an
-earlier one), the UTF-8 continuation bytes of the line so far, and whether a comment is open."""
+"""Indices of `State.at`: four counts (rows from 1), the line, the offset of its start in the block (below 0 when it
+lies in an earlier one), the UTF-8 continuation bytes of the line so far, and whether a comment is open."""
 
 NO_HEAD: Final = len(RESERVED)
 _DEF: Final = len(RESERVED) - 1
@@ -101,7 +81,7 @@ _KIND[list(b";#")] = _COMMENT
 _KIND[list(b"\n()")] = _NEWLINE, _OPEN, _CLOSE
 
 
-@njit(cache=True)
+@entry
 def scan(data, is_last, state):
     """Read uint8[n] `data` until a fault or its end; return (fault, begin, end), the place of the fault in `data`.
 
@@ -110,85 +90,98 @@ def scan(data, is_last, state):
     """
     at, i, n = state.at, np.int64(0), len(data)
     while i < n:
-        kind = _KIND[data[i]]
-        if at[IN_COMMENT]:
-            i = _skip_comment(data, i, at)
-            if i < n and data[i] == 0:
-                return Fault.CHARACTER, i, i + 1
-            continue
-        end, fault = i + 1, Fault.NONE
+        kind = _COMMENT if at[IN_COMMENT] else _KIND[data[i]]
+        fault, begin, end = Fault.NONE, i, i + 1
         if kind == _WORD:
-            end = _word_end(data, i)
-            if end - i > MAX_WORD:
-                return Fault.LONG_WORD, i, end
-            if end == n and not is_last:
-                return Fault.NONE, i, i
-            if end < n and _KIND[data[end]] == _OTHER:
-                return Fault.CHARACTER, end, end + 1
-            fault = _read_word(data, i, end, state)
+            fault, begin, end = _word(data, i, is_last, state)
+            if begin == end:
+                return fault, begin, end
         elif kind == _NEWLINE:
-            at[LINE] += 1
-            at[LINE_START] = end
-            at[WIDE] = 0
+            _end_line(at, end)
         elif kind == _OPEN:
-            fault = _open(state, i)
+            fault = _open(state.frames, at, i)
         elif kind == _CLOSE:
             fault = _close(state)
         elif kind == _COMMENT:
-            at[IN_COMMENT] = 1
+            fault, begin, end = _comment(data, i, at)
         elif kind == _OTHER:
             fault = Fault.CHARACTER
         if fault != Fault.NONE:
-            return fault, i, end
+            return fault, begin, end
         i = end
     return Fault.NONE, n, n
 
 
 @inner
-def _skip_comment(data, i, at):
-    """Return the offset of the line feed or NUL that stops a comment, or the end of the block."""
+def _end_line(at, start):
+    at[LINE] += 1
+    at[LINE_START] = start
+    at[WIDE] = 0
+    at[IN_COMMENT] = 0
+
+
+@inner
+def _comment(data, i, at):
+    """Return (fault, begin, end): read to the line feed that ends the comment, to a NUL or to the block's end."""
+    at[IN_COMMENT] = 1
     while i < len(data) and data[i] != 0:
         if data[i] == 10:
-            at[IN_COMMENT] = 0
-            break
+            _end_line(at, i + 1)
+            return Fault.NONE, i, i + 1
         at[WIDE] += (data[i] & 0xC0) == 0x80
         i += 1
-    return i
+    return (Fault.CHARACTER if i < len(data) else Fault.NONE), i, min(i + 1, len(data))
 
 
 @inner
-def _word_end(data, i):
-    while i < len(data) and _KIND[data[i]] == _WORD:
-        i += 1
-    return i
+def _word(data, begin, is_last, state):
+    """Return (fault, begin, end) of the word; `begin == end` where more of it may follow in the next block."""
+    end = begin + 1
+    while end < len(data) and _KIND[data[end]] == _WORD:
+        end += 1
+    if end - begin > MAX_WORD:
+        return Fault.LONG_WORD, begin, end
+    if end == len(data) and not is_last:
+        return Fault.NONE, begin, begin
+    if end < len(data) and _KIND[data[end]] == _OTHER:
+        return Fault.CHARACTER, end, end + 1
+    fault, ref = _meaning(data, begin, end, state)
+    if fault == Fault.NONE and ref != _NO_OPERAND:
+        _deliver(state, ref, state.at[LINE], begin - state.at[LINE_START] + 1)
+    return fault, begin, end
+
+
+# A word that is no operand: a head, or a name on its way to be defined.
+_NO_OPERAND: Final = np.iinfo(np.int32).min
 
 
 @inner
-def _read_word(data, begin, end, state):
+def _meaning(data, begin, end, state):
+    """Return (fault, reference); the reference is `_NO_OPERAND` where the word is a head or a name to define."""
+    frames, names, at = state.frames, state.names, state.at
     if 48 <= data[begin] <= 57:
         fault, value = _numeral(data, begin, end)
-        expected = _expects(state)
-        if expected != Fault.NONE:
-            return expected
-        if fault != Fault.NONE:
-            return fault
-        return _deliver(state, -value, state.at[LINE], begin - state.at[LINE_START] + 1)
+        expected = _expects(frames, at)
+        return (fault if expected == Fault.NONE else expected), -value
     if data[begin] == 45 or data[begin] == 46 or data[begin] == 39:
-        return Fault.WORD
-    depth = state.at[DEPTH]
-    index, _ = find(state.names, data, begin, end)
-    if depth and state.frames.head[depth - 1] == NO_HEAD:
-        return _set_head(state, depth - 1, index)
-    if depth and state.frames.head[depth - 1] == _DEF and state.frames.count[depth - 1] == 0:
-        return _name_definition(data, begin, end, state, index)
-    expected = _expects(state)
+        return Fault.WORD, _NO_OPERAND
+    top = at[DEPTH] - 1
+    index, _ = find(names, data, begin, end)
+    if top >= 0 and frames[top, HEAD] == NO_HEAD:
+        return _set_head(frames, top, index), _NO_OPERAND
+    if top == 0 and frames[top, HEAD] == _DEF and frames[top, COUNT] == 0:
+        if index >= 0:
+            return (Fault.RESERVED_NAME if index < NO_HEAD else Fault.REDEFINED), _NO_OPERAND
+        _introduce(data, begin, end, state)
+        return Fault.NONE, _NO_OPERAND
+    expected = _expects(frames, at)
     if expected != Fault.NONE:
-        return expected
-    if index < 0 or state.names.ref[index] == _UNDEFINED:
-        return Fault.NAME
+        return expected, _NO_OPERAND
+    if index < 0 or names.ref[index] == _NO_OPERAND:
+        return Fault.NAME, _NO_OPERAND
     if index < NO_HEAD and ARITY[index]:
-        return Fault.BARE_OP
-    return _deliver(state, state.names.ref[index], state.at[LINE], begin - state.at[LINE_START] + 1)
+        return Fault.BARE_OP, _NO_OPERAND
+    return Fault.NONE, np.int64(names.ref[index])
 
 
 @inner
@@ -201,41 +194,33 @@ def _numeral(data, begin, end):
     return (Fault.BIG_NUMERAL if value > MAX_NUMERAL else Fault.NONE), value
 
 
-# What a name stands for between its introduction and the end of its definition.
-_UNDEFINED: Final = np.iinfo(np.int32).min
-
-
 @inner
-def _set_head(state, frame, index):
+def _set_head(frames, top, index):
     if index < 0 or index >= NO_HEAD or ARITY[index] == 0:
         return Fault.HEAD
-    if index == _DEF and frame > 0:
+    if index == _DEF and top > 0:
         return Fault.NESTED_DEFINITION
-    state.frames.head[frame] = index
+    frames[top, HEAD] = index
     return Fault.NONE
 
 
 @inner
-def _name_definition(data, begin, end, state, index):
-    if 0 <= index < NO_HEAD:
-        return Fault.RESERVED_NAME
-    if index >= 0:
-        return Fault.REDEFINED
+def _introduce(data, begin, end, state):
+    """Take a name that is to be defined; it stands for nothing until its definition ends."""
     count = state.at[NAMES]
     add(state.names, count, data, begin, end)
-    state.names.ref[count] = _UNDEFINED
-    state.frames.count[0] = 1
+    state.names.ref[count] = _NO_OPERAND
+    state.frames[0, COUNT] = 1
     state.at[NAMES] += 1
-    return Fault.NONE
 
 
 @inner
-def _expects(state):
+def _expects(frames, at):
     """Return the fault that an operand would be here."""
-    depth = state.at[DEPTH]
-    if depth == 0:
+    top = at[DEPTH] - 1
+    if top < 0:
         return Fault.NONE
-    head, count = state.frames.head[depth - 1], state.frames.count[depth - 1]
+    head, count = frames[top, HEAD], frames[top, COUNT]
     if head == NO_HEAD:
         return Fault.HEAD
     if head == _DEF and count == 0:
@@ -246,51 +231,45 @@ def _expects(state):
 @inner
 def _deliver(state, ref, line, column):
     """Give a finished operand to the innermost open expression, or make it a root."""
-    at, frames, roots = state.at, state.frames, state.roots
-    depth = at[DEPTH]
-    if depth == 0:
+    frames, roots, at = state.frames, state.roots, state.at
+    top = at[DEPTH] - 1
+    if top < 0:
         count = at[ROOTS]
-        roots.ref[count], roots.line[count], roots.column[count] = ref, line, column
+        roots[count, 0], roots[count, 1], roots[count, 2] = ref, line, column
         at[ROOTS] += 1
-        return Fault.NONE
-    if frames.count[depth - 1] == 0:
-        frames.first[depth - 1] = ref
     else:
-        frames.second[depth - 1] = ref
-    frames.count[depth - 1] += 1
-    return Fault.NONE
+        frames[top, FIRST if frames[top, COUNT] == 0 else SECOND] = ref
+        frames[top, COUNT] += 1
 
 
 @inner
-def _open(state, i):
-    fault = _expects(state)
-    if fault != Fault.NONE:
-        return fault
-    depth, frames = state.at[DEPTH], state.frames
-    frames.head[depth], frames.count[depth] = NO_HEAD, 0
-    frames.line[depth], frames.column[depth] = state.at[LINE], i - state.at[LINE_START] + 1
-    frames.first[depth], frames.second[depth] = 0, 0
-    state.at[DEPTH] += 1
-    return Fault.NONE
+def _open(frames, at, i):
+    fault = _expects(frames, at)
+    if fault == Fault.NONE:
+        top = at[DEPTH]
+        frames[top, HEAD], frames[top, COUNT], frames[top, FIRST], frames[top, SECOND] = NO_HEAD, 0, 0, 0
+        frames[top, OPENED_LINE], frames[top, OPENED_COLUMN] = at[LINE], i - at[LINE_START] + 1
+        at[DEPTH] += 1
+    return fault
 
 
 @inner
 def _close(state):
-    at, frames = state.at, state.frames
-    if at[DEPTH] == 0:
-        return Fault.UNOPENED
+    frames, rows, at = state.frames, state.rows, state.at
     top = at[DEPTH] - 1
-    head = frames.head[top]
+    if top < 0:
+        return Fault.UNOPENED
+    head, count = frames[top, HEAD], frames[top, COUNT]
     if head == NO_HEAD:
         return Fault.HEAD
-    if frames.count[top] < ARITY[head]:
-        return Fault.NAME_TO_DEFINE if head == _DEF and frames.count[top] == 0 else Fault.MISSING_OPERAND
+    if count < ARITY[head]:
+        return Fault.NAME_TO_DEFINE if head == _DEF and count == 0 else Fault.MISSING_OPERAND
     at[DEPTH] = top
     if head == _DEF:
-        state.names.ref[at[NAMES] - 1] = frames.second[top]
+        state.names.ref[at[NAMES] - 1] = frames[top, SECOND]
         return Fault.NONE
     row = at[ROWS]
-    state.rows.op[row], state.rows.a[row], state.rows.b[row] = _CODE[head], frames.first[top], frames.second[top]
+    rows[row, 0], rows[row, 1], rows[row, 2] = _CODE[head], frames[top, FIRST], frames[top, SECOND]
     at[ROWS] += 1
-    return _deliver(state, row, frames.line[top], frames.column[top])
-
+    _deliver(state, row, frames[top, OPENED_LINE], frames[top, OPENED_COLUMN])
+    return Fault.NONE

@@ -1,0 +1,61 @@
+"""Options that commands share: which engine, and what bounds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import click
+
+from prism.ledger.key import LAYOUTS
+from prism.vm.api import Limits
+from prism.vm.engines import ENGINES
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_DEFAULT = Limits()
+
+SOURCE: Final = click.Path(exists=True, dir_okay=False, allow_dash=True)
+"""A program file, or - for standard input."""
+
+
+def engine_options(command: _F) -> _F:
+    """Add --engine and the limits to a command; `limits_of` reads them."""
+    for option in (
+        click.option(
+            "--key-layout",
+            type=click.Choice(list(LAYOUTS)),
+            default=_DEFAULT.layout.name,
+            show_default=True,
+            help="Width of ids: compact holds 65534 nodes.",
+        ),
+        click.option(
+            "--capacity",
+            type=click.IntRange(2),
+            default=_DEFAULT.capacity,
+            show_default=True,
+            help="Most nodes in the store; beyond it a run ends with oom.",
+        ),
+        click.option(
+            "--max-steps",
+            type=click.IntRange(0),
+            default=_DEFAULT.max_steps,
+            show_default=True,
+            help="Most rule applications for one expression; beyond it that expression ends with timeout.",
+        ),
+        click.option(
+            "--engine",
+            "--mode",
+            "engine",
+            type=click.Choice(list(ENGINES)),
+            default=next(iter(ENGINES)),
+            show_default=True,
+            help="Which evaluator to use; all give the same results.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def limits_of(options: dict[str, Any]) -> Limits:
+    """Return the limits that `engine_options` read."""
+    return Limits(options["capacity"], options["max_steps"], LAYOUTS[options["key_layout"]])

@@ -1,0 +1,81 @@
+"""`prism repl`: read, normalise, print, with what each line cost."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from prism.cli.main import USAGE
+from prism.cli.options import engine_options, limits_of
+from prism.cli.session import COMMANDS, Session
+from prism.errors import PrismError
+
+
+@click.command()
+@engine_options
+def repl(engine: str, **options: Any) -> None:
+    """Evaluate expressions as you type them; :help lists the commands.
+
+    A line continues while parentheses are open. On a terminal there is history and editing; otherwise lines are read
+    from standard input, and the exit code is 2 if one of them failed.
+    """
+    session = Session(engine, limits_of(options))
+    is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    has_failed = False
+    for text in _typed(session, engine) if is_terminal else _piped(session):
+        try:
+            for line in session.answer(text):
+                click.echo(line)
+        except EOFError:
+            break
+        except PrismError as error:
+            has_failed = True
+            click.secho(f"error: {error}", fg="red", err=True)
+    if has_failed and not is_terminal:
+        sys.exit(USAGE)
+
+
+def _piped(session: Session) -> Iterator[str]:
+    """Yield complete inputs of standard input; what is left open at its end is yielded as it is."""
+    text = ""
+    for line in sys.stdin:
+        text += line
+        if not session.is_open(text):
+            yield text
+            text = ""
+    if text:
+        yield text
+
+
+def _typed(session: Session, engine: str) -> Iterator[str]:
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.completion import WordCompleter
+    from prompt_toolkit.filters import Condition
+    from prompt_toolkit.history import FileHistory
+
+    click.echo(f"Prism, engine {engine}. :help lists commands, :quit or end of input leaves.")
+    prompt: PromptSession[str] = PromptSession(
+        history=FileHistory(str(_history_path())),
+        completer=WordCompleter([*COMMANDS, "(add", "(mul", "(suc", "(def", "zero"], sentence=True),
+        multiline=Condition(lambda: session.is_open(prompt.default_buffer.text)),
+        prompt_continuation="   ",
+    )
+    while True:
+        try:
+            yield prompt.prompt("λ> ")
+        except KeyboardInterrupt:
+            continue
+        except EOFError:
+            return
+
+
+def _history_path() -> Path:
+    """Return where the lines typed are kept: $XDG_STATE_HOME/prism/history, made private to the user."""
+    folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "prism"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder / "history"

@@ -1,0 +1,74 @@
+"""`prism show`: draw the shared graph of a program."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import click
+
+from prism.cli.options import SOURCE
+from prism.errors import PrismError, UsageError
+from prism.term.dot import dot
+from prism.term.graph import TermGraph
+from prism.term.parse import Reader
+
+
+@click.command()
+@click.argument("file", type=SOURCE)
+@click.option("--dot", "form", flag_value="dot", default=True, help="Graphviz text (the default).")
+@click.option("--svg", "form", flag_value="svg", help="SVG, through the `dot` command of Graphviz.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write here instead of stdout.")
+@click.option("--max-nodes", type=click.IntRange(1), default=5000, show_default=True, help="Most nodes to draw.")
+def show(file: str, form: str, output: Path | None, max_nodes: int) -> None:
+    """Draw the terms of FILE (- is standard input), as written: one node for each distinct subterm or numeral."""
+    with click.open_file(file, "rb") as stream:
+        reader = Reader("stdin" if file == "-" else file)
+        reader.feed(stream.read(), is_last=True)
+    text = drawn(reader.take().graph, max_nodes)
+    picture = svg(text) if form == "svg" else text
+    if output is None:
+        click.echo(picture, nl=False)
+    else:
+        write_atomically(output, picture)
+
+
+def drawn(graph: TermGraph, max_nodes: int) -> str:
+    """Return the graph as Graphviz text; UsageError when that has more than `max_nodes` nodes."""
+    text = dot(graph)
+    n_nodes = text.count("[shape=")
+    if n_nodes > max_nodes:
+        raise UsageError(f"a drawing must have at most {max_nodes} nodes, got {n_nodes}; raise --max-nodes")
+    return text
+
+
+def svg(text: str) -> str:
+    """Return Graphviz text as SVG; PrismError when the `dot` command is missing or fails."""
+    command = shutil.which("dot")
+    if command is None:
+        raise PrismError(
+            "--svg must find the `dot` command of Graphviz, but it is not installed; install graphviz, or use --dot"
+        )
+    done = subprocess.run([command, "-Tsvg"], input=text, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise PrismError(f"`dot -Tsvg` must succeed, but it said: {done.stderr.strip()}; use --dot and run it yourself")
+    return done.stdout
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old text or the new one, never a part; UsageError when it cannot."""
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise UsageError(f"--output must be a file that can be written, got {path}: {error.strerror}") from error
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
