@@ -13,7 +13,8 @@ from prism.ledger.host import HostLedger
 from prism.ledger.key import WIDE, KeyLayout
 from prism.ledger.optable import COMMUTES
 from prism.ledger.table import NO_ROOM, intern_one, pack_one
-from prism.term.graph import TermGraph
+from prism.status import Status
+from prism.term.graph import TermGraph, mark_reachable
 
 
 class Projection(NamedTuple):
@@ -36,6 +37,27 @@ def project(terms: TermGraph, layout: KeyLayout = WIDE) -> Projection:
     Raises CorruptError when they have more nodes than the layout has ids. Cost: about 100 ns a row.
     """
     ledger = HostLedger(layout, layout.max_id + 1)
+    committed = commit(ledger, terms)
+    if ledger.status is not Status.OK:
+        raise CorruptError(
+            f"the terms must have at most {layout.max_id + 1} nodes to be projected in the key layout "
+            f"{layout.name!r}, got more; project in a wider one"
+        )
+    return Projection(ledger.keys(), committed.roots)
+
+
+class Committed(NamedTuple):
+    """roots: int32[k], the ids of the roots, all NULL if the ledger ran out of room. interned: the rows given ids."""
+
+    roots: NDArray[np.int32]
+    interned: int
+
+
+def commit(ledger: HostLedger, terms: TermGraph) -> Committed:
+    """Intern the terms under the roots of a graph, one batch a height; a root of 0 stays 0 [STRATA-2].
+
+    A height that does not fit sets the sticky status of the ledger and leaves what landed before it.
+    """
     table = ledger.table
     order, ends = _by_height(terms.a, terms.b, terms.roots)
     ids = np.zeros(len(terms), np.int32)
@@ -49,29 +71,24 @@ def project(terms: TermGraph, layout: KeyLayout = WIDE) -> Projection:
             ends,
             (batch, table.count),
             ids,
-            layout.id_bits,
+            ledger.layout.id_bits,
             COMMUTES,
         )
         table.count = count
         if batch == len(ends):
-            return Projection(ledger.keys(), ids[terms.roots])
+            return Committed(ids[terms.roots], len(order))
         if not table.grow(count):
-            raise CorruptError(
-                f"the terms must have at most {layout.max_id + 1} nodes to be projected in the key layout "
-                f"{layout.name!r}, got more; project in a wider one"
-            )
+            ledger.overflow()
+            return Committed(np.zeros_like(terms.roots), len(order))
 
 
 @njit(cache=True)
 def _by_height(a, b, roots):
     """Return the rows under `roots`, by ascending height, and where each height ends: int32[m], int64[heights]."""
-    used = np.zeros(len(a), np.bool_)
-    for root in roots:
-        used[root] = True
-    for row in range(len(a) - 1, 1, -1):
-        if used[row]:
-            used[a[row]] = used[b[row]] = True
-    used[:2] = False
+    used = np.zeros(len(a), np.uint8)
+    used[roots] = 1
+    mark_reachable(a, b, used)
+    used[:2] = 0
     height = np.zeros(len(a), np.int32)
     sizes = np.zeros(len(a) + 1, np.int64)
     for row in range(2, len(a)):

@@ -1,0 +1,159 @@
+"""Engine `bsp`: whole-array cycles in an arena of any layout, its normal forms committed to a host ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from prism.arena.order import BY_RANK, Layout
+from prism.arena.run import Bounds, Run, goes_on, start, step, until_stop
+from prism.arena.store import Arena, capacity_for, load
+from prism.arena.swizzle import SWIZZLES
+from prism.arena.unload import unload
+from prism.errors import UsageError
+from prism.ledger.host import HostLedger
+from prism.ledger.key import WIDE
+from prism.status import Status, StopReason
+from prism.term.graph import TermGraph, numerals
+from prism.vm.admit import admit
+from prism.vm.api import STOPS, Limits, Outcome
+from prism.vm.project import commit, project
+
+MAX_COUNT: Final = (1 << 30) - 1
+"""The most cycles, and the most rewrites, of one call: both are counted in int32."""
+
+Watch = Callable[[Run], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How the arena is laid out, which swizzle moves it, and after how many cycles to stop; values only."""
+
+    layout: Layout = BY_RANK
+    swizzle: str = SWIZZLES[0]
+    cycles: int = MAX_COUNT
+
+    def __post_init__(self) -> None:
+        if self.swizzle not in SWIZZLES:
+            raise UsageError(
+                f"a swizzle must be one of {', '.join(SWIZZLES)}, got {self.swizzle!r}; choose one of them"
+            )
+        if not 0 <= self.cycles <= MAX_COUNT:
+            raise UsageError(f"cycles must be from 0 to {MAX_COUNT}, got {self.cycles}; leave it out to run to the end")
+
+
+class BspEngine:
+    """An arena for each call and a ledger for the session [ARENA-1].
+
+    The terms of a call are rewritten together, so what that cost is reported at the first of them. `watch`, if given,
+    is called after every cycle, which then runs alone instead of inside a device loop. Cost: a pass over the arena
+    for each cycle, whatever is left to rewrite; 9 bytes a slot, and as much again while a cycle lands.
+    """
+
+    def __init__(self, limits: Limits, schedule: Schedule, watch: Watch | None = None) -> None:
+        self._limits = limits
+        self._schedule = schedule
+        self._watch = watch
+        self._ledger = HostLedger(limits.layout, limits.capacity)
+
+    @property
+    def count(self) -> int:
+        """Nodes in the ledger: the normal forms of the session."""
+        return self._ledger.count
+
+    @property
+    def status(self) -> Status:
+        """OK, or the sticky reason why the session is over."""
+        return self._ledger.status
+
+    @property
+    def ledger(self) -> HostLedger:
+        """The ledger; to be read only."""
+        return self._ledger
+
+    def normalise(self, terms: TermGraph) -> Outcome:
+        """Bring every root to normal form, all at once; see `prism.vm.api.Engine`.
+
+        A term that the bounds stopped keeps a root, at what it had become.
+        """
+        admit(terms)
+        if self.status is not Status.OK or not len(terms.roots):
+            return self._outcome(_nothing(len(terms.roots)), 0, 0)
+        image = project(terms)
+        op, a, b = WIDE.unpack(image.keys)
+        run = self._run(TermGraph(op, a, b, image.roots), len(terms.roots))
+        result = unload(run.arena._replace(roots=run.arena.roots[: len(terms.roots)]))
+        return self._outcome(result, int(run.rewrites), int(run.made))
+
+    def _run(self, terms: TermGraph, n_terms: int) -> Run:
+        """Run to the end or to a bound, making room as needed."""
+        budget = min(self._limits.max_steps * n_terms, MAX_COUNT)
+        most = capacity_for(self._limits.capacity)
+        run = start(_load(terms, min(most, capacity_for(2 * len(terms)))))
+        cycles = -1
+        while True:
+            slots = min(run.arena.op.shape[0], self._limits.capacity)
+            bounds = Bounds(*(jnp.int32(bound) for bound in (slots, self._schedule.cycles, budget)))
+            run = self._advance(run, bounds)
+            if run.landed or int(run.needed) <= slots:
+                return run
+            # Right after room was made, a cycle that asks for more than there may be is beyond the capacity.
+            if int(run.cycles) == cycles:
+                self._ledger.status = Status.OOM
+                return run
+            cycles = int(run.cycles)
+            kept = unload(run.arena)
+            room = 2 * (len(kept) + int(run.needed) - int(run.arena.used))
+            run = run._replace(arena=_load(kept, min(most, capacity_for(room))), landed=jnp.bool_(True))
+
+    def _advance(self, run: Run, bounds: Bounds) -> Run:
+        layout, swizzle = self._schedule.layout, self._schedule.swizzle
+        if self._watch is None:
+            return _until_stop(run, bounds, layout, swizzle)
+        while goes_on(run, bounds):
+            run = _step(run, bounds, layout, swizzle)
+            self._watch(run)
+        return run
+
+    def _outcome(self, result: TermGraph, rewrites: int, made: int) -> Outcome:
+        """Commit the normal forms and say how each term ended."""
+        normal = numerals(result)[result.roots] >= 0
+        before, interned = self.count, 0
+        if self.status is Status.OK:
+            interned = commit(self._ledger, TermGraph(result.op, result.a, result.b, result.roots[normal])).interned
+        added = self.count - before
+        stop = np.where(normal, STOPS.index(StopReason.NORMAL_FORM), STOPS.index(StopReason.STEP_LIMIT))
+        if self.status is not Status.OK:
+            result = _nothing(len(stop))
+            stop = np.full(len(stop), STOPS.index(StopReason.of(self.status)))
+        totals = (rewrites, made + added, interned - added)
+        return Outcome(result, stop.astype(np.uint8), *(_at_first(total, len(stop)) for total in totals))
+
+
+_until_stop = jax.jit(until_stop, static_argnames=("layout", "swizzle"))
+_step = jax.jit(step, static_argnames=("layout", "swizzle"))
+
+
+def _load(terms: TermGraph, capacity: int) -> Arena:
+    """Load terms with their roots padded to a power of two, so that few shapes are traced."""
+    n_roots = len(terms.roots)
+    roots = np.pad(terms.roots, (0, capacity_for(n_roots) - n_roots))
+    return load(TermGraph(terms.op, terms.a, terms.b, roots), capacity)
+
+
+def _nothing(n_roots: int) -> TermGraph:
+    """Return a graph that has no result for any root."""
+    zero = np.zeros(2, np.int32)
+    return TermGraph(np.array([0, 1], np.uint8), zero, zero, np.zeros(n_roots, np.int32))
+
+
+def _at_first(total: int, n_terms: int) -> NDArray[np.int64]:
+    counts = np.zeros(n_terms, np.int64)
+    counts[:1] = total
+    return counts
