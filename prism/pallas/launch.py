@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from prism.errors import UsageError
-from prism.pallas import compat, debug, structure
+from prism.pallas import compat, debug, grid, structure
 from prism.pallas.call import Block, Call, Memory
-from prism.pallas.errors import KernelSite, OutOfBoundsError, RaceError, RaceWarning, UninitializedReadError
+from prism.pallas.errors import KernelSite, UninitializedReadError
 from prism.pallas.memory import Machine, Ref
 from prism.pallas.params import InterpretParams
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Step = tuple[int, ...]
+_NONE = np.empty((0, 0), np.int64)
 Body = Callable[[list[Ref], debug.Environment], object]
 
 
 @dataclass(slots=True)
 class Operand:
-    """One blocked operand in memory: the padded array, its shadows, and where its blocks were visited last."""
+    """One blocked operand in memory: the padded array, its shadows, and which blocks were visited."""
 
     block: Block
     data: Array
     written: Array | None
     writer: Array | None
     output: bool
-    visits: dict[Step, int]
+    visited: Array
 
     def window(self, machine: Machine, starts: Step) -> Ref:
         """Return the reference to the block that starts at element `starts`."""
@@ -76,8 +75,8 @@ def prepare(call: Call, args: Sequence[Any], params: InterpretParams, *, poison_
     arrays = [np.asarray(a) for a in args]
     bounds, arrays = arrays[: call.dynamic_bounds], arrays[call.dynamic_bounds :]
     extents = iter(int(b) for b in bounds)
-    grid = tuple(next(extents) if n is None else n for n in call.grid)
-    machine = Machine(call.name, params, grid, (0,) * len(grid), parallel=call.parallel, poison_flip=poison_flip)
+    cells = tuple(next(extents) if n is None else n for n in call.grid)
+    machine = Machine(call.name, params, cells, (0,) * len(cells), parallel=call.parallel, poison_flip=poison_flip)
     count = len(call.prefetched)
     prefetched = [Ref(m.name, np.array(a), machine) for m, a in zip(call.prefetched, arrays[:count], strict=True)]
     inputs = [_input(block, a, machine) for block, a in zip(call.inputs, arrays[count:], strict=True)]
@@ -86,7 +85,7 @@ def prepare(call: Call, args: Sequence[Any], params: InterpretParams, *, poison_
         _output(call, block, machine, sources.get(k), prefetched, inputs) for k, block in enumerate(call.outputs)
     ]
     scratch = [_scratch(memory, machine) for memory in call.scratch]
-    return Launch(call, grid, machine, prefetched, inputs, outputs, scratch)
+    return Launch(call, cells, machine, prefetched, inputs, outputs, scratch)
 
 
 def _padded(array: Array, block: Block, machine: Machine) -> Array:
@@ -108,7 +107,7 @@ def _unpadded(array: Array, block: Block) -> Array:
 
 
 def _input(block: Block, array: Array, machine: Machine) -> Operand:
-    return Operand(block, _padded(array, block, machine), None, None, False, {})
+    return Operand(block, _padded(array, block, machine), None, None, False, _NONE)
 
 
 def _output(
@@ -129,7 +128,7 @@ def _output(
         written = np.ones(data.shape, np.bool_)
         written[_interior(block)] = False
     writer = np.full(data.shape, -1, np.int64) if parallel and machine.params.races != "off" else None
-    return Operand(block, data, written, writer, True, {})
+    return Operand(block, data, written, writer, True, _NONE)
 
 
 def _in_place(call: Call, block: Block) -> bool:
@@ -144,106 +143,44 @@ def _scratch(memory: Memory, machine: Machine) -> Ref:
     return Ref(memory.name, data, machine, written=np.zeros(memory.shape, np.bool_))
 
 
-def steps(call: Call, grid: Step, order: str) -> Iterator[Step]:
-    """Yield the grid indices of every step; only axes declared parallel may be reordered."""
-    axes = [np.arange(n) for n in grid]
+def steps(call: Call, cells: Step, order: str) -> Iterator[int]:
+    """Yield every step's row-major number; only axes declared parallel may be reordered."""
+    axes = [np.arange(n) for n in cells]
     generator = np.random.default_rng(0)
     for axis, parallel in enumerate(call.parallel):
         if parallel and order == "reversed":
             axes[axis] = axes[axis][::-1]
         if parallel and order == "shuffled":
             axes[axis] = generator.permutation(axes[axis])
-    yield from itertools.product(*([int(k) for k in axis] for axis in axes))
+    numbers = np.arange(int(np.prod(cells, dtype=np.int64))).reshape(cells)
+    yield from numbers[np.ix_(*axes)].reshape(-1).tolist() if cells else (0,)
 
 
 def run_steps(launch: Launch, body: Body, env: debug.Environment) -> None:
     """Run every grid step on fresh windows."""
-    call, machine = launch.call, launch.machine
-    env.extents = tuple(launch.grid[axis] for axis in call.visible_axes)
-    starts_of = [_index_map(operand.block, env) for operand in launch.operands]
-    strides = [math.prod(launch.grid[axis + 1 :]) for axis in range(len(launch.grid))]
-    for position, step in enumerate(steps(call, launch.grid, machine.params.grid_order)):
-        machine.step = step
-        machine.number = sum(k * stride for k, stride in zip(step, strides, strict=True))
-        env.indices = tuple(step[axis] for axis in call.visible_axes)
-        windows = []
-        for operand, starts_at in zip(launch.operands, starts_of, strict=True):
-            starts = _checked_starts(operand, starts_at(step, launch.prefetched), machine)
-            if operand.output:
-                _note_visit(operand, starts, position, launch)
-            windows.append(operand.window(machine, starts))
+    call, machine, cells = launch.call, launch.machine, launch.grid
+    env.extents = tuple(cells[axis] for axis in call.visible_axes)
+    tables = [grid.bounded(t, cells, machine) for t in grid.tabulate(call, cells, launch.prefetched, _unwatched(env))]
+    order = np.fromiter(steps(call, cells, machine.params.grid_order), np.int64, int(np.prod(cells, dtype=np.int64)))
+    position, lane = np.empty_like(order), grid.lanes(call, cells)
+    position[order] = np.arange(len(order))
+    for operand, table in zip(launch.operands, tables, strict=True):
+        if operand.output:
+            visit = grid.visits(table, lane, position)
+            grid.report_return(table, visit, cells, machine)
+            operand.visited = visit.blocks
+    for number in order.tolist():
+        machine.step, machine.number = grid.step_at(cells, number), number
+        env.indices = tuple(machine.step[axis] for axis in call.visible_axes)
+        windows = [
+            operand.window(machine, tuple(table.starts[number].tolist()))
+            for operand, table in zip(launch.operands, tables, strict=True)
+        ]
         body([*launch.prefetched, *windows, *launch.scratch], env)
 
 
-def _index_map(block: Block, env: debug.Environment) -> Callable[[Step, list[Ref]], Step]:
-    jaxpr, consts = compat.open_jaxpr(block.index_map)
-
-    def starts_at(step: Step, prefetched: list[Ref]) -> Step:
-        watch, env.watch = env.watch, None
-        indices = debug.evaluate(jaxpr, consts, [*(np.int32(k) for k in step), *prefetched], env)
-        env.watch = watch
-        return tuple(
-            int(k) * dim.size if dim.kind == "blocked" else int(k) for k, dim in zip(indices, block.dims, strict=True)
-        )
-
-    return starts_at
-
-
-def _checked_starts(operand: Operand, starts: Step, machine: Machine) -> Step:
-    limits = tuple(n - size for n, size in zip(operand.data.shape, operand.block.sizes, strict=True))
-    if all(0 <= start <= limit for start, limit in zip(starts, limits, strict=True)):
-        return starts
-    if machine.params.out_of_bounds == "clamp":
-        return tuple(min(max(start, 0), limit) for start, limit in zip(starts, limits, strict=True))
-    block = operand.block
-    machine.site = compat.function_site(block.index_map)
-    index = tuple(s // d.size if d.kind == "blocked" else s for s, d in zip(starts, block.dims, strict=True))
-    raise machine.problem(
-        OutOfBoundsError,
-        f"the index map of {block.name} chooses block {index}, which starts at element {starts}, "
-        f"outside of the array of shape {block.shape}",
-        block.name,
-        index,
-        block.shape,
-        remedy=f"blocks of {block.sizes} fit {_block_counts(block)} times; correct the index map or the grid",
-    )
-
-
-def _block_counts(block: Block) -> Step:
-    return tuple(-(-n // size) if size else 0 for n, size in zip(block.shape, block.sizes, strict=True))
-
-
-def _note_visit(operand: Operand, starts: Step, position: int, launch: Launch) -> None:
-    """Report a block that is opened again after other blocks were: its contents are lost on a pipelined device."""
-    machine, call = launch.machine, launch.call
-    last = operand.visits.get(starts)
-    operand.visits[starts] = position
-    if last is None or last == position - 1 or machine.params.races == "off" or operand.block.whole:
-        return
-    earlier = _step_at(launch, last)
-    if all(call.parallel) or machine.concurrent(earlier):
-        return  # Steps that may run together are judged by the elements that they write.
-    machine.site = compat.function_site(operand.block.index_map)
-    error = machine.problem(
-        RaceError,
-        f"grid step {machine.step} returns to the block of {operand.block.name} at element {starts}, which step "
-        f"{earlier} left: a pipelined device has written it back and may lose one of the two results",
-        operand.block.name,
-        starts,
-        operand.block.shape,
-        remedy="let the grid axes that revisit an output block be the innermost ones",
-    )
-    error.other_step = earlier
-    if machine.params.races == "warn":
-        import warnings
-
-        warnings.warn(RaceWarning(str(error)), stacklevel=2)
-        return
-    raise error
-
-
-def _step_at(launch: Launch, position: int) -> Step:
-    return next(itertools.islice(steps(launch.call, launch.grid, launch.machine.params.grid_order), position, None))
+def _unwatched(env: debug.Environment) -> debug.Environment:
+    return replace(env, watch=None)
 
 
 def judge_outputs(launch: Launch) -> UninitializedReadError | None:
@@ -274,7 +211,7 @@ def _blame(launch: Launch, operand: Operand, element: Step) -> tuple[bool, Kerne
     low = tuple(pad[0] for pad in block.padding)
     visited = any(
         all(s <= e + p < s + n for s, e, p, n in zip(starts, element, low, block.sizes, strict=True))
-        for starts in operand.visits
+        for starts in operand.visited.tolist()
     )
     if not visited:
         return False, compat.function_site(block.index_map)

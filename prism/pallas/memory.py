@@ -431,10 +431,15 @@ def report_race(
         remedy="give each parallel step its own block, accumulate on consecutive steps, or use an atomic",
     )
     error.other_step = earlier
+    warn_race(machine, error)
+
+
+def warn_race(machine: Machine, error: RaceError) -> None:
+    """Raise a race, or warn of it, as the parameters ask."""
     if machine.params.races == "warn":
         warnings.warn(RaceWarning(str(error)), stacklevel=2)
-        return
-    raise error
+    elif machine.params.races == "raise":
+        raise error
 
 
 def _slots(index: tuple[Item, ...]) -> list[int]:
