@@ -41,3 +41,19 @@ def intern(sizes: list[int], runs: int, as_json: bool) -> None:
 
     with watching() as tick:
         report(intern_bench(sizes, runs, tick=tick), as_json=as_json)
+
+
+@bench.command()
+@click.option("--kernel", "kernels", multiple=True, help="Only this kernel; may be given often. The default is all.")
+@runs_option
+@json_option
+def pallas(kernels: tuple[str, ...], runs: int, as_json: bool) -> None:
+    """Interpret Pallas kernels: first call and steady state against stock and plain NumPy, and the planted bugs."""
+    from prism.bench.pallas import pallas_bench, summary
+
+    with watching() as tick:
+        rows = list(pallas_bench(kernels, runs, tick=tick))
+    report(rows, as_json=as_json)
+    if not as_json:
+        for name, ratio in summary(rows).items():
+            click.echo(f"{name}: stock's time over ours, geometric mean {ratio:.3g}")

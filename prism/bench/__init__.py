@@ -1,0 +1,1 @@
+"""Measurements: Prism and its peers on equal work; imported by the command line only."""

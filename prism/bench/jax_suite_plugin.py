@@ -1,0 +1,107 @@
+"""Pytest plugin that runs JAX's own Pallas tests through `prism.pallas` or as they are, one JSON line a test.
+
+It is loaded into a child process by `prism.bench.jax_suite` and touches private JAX for two things that no public
+name offers: two test helpers are missing from the wheel and are found in the checkout, and the number of kernels
+that reached the stock interpreter is counted at its one entry.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import jax._src
+import jax._src.pallas
+import pytest
+from jax._src.pallas import hlo_interpreter
+
+import prism.pallas
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare where the checkout lies, where the lines go and which interpreter runs."""
+    group = parser.getgroup("jax-suite")
+    group.addoption("--jax-checkout", required=True, type=Path)
+    group.addoption("--jax-suite-out", required=True, type=Path)
+    group.addoption("--jax-suite-params", default=None, help="JSON object of prism.pallas.interpret; absent: stock")
+    group.addoption("--jax-suite-every", default=1, type=int, help="keep every n-th collected test")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the checkout provide the modules that the wheel lacks; what the wheel has wins."""
+    source = config.option.jax_checkout / "jax" / "_src"
+    jax._src.__path__.append(str(source))
+    jax._src.pallas.__path__.append(str(source / "pallas"))
+    config.pluginmanager.register(Recorder(config), "jax-suite-recorder")
+
+
+class Recorder:
+    """Run each test under the chosen interpreter and append its outcome to the output file."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._out: Path = config.option.jax_suite_out
+        self._every: int = config.option.jax_suite_every
+        params = config.option.jax_suite_params
+        self._params = None if params is None else json.loads(params)
+        self._reached = 0
+        self._count_stock()
+
+    def _count_stock(self) -> None:
+        stock: Callable[..., Any] = hlo_interpreter.pallas_call_hlo_interpret
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            self._reached += self._params is None
+            return stock(*args, **kwargs)
+
+        hlo_interpreter.pallas_call_hlo_interpret = counted
+
+    def _interpreter(self) -> AbstractContextManager[Any]:
+        return nullcontext() if self._params is None else prism.pallas.interpret(**self._params)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Keep every n-th test, so that a sample spreads over the whole file."""
+        items[:] = items[:: self._every]
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Run the body under the interpreter; count the kernels that it ran."""
+        before = prism.pallas.kernels_run() if self._params is not None else 0
+        self._reached = 0
+        try:
+            with self._interpreter():
+                return (yield)
+        finally:
+            if self._params is not None:
+                self._reached = prism.pallas.kernels_run() - before
+            item.stash[_REACHED] = self._reached
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Write one line for the body, or for whichever phase before it ended the test."""
+        report = yield
+        if report.when == "call" or not report.passed:
+            line = {
+                "test": item.nodeid.rsplit("/", 1)[-1],
+                "outcome": report.outcome,
+                "reached": item.stash.get(_REACHED, 0),
+                "seconds": round(call.duration, 4),
+                "reason": "" if call.excinfo is None else _reason(call.excinfo),
+            }
+            with self._out.open("a", encoding="utf-8") as out:
+                out.write(json.dumps(line) + "\n")
+        return report
+
+
+_REACHED = pytest.StashKey[int]()
+
+
+def _reason(raised: pytest.ExceptionInfo[BaseException]) -> str:
+    # The first line, and for a numeric mismatch how large it is.
+    first, *rest = [line.strip() for line in str(raised.value).splitlines() if line.strip()] or [""]
+    return "; ".join([f"{raised.type.__name__}: {first}"[:300], *(line for line in rest if line.startswith("Max "))])

@@ -1,0 +1,170 @@
+"""Bench of the Pallas interpreter: each mode against stock interpret=True and plain NumPy, and the planted bugs."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+import prism.pallas
+from prism.bench import pallas_kernels, pallas_ops
+from prism.bench.harness import Contender, Row, Tick, race
+from prism.bench.pallas_kernels import Array, KernelCase
+from prism.bench.planted import KINDS, Bug
+from prism.errors import UsageError
+from prism.pallas import KernelError
+from prism.pallas.params import Mode
+
+CASES: Mapping[str, KernelCase] = {case.name: case for case in (*pallas_kernels.CASES, *pallas_ops.CASES)}
+
+_FIRST, _STEADY = "first call", "steady"
+_STOCK = {_FIRST: "stock rebuilt", _STEADY: "stock jitted"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """A contender's result, equal to another one within the case's tolerance."""
+
+    value: Array
+    tolerance: float
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Answer)
+            and self.value.shape == other.value.shape
+            and bool(np.allclose(self.value, other.value, rtol=self.tolerance, atol=self.tolerance))
+        )
+
+    __hash__ = None  # type: ignore[assignment] - closeness is not transitive
+
+
+def pallas_bench(names: Sequence[str], runs: int, *, tick: Tick = lambda _: None) -> Iterator[Row]:
+    """Yield the rows of each kernel, first calls and then steady state, and of the planted bugs; no name means all.
+
+    A first call builds the function anew and finds every cache of ours empty; stock traces and compiles. In the
+    steady state the function is kept: stock is jitted. Every result is checked against plain NumPy.
+    """
+    unknown = [name for name in names if name not in CASES]
+    if unknown:
+        raise UsageError(f"no bench kernel is called {unknown[0]!r}; choose among {', '.join(CASES)}")
+    for name in names or CASES:
+        case = CASES[name]
+        operands = case.operands(np.random.default_rng(0))
+        size = sum(operand.size for operand in operands)
+        for state, contenders in ((_FIRST, _first_calls), (_STEADY, _steady)):
+            present = contenders(case, operands)
+            yield from race("pallas", f"{name}, {state}", present, runs=runs, items=size, unit="elements/s", tick=tick)
+    if not names:
+        yield from _bug_rows()
+
+
+def _first_calls(case: KernelCase, operands: tuple[Array, ...]) -> list[Contender]:
+    def ours(mode: Mode) -> Callable[[], Callable[[], Answer]]:
+        def prepare() -> Callable[[], Answer]:
+            prism.pallas.clear_caches()
+            return _work(case, lambda: prism.pallas.run(case.build(False), mode=mode)(*operands))
+
+        return prepare
+
+    return [
+        Contender("prism fast", ours("fast"), warm=False),
+        Contender("prism debug", ours("debug"), warm=False),
+        Contender("stock rebuilt", lambda: _work(case, lambda: case.build(True)(*operands)), warm=False),
+        _numpy(case, operands),
+    ]
+
+
+def _steady(case: KernelCase, operands: tuple[Array, ...]) -> list[Contender]:
+    placed = jax.device_put(operands)
+    jitted = jax.jit(case.build(True))
+
+    def ours(mode: Mode) -> Contender:
+        kept = prism.pallas.run(case.build(False), mode=mode)
+        return Contender(f"prism {mode}", lambda: _work(case, lambda: kept(*operands)))
+
+    return [
+        *(ours(mode) for mode in ("fast", "compiled", "auto", "debug")),
+        Contender("prism fast in jit", _rerouted(case, placed)),
+        Contender("stock jitted", lambda: _work(case, lambda: jitted(*placed))),
+        _numpy(case, operands),
+    ]
+
+
+def _rerouted(case: KernelCase, operands: tuple[Any, ...]) -> Callable[[], Callable[[], Answer]]:
+    jitted = jax.jit(case.build(False))
+
+    def call() -> Any:
+        with prism.pallas.interpret(mode="fast"):
+            return jitted(*operands)
+
+    return lambda: _work(case, call)
+
+
+def _numpy(case: KernelCase, operands: tuple[Array, ...]) -> Contender:
+    return Contender("numpy", lambda: _work(case, lambda: case.numpy(*operands)))
+
+
+def _work(case: KernelCase, call: Callable[[], Any]) -> Callable[[], Answer]:
+    return lambda: Answer(np.asarray(jax.block_until_ready(call())), case.tolerance)
+
+
+def _bug_rows() -> Iterator[Row]:
+    for kind, bugs in KINDS.items():
+        for impl, finds in (("prism fast", _prism_places), ("stock", _stock_raises)):
+            start = time.perf_counter()
+            found = sum(finds(bug) for bug in bugs)
+            seconds = (time.perf_counter() - start) / len(bugs)
+            unit = f"of {len(bugs)} bugs reported"
+            yield Row("pallas", f"bugs: {kind}", impl, seconds, seconds, seconds, 1, float(found), unit)
+
+
+def _prism_places(bug: Bug) -> bool:
+    return bug.is_named_by(bug_report(bug, "fast"))
+
+
+def _stock_raises(bug: Bug) -> bool:
+    try:
+        jax.block_until_ready(bug.program(True))
+    except (ValueError, IndexError, RuntimeError):
+        return True
+    return False
+
+
+def bug_report(bug: Bug, mode: Mode) -> KernelError | None:
+    """Return what the interpreter reports of a planted bug."""
+    try:
+        prism.pallas.run(lambda: bug.program(False), mode=mode)()
+    except KernelError as error:
+        return error
+    return None
+
+
+def summary(rows: Iterable[Row]) -> dict[str, float]:
+    """Return geometric means of stock's median over ours, by what is compared, over the kernels that were run."""
+    medians = {(row.case, row.impl): row.median_s for row in rows if row.median_s}
+
+    def mean(cases: Iterable[KernelCase], state: str, impl: str) -> float | None:
+        ratios = [
+            medians[f"{case.name}, {state}", _STOCK[state]] / medians[f"{case.name}, {state}", impl]
+            for case in cases
+            if (f"{case.name}, {state}", impl) in medians
+        ]
+        return math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else None
+
+    every = list(CASES.values())
+    small = [case for case in every if case is not pallas_kernels.LARGE_VADD]
+    figures = {
+        "first call, all kernels": mean(every, _FIRST, "prism fast"),
+        **{
+            f"steady, {family} kernels, {impl}": mean([c for c in small if c.family == family], _STEADY, impl)
+            for family in ("block", "loop", "whole")
+            for impl in ("prism fast", "prism auto", "prism compiled")
+        },
+        f"steady, {pallas_kernels.LARGE_VADD.name}": mean([pallas_kernels.LARGE_VADD], _STEADY, "prism fast"),
+    }
+    return {name: ratio for name, ratio in figures.items() if ratio is not None}
