@@ -15,32 +15,36 @@ from prism.rewrite.commit import place, project
 
 
 class Cycled(NamedTuple):
-    """What a cycle left.
+    """What a cycle did.
 
-    rewrites: int32[], the sites it rewrote. needed: int32[], the slots it takes to hold the outcome; the arena is
-    unchanged if that is more than there are.
+    rewrites: int32[], the redexes it found. needed: int32[], the slots it takes to rewrite them all. landed: bool[],
+    whether it did; the arena is unchanged if not [ARENA-3].
     """
 
     arena: Arena
     rewrites: Array
     needed: Array
+    landed: Array
 
 
-def cycle(arena: Arena, limit: Array) -> Cycled:
-    """Rewrite every redex of the arena at once, if the outcome fits the first `limit` (int32[]) slots [STRATA-1].
+def cycle(arena: Arena, slots: Array, rewrites: Array) -> Cycled:
+    """Rewrite every redex of the arena at once, if that takes at most so many slots and rewrites (int32[]) [STRATA-1].
 
     Rows from before the cycle keep their op; their pointers follow the sites that were replaced, and those sites
     become free. Cost: O(n) gathers and scatters, and a pointer jump for each doubling of a chain of replacements.
     """
-    slots = jnp.arange(arena.op.shape[0], dtype=jnp.int32)
-    found = emit(arena.op, arena.a, arena.b, slots, xp=jnp)
+    n = arena.op.shape[0]
+    sites = jnp.arange(n, dtype=jnp.int32)
+    found = emit(arena.op, arena.a, arena.b, sites, xp=jnp)
     q, n_new = place(found.enabled, arena.used, xp=jnp)
+    forward = project(found.forward, q, xp=jnp)
     needed = arena.used + n_new
-    fits = needed <= jnp.minimum(limit, slots.shape[0])
-    # A slot past the end is dropped by the scatter: nothing of a cycle that does not fit lands.
-    target = jnp.where(found.enabled & fits, q, slots.shape[0])
-    forward = jnp.where(fits, project(found.forward, q, xp=jnp), slots)
-    replaced = forward != slots
+    n_redexes = jnp.sum(forward != sites, dtype=jnp.int32)
+    landed = (needed <= jnp.minimum(slots, n)) & (n_redexes <= rewrites)
+    # A scatter drops what it is told to put past the end: nothing of a cycle that may not land does.
+    target = jnp.where(found.enabled & landed, q, n)
+    forward = jnp.where(landed, forward, sites)
+    replaced = forward != sites
     forward = _compress(forward)
 
     def land(old: Array, new: Array) -> Array:
@@ -50,10 +54,10 @@ def cycle(arena: Arena, limit: Array) -> Cycled:
         op=jnp.where(replaced, jnp.uint8(NULL.code), arena.op).at[target].set(found.op, mode="drop"),
         a=forward[land(arena.a, project(found.a, q, xp=jnp))],
         b=forward[land(arena.b, project(found.b, q, xp=jnp))],
-        used=jnp.where(fits, needed, arena.used),
+        used=jnp.where(landed, needed, arena.used),
         roots=forward[arena.roots],
     )
-    return Cycled(after, jnp.sum(replaced, dtype=jnp.int32), needed)
+    return Cycled(after, n_redexes, needed, landed)
 
 
 def _compress(forward: Array) -> Array:

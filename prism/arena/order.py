@@ -1,56 +1,26 @@
 """Orders: combinators that turn an arena into a permutation of its slots.
 
-A `Key` gives every slot a sort key; `sort` orders the whole arena by it, `blocks` only inside blocks of a size, and
-`compose` runs orders one after another. A permutation `p` (int32[n]) says which old slot each new slot takes, and
-keeps slots 0 and 1. `Layout` names the orders a user can ask for, as values.
+A `Key` gives every slot a sort key; `sort` orders the whole arena by it, `blocks` only inside blocks of a size,
+`compose` runs orders one after another, and `order_of` builds what a `Layout` asks for. A permutation `p` (int32[n])
+says which old slot each new slot takes, and keeps slots 0 and 1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import reduce
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from prism.arena.layout import Layout
 from prism.arena.morton import interleave
 from prism.arena.permute import apply
 from prism.arena.store import Arena, ranks
-from prism.errors import UsageError
 
 Key = Callable[[Arena], Array]
 Order = Callable[[Arena], Array]
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Which order an arena is brought into each cycle.
-
-    Slots are sorted by rank, then by `morton` code if asked for. `block` limits the sort to blocks of that many
-    slots. `l2` and `l1` sort inside those block sizes in turn, then, with `whole`, inside doubling blocks up to the
-    whole arena. Sizes are powers of two; 0 means unused.
-    """
-
-    sort: bool = True
-    morton: bool = False
-    block: int = 0
-    l2: int = 0
-    l1: int = 0
-    whole: bool = True
-
-    def __post_init__(self) -> None:
-        for name in ("block", "l2", "l1"):
-            size = getattr(self, name)
-            if size and (size < 2 or size & (size - 1)):
-                raise UsageError(f"{name} must be a power of two that is at least 2, or 0, got {size}")
-        if self.l1 and self.l2 and self.l1 < self.l2:
-            raise UsageError(f"l1 must hold whole l2 blocks, got l2={self.l2}, l1={self.l1}; raise l1 or lower l2")
-        if self.block and (self.l2 or self.l1):
-            raise UsageError(
-                f"block={self.block} excludes the hierarchy l2={self.l2}, l1={self.l1}; give one or the other"
-            )
 
 
 def by_rank(arena: Arena) -> Array:

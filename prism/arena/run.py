@@ -25,21 +25,23 @@ class Bounds(NamedTuple):
 class Run(NamedTuple):
     """A run so far.
 
-    cycles, rewrites: int32[]. active: bool[], whether the last cycle left anything to do. needed: int32[], the slots
-    that the last cycle asked for; more than the bound means that it did not land, and the run has stopped [ARENA-3].
+    cycles, rewrites, made: int32[], the nodes that were made. active: bool[], whether there may be a redex left.
+    landed: bool[], whether the last cycle landed; the run stops at one that does not, and `needed` (int32[]) is how
+    many slots it asked for.
     """
 
     arena: Arena
     cycles: Array
     rewrites: Array
+    made: Array
     active: Array
+    landed: Array
     needed: Array
 
 
 def start(arena: Arena) -> Run:
     """Return a run of no cycles."""
-    zero = jnp.int32(0)
-    return Run(arena, zero, zero, jnp.bool_(True), arena.used)
+    return Run(arena, jnp.int32(0), jnp.int32(0), jnp.int32(0), jnp.bool_(True), jnp.bool_(True), arena.used)
 
 
 def step(run: Run, bounds: Bounds, layout: Layout, swizzle: str) -> Run:
@@ -48,21 +50,21 @@ def step(run: Run, bounds: Bounds, layout: Layout, swizzle: str) -> Run:
     order = order_of(layout, arena.op.shape[0])
     if order is not None:
         arena = apply(arena, order(arena), swizzle=swizzle)
-    done = cycle(arena, bounds.slots)
-    landed = done.needed <= bounds.slots
+    done = cycle(arena, bounds.slots, bounds.rewrites - run.rewrites)
     return Run(
-        done.arena,
-        run.cycles + landed.astype(jnp.int32),
-        run.rewrites + done.rewrites,
-        (done.rewrites > 0) | ~landed,
-        done.needed,
+        arena=done.arena,
+        cycles=run.cycles + (done.landed & (done.rewrites > 0)).astype(jnp.int32),
+        rewrites=run.rewrites + jnp.where(done.landed, done.rewrites, 0),
+        made=run.made + jnp.where(done.landed, done.needed - arena.used, 0),
+        active=done.rewrites > 0,
+        landed=done.landed,
+        needed=done.needed,
     )
 
 
 def goes_on(run: Run, bounds: Bounds) -> Array:
-    """Whether a run has work left and may do it."""
-    may = (run.cycles < bounds.cycles) & (run.rewrites < bounds.rewrites) & (run.needed <= bounds.slots)
-    return run.active & may
+    """Whether a run may have work left and is allowed to do it."""
+    return run.active & run.landed & (run.cycles < bounds.cycles)
 
 
 def until_stop(run: Run, bounds: Bounds, layout: Layout, swizzle: str) -> Run:

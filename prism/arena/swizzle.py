@@ -8,14 +8,14 @@ import jax
 from jax import Array
 from jax.experimental import pallas as pl
 
-SWIZZLES: Final = ("jax", "pallas", "triton")
-"""Implementations by name: XLA's gather, a Pallas kernel as the platform lowers it, and the same through Triton."""
-
 _BLOCK: Final = 1024
 
 
 def gather(source: Array, at: Array, *, swizzle: str) -> Array:
-    """Return `source[at]`; `at` is int32[n] within bounds. Pallas kernels run interpreted where there is no GPU."""
+    """Return `source[at]`, by one of `prism.arena.layout.SWIZZLES`; `at` is int32[n] within bounds.
+
+    Pallas kernels run interpreted where there is no GPU.
+    """
     if swizzle == "jax":
         return source[at]
     n = at.shape[0]

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from prism.arena.order import BY_RANK, Layout
 from prism.arena.run import Bounds, Run, goes_on, start, step, until_stop
 from prism.arena.store import Arena, capacity_for, load
-from prism.arena.swizzle import SWIZZLES
 from prism.arena.unload import unload
-from prism.errors import UsageError
 from prism.ledger.host import HostLedger
 from prism.ledger.key import WIDE
 from prism.status import Status, StopReason
@@ -24,28 +19,9 @@ from prism.term.graph import TermGraph, numerals
 from prism.vm.admit import admit
 from prism.vm.api import STOPS, Limits, Outcome
 from prism.vm.project import commit, project
-
-MAX_COUNT: Final = (1 << 30) - 1
-"""The most cycles, and the most rewrites, of one call: both are counted in int32."""
+from prism.vm.schedule import MAX_COUNT, Schedule
 
 Watch = Callable[[Run], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """How the arena is laid out, which swizzle moves it, and after how many cycles to stop; values only."""
-
-    layout: Layout = BY_RANK
-    swizzle: str = SWIZZLES[0]
-    cycles: int = MAX_COUNT
-
-    def __post_init__(self) -> None:
-        if self.swizzle not in SWIZZLES:
-            raise UsageError(
-                f"a swizzle must be one of {', '.join(SWIZZLES)}, got {self.swizzle!r}; choose one of them"
-            )
-        if not 0 <= self.cycles <= MAX_COUNT:
-            raise UsageError(f"cycles must be from 0 to {MAX_COUNT}, got {self.cycles}; leave it out to run to the end")
 
 
 class BspEngine:

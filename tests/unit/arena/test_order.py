@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from prism.arena.layout import Layout
 from prism.arena.morton import interleave
-from prism.arena.order import Layout, blocks, by_rank, compose, order_of, sort
+from prism.arena.order import blocks, by_rank, compose, order_of, sort
 from prism.arena.permute import apply, inverse
 from prism.arena.store import Arena, Rank, capacity_for, load, ranks
 from prism.arena.unload import unload

