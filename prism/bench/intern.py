@@ -8,15 +8,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+import jax
 import numpy as np
 from numpy.typing import NDArray
 
 from prism.bench.harness import Contender, Missing, Row, Tick, race
 from prism.errors import UsageError
 from prism.ledger.api import Ledger
-from prism.ledger.device import DeviceLedger
+from prism.ledger.device import DeviceLedger, default_probing, intern_in_place, widen
 from prism.ledger.host import HostLedger
 from prism.ledger.key import WIDE
+from prism.ledger.probing import ROUNDS
 from prism.ops import ADD, MUL
 
 Batch = tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.int32]]
@@ -64,7 +66,8 @@ def _contenders(batch: Batch, path: Path) -> list[Contender | Missing]:
     integers = keys.tolist()
     return [
         Contender("prism host", lambda: _ledger_work(HostLedger(), batch)),
-        Contender("prism device (XLA)", lambda: _ledger_work(DeviceLedger(), batch)),
+        Contender("prism device (XLA)", lambda: _ledger_work(DeviceLedger(probing=ROUNDS), batch)),
+        *([Contender("prism device (resident)", lambda: _resident_work(batch))] if _on_gpu() else []),
         Contender("python dict", lambda: lambda: _dict_work(integers), warm=False),
         Contender("numpy unique", lambda: lambda: _unique_work(keys), warm=False),
         _egglog(batch, path),
@@ -80,6 +83,27 @@ def _ledger_work(ledger: Ledger, batch: Batch) -> Callable[[], int]:
     def work() -> int:
         ledger.intern(*batch)
         return ledger.count - present + known
+
+    return work
+
+
+def _on_gpu() -> bool:
+    return jax.default_backend() == "gpu"
+
+
+def _resident_work(batch: Batch) -> Callable[[], int]:
+    """Return the work of the kernels alone: the batch lies on the device and there is room for it; ids stay there."""
+    ledger = DeviceLedger()
+    _add_operands(ledger)
+    known = int((ledger.find(np.unique(WIDE.pack(*batch))) >= 0).sum())
+    probing, present = default_probing(), ledger.count
+    state = widen(ledger.state, 1 << (present + len(batch[0])).bit_length(), probing)
+    resident = jax.block_until_ready((state, *(jax.device_put(column) for column in batch)))
+
+    def work() -> int:
+        after, ids = intern_in_place(*resident, probing=probing)
+        ids.block_until_ready()
+        return int(after.count) - present + known
 
     return work
 

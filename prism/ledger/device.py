@@ -49,6 +49,15 @@ class State:
     status: jax.Array
 
 
+def default_probing() -> Probing:
+    """Return the fastest probing for the default back end: Triton kernels on a GPU, else XLA."""
+    if jax.default_backend() != "gpu":
+        return ROUNDS
+    from prism.ledger.pallas_kernels import TRITON
+
+    return TRITON
+
+
 def _in_64_bits(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
     @wraps(function)
     def widened(*args: _Arguments.args, **options: _Arguments.kwargs) -> _Result:
@@ -139,23 +148,26 @@ def _leads(ordered: jax.Array) -> jax.Array:
 
 
 _fresh = jax.jit(fresh, static_argnums=(0, 1, 2))
-_intern = jax.jit(intern, static_argnames=("layout", "probing"), donate_argnums=0)
+intern_in_place = jax.jit(intern, static_argnames=("layout", "probing"), donate_argnums=0)
+"""`intern`, compiled, reusing the memory of the state it is given, which is gone afterwards."""
+
 _widen = jax.jit(widen, static_argnums=(1, 2))
 
 
 class DeviceLedger:
     """The device engine behind `prism.ledger.api.Ledger`: batches padded to powers of two, room doubled as needed.
 
-    One trace for each pair of room and padded batch length. Memory: 16 to 24 bytes a node of room on the device.
+    `probing` is the fastest for the default back end unless given. One trace for each pair of room and padded batch
+    length. Memory: 16 to 24 bytes a node of room on the device.
     """
 
-    def __init__(self, layout: KeyLayout = WIDE, capacity: int = 1 << 26, *, probing: Probing = ROUNDS) -> None:
+    def __init__(self, layout: KeyLayout = WIDE, capacity: int = 1 << 26, *, probing: Probing | None = None) -> None:
         require_capacity(capacity)
         self.layout = layout
         self.capacity = capacity
-        self._probing = probing
+        self._probing = probing or default_probing()
         self._limit, _ = layout.bound(capacity)
-        self.state = _fresh(min(_SMALLEST_ROOM, self._limit), layout, probing)
+        self.state = _fresh(min(_SMALLEST_ROOM, self._limit), layout, self._probing)
 
     @property
     def count(self) -> int:
@@ -185,7 +197,7 @@ class DeviceLedger:
         self._make_room(size)
         # NULL nodes fill the batch up: they are in every ledger, and change nothing.
         padded = [_padded(column, NULL.code) for column in columns]
-        self.state, ids = _intern(self.state, *padded, layout=self.layout, probing=self._probing)
+        self.state, ids = intern_in_place(self.state, *padded, layout=self.layout, probing=self._probing)
         return np.array(ids)[:size]
 
     def _make_room(self, nodes: int) -> None:
