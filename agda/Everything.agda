@@ -12,6 +12,7 @@ import Prism.Generated
 import Prism.Key.Base
 import Prism.Key.Properties
 import Prism.Ledger.Base
+import Prism.Ledger.Lemmas
 import Prism.Ledger.Properties
 import Prism.List.Base
 import Prism.List.Properties
@@ -21,6 +22,7 @@ import Prism.Model.Base
 import Prism.Nat.Base
 import Prism.Nat.Properties
 import Prism.Rewrite.Base
+import Prism.Rewrite.Lemmas
 import Prism.Rewrite.Properties
 import Prism.Signature.Base
 import Prism.Status.Properties

@@ -1,14 +1,29 @@
-"""Where the proofs lie, and how a generated file is written."""
+"""Where the proofs lie, which modules they are, and how a file is written."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Final
 
 AGDA_ROOT: Final = Path(__file__).resolve().parent.parent
 REPOSITORY: Final = AGDA_ROOT.parent
+
+
+def modules(root: Path = AGDA_ROOT) -> list[str]:
+    """Return the name of every Agda module under `root`, sorted."""
+    paths = [root / "Everything.agda", *(root / "Prism").rglob("*.agda")]
+    return sorted(".".join(path.relative_to(root).with_suffix("").parts) for path in paths)
+
+
+def copy_sources(target: Path) -> Path:
+    """Copy the sources, without what an earlier check left, into the new folder `target` and return it."""
+    shutil.copytree(AGDA_ROOT / "Prism", target / "Prism")
+    for name in ("Everything.agda", "prism.agda-lib"):
+        shutil.copy2(AGDA_ROOT / name, target / name)
+    return target
 
 
 def write_atomically(target: Path, text: str) -> None:

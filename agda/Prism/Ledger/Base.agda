@@ -140,3 +140,11 @@ Reachable c l = Σ (List (List Node)) (λ batches → l ≡ run c (initial c) ba
 -- The configuration has room for NULL and ZERO.
 Roomy : Config → Set
 Roomy c = 2 ≤ limit c
+
+-- What every reachable ledger satisfies.
+record Valid (c : Config) (l : Ledger) : Set where
+  constructor valid
+  field
+    noDup    : NoDup (keys l)
+    reserved : 2 ≤ count l
+    bounded  : count l ≤ limit c

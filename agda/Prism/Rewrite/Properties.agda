@@ -11,6 +11,7 @@ open import Prism.Logic.Properties
 open import Prism.Nat.Base
 open import Prism.Nat.Properties
 open import Prism.Rewrite.Base
+open import Prism.Rewrite.Lemmas
 open import Prism.Signature.Base
 
 -- Every rule of the table has sides with one meaning.
@@ -27,13 +28,6 @@ commutes-sound (there (there (there (there (here refl))))) p x y = *-comm x y
 commutes-sound (here refl)                         ()
 commutes-sound (there (here refl))                 ()
 commutes-sound (there (there (here refl)))         ()
-
-instantiate-value : {V : Set} (t : Term V) (σ : V → Closed) → value (instantiate t σ) ≡ ⟦ t ⟧ (λ v → value (σ v))
-instantiate-value (var v)   σ = refl
-instantiate-value zero      σ = refl
-instantiate-value (suc t)   σ = cong suc (instantiate-value t σ)
-instantiate-value (add t u) σ = cong₂ _+_ (instantiate-value t σ) (instantiate-value u σ)
-instantiate-value (mul t u) σ = cong₂ _*_ (instantiate-value t σ) (instantiate-value u σ)
 
 -- The order of operands of commuting ops has no meaning.
 ∼-sound : ∀ {t u} → t ∼ u → value t ≡ value u
@@ -61,6 +55,7 @@ steps-sound : ∀ {t u} → t ⟶* u → value t ≡ value u
 steps-sound done       = refl
 steps-sound (p then q) = trans (step-sound p) (steps-sound q)
 
+-- A numeral denotes its number.
 numeral-value : ∀ n → value (numeral n) ≡ n
 numeral-value zero    = refl
 numeral-value (suc n) = cong suc (numeral-value n)
@@ -77,47 +72,6 @@ numeral-irreducible (suc n) (by (there (there (here refl))) σ ())
 numeral-irreducible (suc n) (by (there (there (there (here refl)))) σ ())
 numeral-irreducible (suc n) (suc p) = numeral-irreducible n p
 
-∼-refl : ∀ t → t ∼ t
-∼-refl (var ())
-∼-refl zero      = zero
-∼-refl (suc t)   = suc (∼-refl t)
-∼-refl (add t u) = add (∼-refl t) (∼-refl u)
-∼-refl (mul t u) = mul (∼-refl t) (∼-refl u)
-
-two : Closed → Closed → Nat → Closed
-two t u zero    = t
-two t u (suc _) = u
-
-add-zero : ∀ t → add zero t ⟶ t
-add-zero t = by (here refl) (λ _ → t) (∼-refl _)
-
-add-suc : ∀ t u → add (suc t) u ⟶ suc (add t u)
-add-suc t u = by (there (here refl)) (two t u) (∼-refl _)
-
-mul-zero : ∀ t → mul zero t ⟶ zero
-mul-zero t = by (there (there (here refl))) (λ _ → t) (∼-refl _)
-
-mul-suc : ∀ t u → mul (suc t) u ⟶ add u (mul t u)
-mul-suc t u = by (there (there (there (here refl)))) (two t u) (∼-refl _)
-
-infixr 5 _⨾_
-_⨾_ : ∀ {t u v} → t ⟶* u → u ⟶* v → t ⟶* v
-done       ⨾ q = q
-(p then r) ⨾ q = p then (r ⨾ q)
-
-under : (f : Closed → Closed) → (∀ {t u} → t ⟶ u → f t ⟶ f u) → ∀ {t u} → t ⟶* u → f t ⟶* f u
-under f lift done       = done
-under f lift (p then q) = lift p then under f lift q
-
-add-numerals : ∀ m n → add (numeral m) (numeral n) ⟶* numeral (m + n)
-add-numerals zero    n = add-zero (numeral n) then done
-add-numerals (suc m) n = add-suc (numeral m) (numeral n) then under suc suc (add-numerals m n)
-
-mul-numerals : ∀ m n → mul (numeral m) (numeral n) ⟶* numeral (m * n)
-mul-numerals zero    n = mul-zero (numeral n) then done
-mul-numerals (suc m) n = mul-suc (numeral m) (numeral n) then
-  (under (add (numeral n)) addʳ (mul-numerals m n) ⨾ add-numerals n (m * n))
-
 -- Every term can be rewritten to the numeral of its value.
 normalises : ∀ t → t ⟶* numeral (value t)
 normalises (var ())
@@ -130,6 +84,7 @@ normalises (mul t u) =
   under (λ x → mul x u) mulˡ (normalises t) ⨾ under (mul (numeral (value t))) mulʳ (normalises u) ⨾
   mul-numerals (value t) (value u)
 
+-- A term that can be rewritten no more is a numeral.
 irreducible⇒numeral : ∀ t → Irreducible t → t ≡ numeral (value t)
 irreducible⇒numeral t stuck with normalises t
 ... | q = stop q

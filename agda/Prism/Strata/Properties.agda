@@ -7,6 +7,7 @@ module Prism.Strata.Properties where
 open import Prism.Key.Base
 open import Prism.Key.Properties
 open import Prism.Ledger.Base
+open import Prism.Ledger.Lemmas
 open import Prism.Ledger.Properties
 open import Prism.List.Base
 open import Prism.List.Properties
@@ -21,21 +22,22 @@ open Config
 open Ledger
 open _⇔_
 
-drop-++ : {A : Set} (xs ys : List A) → drop (length xs) (xs ++ ys) ≡ ys
-drop-++ []       ys = refl
-drop-++ (x ∷ xs) ys = drop-++ xs ys
+private
+  drop-++ : {A : Set} (xs ys : List A) → drop (length xs) (xs ++ ys) ≡ ys
+  drop-++ []       ys = refl
+  drop-++ (x ∷ xs) ys = drop-++ xs ys
 
-drop-all : {A : Set} (xs : List A) → drop (length xs) xs ≡ []
-drop-all []       = refl
-drop-all (x ∷ xs) = drop-all xs
+  drop-all : {A : Set} (xs : List A) → drop (length xs) xs ≡ []
+  drop-all []       = refl
+  drop-all (x ∷ xs) = drop-all xs
+
+  below-pack : ∀ w n x → Packable w x → Node.a x < n × Node.b x < n → Below w n (pack w x)
+  below-pack w n x p = subst (λ y → Node.a y < n × Node.b y < n) (sym (unpack-pack w x p))
 
 -- A batch appends its stratum.
 after-is-stratum : ∀ c l batch → keys (after c l batch) ≡ keys l ++ stratum c l batch
 after-is-stratum c l batch with new-in-key-order c l batch
 ... | new , p , _ rewrite p = cong (keys l ++_) (sym (drop-++ (keys l) new))
-
-below-pack : ∀ w n x → Packable w x → Node.a x < n × Node.b x < n → Below w n (pack w x)
-below-pack w n x p = subst (λ y → Node.a y < n × Node.b y < n) (sym (unpack-pack w x p))
 
 -- The nodes that a batch commits refer to nodes that were there before it.
 earlier-only : ∀ c l batch → Valid c l → All (Below (bits c) (count l)) (stratum c l batch)

