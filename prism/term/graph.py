@@ -34,14 +34,13 @@ def share(graph: TermGraph) -> TermGraph:
 
     Rows are numbered by first occurrence, so equal terms give equal graphs. Cost: a Python dict of the rows.
     """
-    live = np.zeros(len(graph), np.uint8)
-    live[graph.roots] = 1
-    mark_reachable(graph.a, graph.b, live)
-    live[:2] = 1
+    is_dead = np.ones(len(graph), np.int32)
+    is_dead[graph.roots] = is_dead[:2] = 0
+    spread_least(graph.a, graph.b, is_dead)
     ids: dict[tuple[int, int, int], int] = {}
     fresh = count().__next__
     row_of = np.zeros(len(graph), np.int32)
-    for row in np.flatnonzero(live).tolist():
+    for row in np.flatnonzero(is_dead == 0).tolist():
         key = (int(graph.op[row]), int(row_of[graph.a[row]]), int(row_of[graph.b[row]]))
         row_of[row] = ids[key] if key in ids else ids.setdefault(key, fresh())
     op, a, b = (np.array(column) for column in zip(*ids, strict=True))
@@ -68,11 +67,13 @@ def _numerals(op, a, values):
 
 
 @njit(cache=True)
-def mark_reachable(a, b, mark):
-    """Mark in place every row below a marked one; a, b: int32[n], mark: uint8[n]. Operands at or below 0 are none."""
-    for row in range(len(mark) - 1, -1, -1):
-        if mark[row]:
-            if a[row] > 0:
-                mark[a[row]] = 1
-            if b[row] > 0:
-                mark[b[row]] = 1
+def spread_least(a, b, label):
+    """Give every row the least label of itself and the rows above it, in place.
+
+    a, b: int32[n], operands, none where 0 or below; label: int32[n].
+    """
+    for row in range(len(label) - 1, -1, -1):
+        if a[row] > 0:
+            label[a[row]] = min(label[a[row]], label[row])
+        if b[row] > 0:
+            label[b[row]] = min(label[b[row]], label[row])

@@ -13,7 +13,7 @@ from prism.errors import CapacityError, Location, ParseError
 from prism.ops import NULL, OPS, SUC, ZERO
 from prism.term import scan as sc
 from prism.term.complaint import Context, complaint
-from prism.term.graph import TermGraph, mark_reachable
+from prism.term.graph import TermGraph, spread_least
 from prism.term.names import RESERVED, copied, reserved_names, room, with_room, words
 
 BLOCK_BYTES: Final = 1 << 20
@@ -230,12 +230,11 @@ def _pruned(state: sc.State) -> sc.State:
 
 def _needed(rows: NDArray[np.int32], refs: NDArray) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Return the rows that `refs` reach, and the new number of every old one of them."""
-    mark = np.zeros(len(rows), np.uint8)
-    mark[refs[refs > 0]] = 1
-    mark_reachable(rows[:, 1].copy(), rows[:, 2].copy(), mark)
-    mark[0] = 1
-    number = np.cumsum(mark, dtype=np.int32) - np.int32(1)
-    kept = rows[mark.view(bool)]
+    is_dead = np.ones(len(rows), np.int32)
+    is_dead[refs[refs > 0]] = is_dead[0] = 0
+    spread_least(rows[:, 1].copy(), rows[:, 2].copy(), is_dead)
+    number = np.cumsum(is_dead == 0, dtype=np.int32) - np.int32(1)
+    kept = rows[is_dead == 0]
     kept[:, 1:] = _renumbered(kept[:, 1:], number)
     return kept, number
 
@@ -245,22 +244,45 @@ def _renumbered(refs: NDArray, number: NDArray[np.int32]) -> NDArray:
 
 
 def _graph(rows: NDArray[np.int32], refs: NDArray[np.int32]) -> TermGraph:
-    """Return the terms that `refs` stand for: NULL, ZERO, one chain of suc for all numerals, then the applications."""
-    rows, number = _needed(rows, refs)
-    refs = _renumbered(refs, number)
-    op, a, b = rows[1:].T
-    longest = -int(min(a.min(initial=0), b.min(initial=0), refs.min(initial=0)))
+    """Return the terms that `refs` stand for.
+
+    After NULL and ZERO, the rows that each term adds to those before it follow one another [TERMS-6]: first its part
+    of the one chain of suc that all numerals share, then its applications.
+    """
+    order, term = _by_first_term(rows, refs)
+    op, a, b = rows[order].T
+    needs = np.maximum(-refs, 0)  # the largest numeral of each term, then of all terms up to it
+    np.maximum.at(needs, term, -np.minimum(a, b))
+    chain_ends = np.maximum.accumulate(needs)
+    chain_parts = np.diff(chain_ends, prepend=np.int32(0))
+    row_at = np.arange(2, len(order) + 2, dtype=np.int32) + chain_ends[term]
+    rows_before = np.searchsorted(term, np.arange(len(refs))).astype(np.int32)
+    length = int(chain_parts.sum())
+    value_at = np.concatenate(
+        (np.ones(1, np.int32), np.arange(2, length + 2, dtype=np.int32) + np.repeat(rows_before, chain_parts))
+    )
+    place = np.zeros(len(rows), np.int32)
+    place[order] = row_at
 
     def placed(refs: NDArray[np.int32]) -> NDArray[np.int32]:
-        return np.where(refs > 0, refs + np.int32(longest + 1), np.int32(1) - refs)
+        return np.where(refs > 0, place[np.maximum(refs, 0)], value_at[np.maximum(-refs, 0)])
 
-    chain = np.arange(longest + 2, dtype=np.int32) - np.int32(1)
-    chain[:2] = NULL.code
-    return TermGraph(
-        np.concatenate(
-            (np.array([NULL.code, ZERO.code], np.uint8), np.full(longest, SUC.code, np.uint8), op.astype(np.uint8))
-        ),
-        np.concatenate((chain, placed(a))),
-        np.concatenate((np.zeros_like(chain), np.where(_IS_BINARY[op], placed(b), np.int32(NULL.code)))),
-        placed(refs),
-    )
+    graph_op = np.full(len(order) + length + 2, SUC.code, np.uint8)
+    graph_a, graph_b = np.zeros(len(graph_op), np.int32), np.zeros(len(graph_op), np.int32)
+    graph_op[:2] = NULL.code, ZERO.code
+    graph_op[row_at], graph_a[row_at] = op, placed(a)
+    graph_a[value_at[1:]] = value_at[:-1]
+    graph_b[row_at] = np.where(_IS_BINARY[op], placed(b), NULL.code)
+    return TermGraph(graph_op, graph_a, graph_b, placed(refs))
+
+
+def _by_first_term(rows: NDArray[np.int32], refs: NDArray[np.int32]) -> tuple[NDArray, NDArray[np.int32]]:
+    """Return the rows that terms need, grouped by the first that does and otherwise in order; and that term of each."""
+    unused = np.int32(len(refs))
+    first = np.full(len(rows), unused)
+    is_row = np.flatnonzero(refs > 0)[::-1]  # last to first: of equal references the first term stays
+    first[refs[is_row]] = is_row
+    spread_least(rows[:, 1].copy(), rows[:, 2].copy(), first)
+    order = np.argsort(first, kind="stable")
+    order = order[: np.count_nonzero(first < unused)]
+    return order, first[order]
