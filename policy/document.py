@@ -102,12 +102,10 @@ def _convert(node: yaml.Node, above: frozenset[int]) -> Node:
         return Scalar(node.value, line, is_block=node.style == "|")
     if isinstance(node, yaml.SequenceNode):
         return Sequence(tuple(_convert(item, inside) for item in node.value), line)
-    if isinstance(node, yaml.MappingNode):
-        return Mapping(tuple(_entries(node, inside)), line)
-    raise DocumentError(line, f"a node must be a scalar, a sequence or a mapping, got {type(node).__name__}")
+    return Mapping(tuple(_entries(node, inside)), line)
 
 
-def _entries(node: yaml.MappingNode, inside: frozenset[int]) -> Iterator[tuple[Scalar, Node]]:
+def _entries(node: yaml.Node, inside: frozenset[int]) -> Iterator[tuple[Scalar, Node]]:
     seen: dict[str, int] = {}
     for key, value in node.value:
         line = key.start_mark.line + 1

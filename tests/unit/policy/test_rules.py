@@ -8,57 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from policy import rules, settings, tree
-from policy.findings import Finding, Hit
+from policy import rules, tree
+from policy.findings import Hit
+from policy.posture import POSTURE_RULES
 from policy.tree import Tree
+from tests.unit.policy.trees import FIXTURES, OWN, ROOT, SETTINGS, Check, findings, steps, workflow
 
 pytestmark = pytest.mark.m5
 
-ROOT = Path(__file__).parents[3]
-FIXTURES = ROOT / "policy" / "fixtures"
-SETTINGS = settings.read(ROOT / "policy" / "workflows.toml")
 COMMIT = "de0fac2e4500dabe0009e67214ff5f5447ce83dd"
 DIGEST = "sha256:" + "0123456789abcdef" * 4
-OWN = "runs-on: [self-hosted, gpu, local]\n    if: github.actor == github.repository_owner"
 
 each_rule = pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.id)
-
-
-def findings(root: Path, *, table: tuple[rules.Rule, ...] = rules.RULES) -> list[Finding]:
-    """Check `root` with the lists of this repository."""
-    return rules.check(tree.load(root, SETTINGS), table)
 
 
 def blind(_: Tree) -> Iterator[Hit]:
     """Find nothing: the mutant of every rule."""
     return iter(())
-
-
-@pytest.fixture
-def check(tmp_path: Path):
-    """Write `files` under .github/workflows (or at a path with a slash), check them, return the ids of the rules."""
-
-    def write_and_check(**files: str) -> list[str]:
-        for name, text in files.items():
-            path = (
-                tmp_path / name.replace("__", "/") if "__" in name else tmp_path / ".github/workflows" / f"{name}.yml"
-            )
-            path = path.with_name(path.name.replace("_yml", ".yml").replace("_yaml", ".yaml"))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        return [finding.rule for finding in findings(tmp_path)]
-
-    return write_and_check
-
-
-def workflow(job: str, *, on: str = "push: {branches: [main]}", name: str = "work") -> str:
-    """Return a workflow with one job, whose lines are indented by four spaces."""
-    return f"on:\n  {on}\npermissions: {{contents: read}}\njobs:\n  {name}:\n    {job}\n"
-
-
-def steps(*given: str, on: str = "push: {branches: [main]}") -> str:
-    """Return a hosted workflow whose steps are the given flow mappings."""
-    return workflow(f"runs-on: ubuntu-24.04\n    steps: [{', '.join(given)}]", on=on)
 
 
 @pytest.mark.clause("POLICY-1")
@@ -98,8 +64,6 @@ def test_each_rule_names_a_clause_of_the_seed(rule: rules.Rule) -> None:
 
 def test_every_fixture_belongs_to_a_rule() -> None:
     """No fixture folder is left over from a rule that is gone."""
-    from policy.posture import POSTURE_RULES
-
     expected = {rule.id for rule in rules.RULES} | {rule.id for rule in POSTURE_RULES}
     assert {folder.name for folder in FIXTURES.iterdir()} == expected
 
@@ -111,148 +75,8 @@ def test_our_own_workflows_pass() -> None:
     assert rules.check(loaded) == []
 
 
-GUARDS_THAT_FAIL = (
-    "github.actor == github.repository_owner || true",
-    "true || github.actor == github.repository_owner",
-    "!(github.actor == github.repository_owner)",
-    "!(github.actor != github.repository_owner)",
-    "github.actor != github.repository_owner",
-    "(github.actor == github.repository_owner || github.ref == 'refs/heads/main') && always()",
-    "format('{0}', github.actor == github.repository_owner)",
-    "contains('github.actor == github.repository_owner', github.actor)",
-    "'github.actor == github.repository_owner'",
-    "github.actor == github.repository_owner == false",
-    "${{ github.actor == github.repository_owner }} && true",
-    "${{ github.actor == github.repository_owner }} || true",
-    "${{ github.actor == github.repository_owner }}${{ false }}",
-    "github.triggering_actor == github.repository_owner",
-    "github.actor == github.actor",
-    "github.actor == 'github.repository_owner'",
-    "github.actor == github['repository' ]",
-    "github.actor == github.repository_owner &&",
-    "github.actor == github.repository_owner # && true",
-    "env.actor == github.repository_owner",
-    "",
-)
-GUARDS_THAT_HOLD = (
-    "github.actor == github.repository_owner",
-    "${{ github.actor == github.repository_owner }}",
-    "github.repository_owner==github.actor",
-    "github.ref == 'refs/heads/main' && github.actor == github.repository_owner && !cancelled()",
-    "((github.actor == github.repository_owner)) && (false || true)",
-    "GitHub.Actor == github['repository_owner']",
-)
-
-
-@pytest.mark.clause("POLICY-4")
-@pytest.mark.parametrize("guard", GUARDS_THAT_FAIL)
-def test_a_guard_that_is_no_conjunct_is_found(check, guard: str) -> None:
-    """A condition that can be true for another actor guards nothing, however much it looks like the guard."""
-    quoted = guard.replace("'", "''")
-    text = workflow(f"runs-on: [self-hosted, gpu, local]\n    if: '{quoted}'\n    steps: [{{run: make}}]")
-    assert check(ci=text) == ["self-hosted-guard"]
-
-
-@pytest.mark.clause("POLICY-4")
-@pytest.mark.parametrize("guard", GUARDS_THAT_HOLD)
-def test_a_guard_that_is_a_conjunct_passes(check, guard: str) -> None:
-    """Order, brackets, letter case, index syntax and further operands do not matter."""
-    quoted = guard.replace("'", "''")
-    text = workflow(f"runs-on: [self-hosted, gpu, local]\n    if: '{quoted}'\n    steps: [{{run: make}}]")
-    assert check(ci=text) == []
-
-
-@pytest.mark.clause("POLICY-4")
-@pytest.mark.parametrize(
-    "on",
-    [
-        "push:",
-        "push: {branches: ['**']}",
-        "push: {branches: [main, feature]}",
-        "push: {branches: []}",
-        "push: {branches-ignore: [feature]}",
-        "push: {branches: [main], tags: ['*']}",
-        "push: {branches: [main]}\n  pull_request:",
-        "push: {branches: [main]}\n  workflow_dispatch:",
-        "pull_request_target: {branches: [main]}",
-        "schedule: [{cron: '0 0 * * *'}]",
-    ],
-)
-def test_any_event_but_a_trusted_push_is_found(check, on: str) -> None:
-    """Tags, globs, ignore lists, other branches and other events all let more through than a trusted push."""
-    assert check(ci=workflow(f"{OWN}\n    steps: [{{run: make}}]", on=on)) == ["self-hosted-trigger"]
-
-
-@pytest.mark.clause("POLICY-4")
-@pytest.mark.parametrize("on", ["push", "[push, pull_request]"])
-def test_an_unfiltered_event_is_found(check, on: str) -> None:
-    """A bare event word or list has no branches, so it is never limited to trusted ones."""
-    text = f"on: {on}\npermissions: {{contents: read}}\njobs:\n  work:\n    {OWN}\n    steps: [{{run: make}}]\n"
-    assert set(check(ci=text)) == {"self-hosted-trigger"}
-
-
-RUNS_ON = {
-    "ubuntu-24.04": [],
-    "Ubuntu-24.04": [],
-    "[ubuntu-24.04]": [],
-    "{labels: ubuntu-24.04}": [],
-    "${{ vars.RUNNER }}": ["runner-known"],
-    "${{ matrix.os }}": ["runner-known"],
-    "${{ github.event_name == 'push' && 'self-hosted' || 'ubuntu-24.04' }}": ["runner-known"],
-    "[self-hosted, '${{ inputs.label }}']": ["runner-known"],
-    "{group: '${{ vars.GROUP }}'}": ["runner-known"],
-    "{}": ["runner-known"],
-    "gpu": ["self-hosted-guard", "self-hosted-labels"],
-    "[ubuntu-24.04, gpu]": ["self-hosted-guard", "self-hosted-labels"],
-    "[]": ["self-hosted-guard", "self-hosted-labels"],
-    "{group: ours}": ["self-hosted-guard", "self-hosted-labels"],
-    "{group: ours, labels: [self-hosted, gpu, local]}": ["self-hosted-guard"],
-    "[Self-Hosted, GPU, local]": ["self-hosted-guard"],
-}
-
-
-@pytest.mark.clause("POLICY-3")
-@pytest.mark.parametrize("runs_on", RUNS_ON)
-def test_every_form_of_runs_on_is_judged(check, runs_on: str) -> None:
-    """Words, lists, groups and expressions: what is not plainly hosted is ours, what nobody can know is a finding."""
-    found = check(ci=workflow(f"runs-on: {runs_on}\n    steps: [{{run: make}}]"))
-    assert sorted(found) == RUNS_ON[runs_on]
-
-
-MATRICES = {
-    "{os: [ubuntu-24.04, ubuntu-22.04]}": set(),
-    "{os: [ubuntu-24.04], include: [{os: ubuntu-22.04, x: 1}]}": set(),
-    "{os: [ubuntu-24.04], include: [{x: 1}]}": set(),
-    "{include: [{os: ubuntu-24.04}]}": set(),
-    "{os: [ubuntu-24.04, gpu]}": {"self-hosted-guard", "self-hosted-labels"},
-    "{os: [ubuntu-24.04, [self-hosted, gpu, local]]}": {"self-hosted-guard"},
-    "{os: [ubuntu-24.04], include: [{os: gpu}]}": {"self-hosted-guard", "self-hosted-labels"},
-    "{os: '${{ fromJSON(vars.OS) }}'}": {"runner-known"},
-    "{os: ['${{ vars.OS }}']}": {"runner-known"},
-    "{os: [ubuntu-24.04], include: '${{ fromJSON(vars.OS) }}'}": {"runner-known"},
-    "'${{ fromJSON(vars.M) }}'": {"runner-known"},
-    "{include: [{os: ubuntu-24.04}, {x: 1}]}": {"runner-known"},
-}
-
-
-@pytest.mark.clause("POLICY-3")
-@pytest.mark.parametrize("matrix", MATRICES)
-def test_a_matrix_stands_for_each_value_that_the_file_lists(check, matrix: str) -> None:
-    """One self-hosted value makes the job ours; one value from outside the file makes it unknown."""
-    job = f"strategy: {{matrix: {matrix}}}\n    runs-on: ${{{{ matrix.os }}}}\n    steps: [{{run: make}}]"
-    assert set(check(ci=workflow(job))) == MATRICES[matrix]
-
-
-@pytest.mark.clause("POLICY-3")
-def test_a_nested_matrix_value_is_followed(check) -> None:
-    """`matrix.machine.labels` is looked up in each value of the axis."""
-    matrix = "{machine: [{labels: ubuntu-24.04}, {labels: [self-hosted, gpu]}]}"
-    job = f"strategy: {{matrix: {matrix}}}\n    runs-on: ${{{{ matrix.machine.labels }}}}\n    steps: [{{run: make}}]"
-    assert set(check(ci=workflow(job))) == {"self-hosted-guard", "self-hosted-labels"}
-
-
 @pytest.mark.clause("POLICY-8")
-def test_the_callers_trigger_of_a_reusable_workflow_counts(check) -> None:
+def test_the_callers_trigger_of_a_reusable_workflow_counts(check: Check) -> None:
     """A job on our machines is found through any chain of calls that a pull request can start."""
     called = workflow(f"{OWN}\n    steps: [{{run: make}}]", on="workflow_call:")
     between = workflow("uses: ./.github/workflows/called.yml", on="workflow_call:")
@@ -263,7 +87,7 @@ def test_the_callers_trigger_of_a_reusable_workflow_counts(check) -> None:
 
 
 @pytest.mark.clause("POLICY-8")
-def test_workflows_that_call_each_other_are_followed_once(check) -> None:
+def test_workflows_that_call_each_other_are_followed_once(check: Check) -> None:
     """A cycle of calls ends, and its outside trigger is still found."""
     first = workflow("uses: ./.github/workflows/second.yml", on="workflow_call:")
     second = workflow(
@@ -278,21 +102,21 @@ def test_workflows_that_call_each_other_are_followed_once(check) -> None:
     "uses",
     ["./.github/workflows/none.yml", "./.github/workflows/plain.yml", f"other/flows/.github/workflows/x.yml@{COMMIT}"],
 )
-def test_a_call_that_cannot_be_followed_is_found(check, uses: str) -> None:
+def test_a_call_that_cannot_be_followed_is_found(check: Check, uses: str) -> None:
     """A missing file, a workflow that is not callable and another repository's workflow are refused."""
     assert check(ci=workflow(f"uses: {uses}"), plain=steps("{run: make}")) == ["reference-followed"]
 
 
 @pytest.mark.clause("POLICY-6")
 @pytest.mark.parametrize("ref", ["@v6", "@main", f"@{COMMIT[:12]}", f"@{COMMIT.upper()}", f"@{COMMIT}0", ""])
-def test_anything_but_a_full_commit_is_found(check, ref: str) -> None:
+def test_anything_but_a_full_commit_is_found(check: Check, ref: str) -> None:
     """Tags, branches, short and over-long ids are not pins."""
     assert check(ci=steps(f"{{uses: actions/checkout{ref}}}")) == ["action-pinned"]
 
 
 @pytest.mark.clause("POLICY-5")
 @pytest.mark.parametrize("name", ["actions/cache", "evil/checkout", "actions/checkout-evil", "actions"])
-def test_an_action_that_is_not_listed_is_found(check, name: str) -> None:
+def test_an_action_that_is_not_listed_is_found(check: Check, name: str) -> None:
     """The whole owner/name is compared; a sub-folder of a listed repository is that repository."""
     assert check(ci=steps(f"{{uses: {name}@{COMMIT}}}")) == ["action-allowed"]
     assert check(ci=steps(f"{{uses: Actions/Checkout/sub@{COMMIT}}}")) == []
@@ -309,13 +133,13 @@ def test_an_action_that_is_not_listed_is_found(check, name: str) -> None:
         "steps: [{uses: 'docker://debian:12'}]",
     ],
 )
-def test_an_image_without_a_digest_is_found(check, job: str) -> None:
+def test_an_image_without_a_digest_is_found(check: Check, job: str) -> None:
     """Containers, services and container steps are pinned by 64 hexadecimal digits."""
     assert check(ci=workflow(f"runs-on: ubuntu-24.04\n    {job}")) == ["image-pinned"]
 
 
 @pytest.mark.clause("POLICY-7")
-def test_a_recorded_image_needs_its_record(check) -> None:
+def test_a_recorded_image_needs_its_record(check: Check) -> None:
     """An image with a digest file is found when the file is missing, wherever the workflow names the image."""
     named = steps(f"{{run: 'podman run localhost/prism-agda@{DIGEST} true'}}")
     assert check(ci=named) == ["image-recorded"]
@@ -335,7 +159,7 @@ LOCAL_ACTION = "runs: {{using: composite, steps: [{}]}}\n"
         ("{uses: ./missing}", {"reference-followed"}),
     ],
 )
-def test_local_actions_are_read_through_any_depth(check, step: str, rule: set[str]) -> None:
+def test_local_actions_are_read_through_any_depth(check: Check, step: str, rule: set[str]) -> None:
     """An action that another action uses, outside .github, is judged like a workflow, under both suffixes."""
     outer, inner = LOCAL_ACTION.format("{uses: ./tools/inner}"), LOCAL_ACTION.format(step)
     found = check(ci=steps("{uses: ./tools/outer}"), tools__outer__action_yaml=outer, tools__inner__action_yml=inner)
@@ -343,14 +167,14 @@ def test_local_actions_are_read_through_any_depth(check, step: str, rule: set[st
 
 
 @pytest.mark.clause("POLICY-7")
-def test_a_container_action_needs_a_pinned_image(check) -> None:
+def test_a_container_action_needs_a_pinned_image(check: Check) -> None:
     """A build file is no pin: what it builds from is not in the action's file."""
     action = "runs: {using: docker, image: Dockerfile}\n"
     assert check(ci=steps("{uses: ./tool}"), tool__action_yml=action) == ["image-pinned"]
 
 
 @pytest.mark.clause("POLICY-8")
-def test_a_local_action_outside_the_repository_is_found(check) -> None:
+def test_a_local_action_outside_the_repository_is_found(check: Check) -> None:
     """A path that leaves the root names nothing that the checker may read."""
     assert check(ci=steps("{uses: ./../outside}")) == ["reference-followed"]
 
@@ -360,7 +184,7 @@ def test_a_local_action_outside_the_repository_is_found(check) -> None:
     "permissions",
     ["read-all", "write-all", "{}", "{contents: write}", "{contents: none}", "{contents: read, id-token: write}"],
 )
-def test_permissions_are_exactly_read(check, permissions: str) -> None:
+def test_permissions_are_exactly_read(check: Check, permissions: str) -> None:
     """The words, the empty mapping and every write are found; none beside contents: read is fine."""
     text = f"on: push\npermissions: {permissions}\njobs:\n  a:\n    runs-on: ubuntu-24.04\n    steps: [{{run: make}}]\n"
     assert set(check(ci=text)) == {"permissions"}
@@ -368,7 +192,7 @@ def test_permissions_are_exactly_read(check, permissions: str) -> None:
 
 
 @pytest.mark.clause("POLICY-2")
-def test_missing_permissions_and_a_job_that_widens_them_are_found(check) -> None:
+def test_missing_permissions_and_a_job_that_widens_them_are_found(check: Check) -> None:
     """No permissions means the host's default; a job may not widen what the workflow grants."""
     body = "jobs:\n  a:\n    runs-on: ubuntu-24.04\n    permissions: write-all\n    steps: [{run: make}]\n"
     assert check(ci=f"on: push\n{body}") == ["permissions", "permissions"]
@@ -396,7 +220,7 @@ def test_missing_permissions_and_a_job_that_widens_them_are_found(check) -> None
         "on: [[push]]\npermissions: {contents: read}\njobs: {a: {runs-on: ubuntu-24.04}}\n",
     ],
 )
-def test_a_file_that_is_no_workflow_is_found(check, text: str) -> None:
+def test_a_file_that_is_no_workflow_is_found(check: Check, text: str) -> None:
     """Whatever is ambiguous or has the wrong shape is a finding, never a traceback and never skipped."""
     assert "readable" in check(ci=text)
 
@@ -411,6 +235,6 @@ def test_bytes_that_are_not_text_are_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.clause("POLICY-1")
-def test_the_word_on_stays_a_word(check) -> None:
+def test_the_word_on_stays_a_word(check: Check) -> None:
     """YAML 1.1 reads `on` and `off` as booleans; the checker does not."""
     assert check(ci=steps("{run: make}", on="push: {branches: [main]}").replace("make", "off")) == []

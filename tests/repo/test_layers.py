@@ -1,0 +1,162 @@
+"""Imports and other reaches follow policy/layers.toml, as the syntax trees show."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+import pytest
+
+from tests.repo.source import PRODUCTION, Module, modules, strings, table
+
+pytestmark = [pytest.mark.m1, pytest.mark.clause("REPO-1")]
+
+RULES = table("policy/layers.toml")
+
+
+def imports(module: Module) -> Iterator[tuple[int, str]]:
+    """Yield the line and the dotted name of everything that `module` imports, lazily or not, by name or by string."""
+    package = module.name.split(".") if module.path.endswith("__init__.py") else module.name.split(".")[:-1]
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            yield from ((node.lineno, f"{base}.{alias.name}") for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("importlib.import_module", "__import__"):
+            given = node.args[0]
+            yield node.lineno, given.value if isinstance(given, ast.Constant) else "prism.<computed>"
+
+
+def layer(name: str) -> str:
+    """Return the package or module of prism that a dotted name belongs to."""
+    parts = name.split(".")
+    return parts[1] if len(parts) > 1 and parts[1] in RULES["layers"] else "__init__"
+
+
+def may_import(importer: str, imported: str) -> bool:
+    """Tell whether one layer of prism may import another."""
+    if importer == imported or imported == "__init__":
+        return True
+    if imported in RULES["roots"]["names"]:
+        return importer in RULES["roots"]["imported_by"].get(imported, [])
+    allowed = RULES["layers"][importer]
+    return "*" in allowed or imported in allowed
+
+
+def test_each_part_of_prism_is_a_layer() -> None:
+    """A new package or top-level module has to say what it may know."""
+    found = {[*module.name.split("."), "__init__"][1] for module in modules("prism")}
+    assert found <= set(RULES["layers"])
+
+
+def test_the_layers_form_no_cycle() -> None:
+    """Data flows one way: the allowed imports of the layers, roots left out, have a topological order."""
+    left = {name: {x for x in allowed if x != "*"} for name, allowed in RULES["layers"].items()}
+    while ready := {name for name, allowed in left.items() if not allowed & set(left)}:
+        left = {name: allowed for name, allowed in left.items() if name not in ready}
+    assert left == {}
+
+
+def test_prism_imports_follow_the_layers() -> None:
+    """Each import between parts of prism is one that the table allows; nobody imports a root."""
+    wrong = [
+        f"{module.path}:{line}: {layer(module.name)} must not import {name}"
+        for module in modules("prism")
+        for line, name in imports(module)
+        if name.split(".")[0] == "prism" and not may_import(layer(module.name), layer(name))
+    ]
+    assert wrong == []
+
+
+def test_packages_do_not_know_each_other() -> None:
+    """prism, docflow and policy stand alone, and no production code imports tests or scripts."""
+    ours = {*PRODUCTION, "tests", "scripts"}
+    wrong = [
+        f"{module.path}:{line}: {package} must not import {name}"
+        for package, allowed in RULES["packages"].items()
+        for module in modules(package)
+        for line, name in imports(module)
+        if name.split(".")[0] in ours - {package, *allowed}
+    ]
+    assert wrong == []
+
+
+def is_listed(path: str, place: str) -> bool:
+    """Tell whether the table lists `path`, itself or by its folder, for `place`."""
+    return any(path == one or (one.endswith("/") and path.startswith(one)) for one in RULES["places"][place])
+
+
+def reaches(module: Module, place: str) -> Iterator[int]:
+    """Yield the lines at which `module` does what only the listed files of `place` may do."""
+    attributes = {
+        "environment": {"os.environ", "os.getenv", "os.putenv"},
+        "jit": {"jax.jit"},
+        "private_jax": {"jax._src"},
+    }
+    if place == "milestones":
+        yield from (1 for text in strings(module.tree) if "milestones" in text.split("/")[0].split())
+        return
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in attributes[place]:
+            yield node.lineno
+    for line, name in imports(module):
+        if any(name == wanted or name.startswith(wanted + ".") for wanted in attributes[place]):
+            yield line
+
+
+@pytest.mark.parametrize("place", sorted(RULES["places"]))
+def test_only_listed_files_reach_out(place: str) -> None:
+    """The environment, jit, private JAX and the milestones are touched in the listed places alone."""
+    wrong = [
+        f"{module.path}:{line}"
+        for module in modules("prism", "docflow", "policy")
+        if not is_listed(module.path, place)
+        for line in reaches(module, place)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("source", "place"),
+    [
+        ("import os\nos.environ['X']", "environment"),
+        ("from os import environ", "environment"),
+        ("import jax\nf = jax.jit(g)", "jit"),
+        ("from jax import jit", "jit"),
+        ("from jax._src import core", "private_jax"),
+        ("import jax\njax._src.core", "private_jax"),
+        ("open('milestones/m1.toml')", "milestones"),
+        ("ROOT / 'milestones'", "milestones"),
+    ],
+)
+def test_each_reach_is_seen(source: str, place: str) -> None:
+    """The scan sees a reach in every spelling, so that an empty result means something."""
+    assert list(reaches(Module("prism/x.py", ast.parse(source)), place))
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("import prism.vm.api", "prism.vm.api"),
+        ("from prism.vm import api", "prism.vm.api"),
+        ("from ..vm import api", "prism.vm.api"),
+        ("from . import x", "prism.term.x"),
+        ("def f():\n  from prism import vm", "prism.vm"),
+        ("import importlib\nimportlib.import_module('prism.vm')", "prism.vm"),
+    ],
+)
+def test_each_import_is_seen(source: str, name: str) -> None:
+    """Absolute, relative, lazy and computed imports are resolved to one dotted name."""
+    found = [imported for _, imported in imports(Module("prism/term/a.py", ast.parse(source)))]
+    assert name in found
+
+
+def test_layers_tell_right_from_wrong() -> None:
+    """Term may import ops but not vm; nobody but cli imports bench."""
+    assert may_import("term", "ops")
+    assert not may_import("term", "vm")
+    assert may_import("cli", "bench")
+    assert not may_import("vm", "bench")
+    assert not may_import("bench", "cli")
