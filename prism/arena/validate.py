@@ -1,0 +1,42 @@
+"""Validate an arena on the host: list what breaks its promises [ARENA-6]."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from prism.arena.store import Arena
+from prism.ops import NULL, OPS, ZERO
+
+_ARITY = np.full(256, -1)
+_ARITY[[op.code for op in OPS]] = [op.arity for op in OPS]
+
+
+def violations(arena: Arena) -> list[str]:
+    """Return a sentence for each kind of broken promise, with the first slot that breaks it; none if all hold."""
+    op, a, b, roots = (np.asarray(array) for array in (arena.op, arena.a, arena.b, arena.roots))
+    n, used = len(op), int(arena.used)
+    found = [f"the number of slots must be a power of two, got {n}"] if n & (n - 1) else []
+    if (op[0], op[1]) != (NULL.code, ZERO.code):
+        found.append(f"slots 0 and 1 must hold NULL and ZERO, got ops {op[0]} and {op[1]}")
+    slot = np.arange(n)
+    arity = _ARITY[op]
+    found += _broken("hold an op of the table", arity < 0, op)
+    found += _broken("be free from `used` on", (slot >= used) & (op != NULL.code), op)
+    for name, operand, takes in (("a", a, arity >= 1), ("b", b, arity >= 2)):
+        inside = (operand >= 0) & (operand < n)
+        found += _broken(f"have operand {name} 0 if its op takes none", ~takes & (operand != 0), operand)
+        live = inside & (op[np.where(inside, operand, 0)] != NULL.code)
+        found += _broken(f"have a slot in use as operand {name} if its op takes one", takes & ~live, operand)
+    inside = (roots >= 0) & (roots < n)
+    dead = ~inside | ((roots != 0) & (op[np.where(inside, roots, 0)] == NULL.code))
+    if dead.any():
+        found.append(f"every root must be a slot in use, got {int(roots[dead.argmax()])} for root {int(dead.argmax())}")
+    return found
+
+
+def _broken(must: str, where: np.ndarray, got: np.ndarray) -> Iterator[str]:
+    if where.any():
+        first = int(where.argmax())
+        yield f"slot {first} must {must}, got {int(got[first])}"
