@@ -9,12 +9,13 @@ from numba import njit
 from numpy.typing import NDArray
 
 from prism.errors import CorruptError
+from prism.ledger.batch import withdraw
 from prism.ledger.host import HostLedger
 from prism.ledger.key import WIDE, KeyLayout
 from prism.ledger.optable import COMMUTES
 from prism.ledger.table import NO_ROOM, intern_one, pack_one
 from prism.status import Status
-from prism.term.graph import TermGraph, mark_reachable
+from prism.term.graph import TermGraph
 
 
 class Projection(NamedTuple):
@@ -56,20 +57,20 @@ class Committed(NamedTuple):
 def commit(ledger: HostLedger, terms: TermGraph) -> Committed:
     """Intern the terms under the roots of a graph, one batch a height; a root of 0 stays 0 [STRATA-2].
 
-    A height that does not fit sets the sticky status of the ledger and leaves what landed before it.
+    A height that does not fit sets the sticky status of the ledger; it lands no node, those before it stay.
     """
     table = ledger.table
     order, ends = _by_height(terms.a, terms.b, terms.roots)
     ids = np.zeros(len(terms), np.int32)
     ids[1] = 1
-    batch = 0
+    batch, landed = 0, table.count
     while True:
-        batch, count = _land(
+        batch, landed, count = _land(
             (table.keys, table.index),
             (terms.op, terms.a, terms.b),
             order,
             ends,
-            (batch, table.count),
+            (batch, landed, table.count),
             ids,
             ledger.layout.id_bits,
             COMMUTES,
@@ -78,6 +79,8 @@ def commit(ledger: HostLedger, terms: TermGraph) -> Committed:
         if batch == len(ends):
             return Committed(ids[terms.roots], len(order))
         if not table.grow(count):
+            withdraw(table.keys, table.index, landed, count)
+            table.count = landed
             ledger.overflow()
             return Committed(np.zeros_like(terms.roots), len(order))
 
@@ -85,10 +88,12 @@ def commit(ledger: HostLedger, terms: TermGraph) -> Committed:
 @njit(cache=True)
 def _by_height(a, b, roots):
     """Return the rows under `roots`, by ascending height, and where each height ends: int32[m], int64[heights]."""
-    used = np.zeros(len(a), np.uint8)
-    used[roots] = 1
-    mark_reachable(a, b, used)
-    used[:2] = 0
+    used = np.zeros(len(a), np.bool_)
+    used[roots] = True
+    for row in range(len(a) - 1, 1, -1):
+        if used[row]:
+            used[a[row]] = used[b[row]] = True
+    used[:2] = False
     height = np.zeros(len(a), np.int32)
     sizes = np.zeros(len(a) + 1, np.int64)
     for row in range(2, len(a)):
@@ -107,14 +112,14 @@ def _by_height(a, b, roots):
 
 @njit(cache=True)
 def _land(table, nodes, order, ends, start, ids, id_bits, commutes):
-    """Intern batches from `start` = (batch, count) on, each in ascending order of key [LEDGER-3].
+    """Intern batches from `start` = (batch, landed, count) on, each in ascending order of key [LEDGER-3].
 
-    Returns how many batches have landed and the rows then in use. A batch that found no room is taken up again from
-    its first key, which changes nothing for those that landed.
+    Returns the batch that found no room, or how many there are, the rows before it, and the rows in use. A batch is
+    taken up again from its first key, which finds those of its nodes that are in already.
     """
     keys, index = table
     op, a, b = nodes
-    first, count = start
+    first, landed, count = start
     for batch in range(first, len(ends)):
         rows = order[ends[batch - 1] if batch else 0 : ends[batch]]
         packed = np.empty(len(rows), np.uint64)
@@ -124,7 +129,8 @@ def _land(table, nodes, order, ends, start, ids, id_bits, commutes):
         for i in np.argsort(packed) if len(rows) > 1 else np.arange(len(rows)):
             node = intern_one(keys, index, count, packed[i])
             if node == NO_ROOM:
-                return batch, count
+                return batch, landed, count
             ids[rows[i]] = node
             count += node == count
-    return len(ends), count
+        landed = count
+    return len(ends), landed, count

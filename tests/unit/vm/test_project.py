@@ -9,9 +9,10 @@ from hypothesis import given
 from prism.errors import CorruptError
 from prism.ledger.host import HostLedger
 from prism.ledger.key import COMPACT, WIDE
+from prism.status import Status
 from prism.term.graph import TermGraph
 from prism.term.parse import read_text
-from prism.vm.project import project
+from prism.vm.project import commit, project
 from tests.strategies import term_graphs
 
 pytestmark = pytest.mark.m1
@@ -76,3 +77,18 @@ def test_a_root_without_a_result_stays_null() -> None:
     zero = read_text("0").graph
     image = project(TermGraph(zero.op, zero.a, zero.b, np.zeros(2, np.int32)))
     assert image.roots.tolist() == [0, 0]
+
+
+@pytest.mark.clause("LEDGER-5")
+def test_a_height_that_does_not_fit_lands_no_node() -> None:
+    """Three sums of one height and room for two: the sums stay out, the numerals below them stay in, byte for byte."""
+    numerals = read_text("4").graph
+    sums = read_text("(add 4 1) (add 4 2) (add 4 3)").graph
+    below = HostLedger(capacity=8)
+    commit(below, numerals)
+    ledger = HostLedger(capacity=8)
+    commit(ledger, numerals)
+    assert commit(ledger, sums).roots.tolist() == [0, 0, 0, 0]
+    assert ledger.status is Status.OOM
+    assert ledger.keys().tolist() == below.keys().tolist()
+    assert ledger.table.index.tolist() == below.table.index.tolist()
