@@ -1,0 +1,150 @@
+"""The Pallas bench: its rows and ratios, the comparison with JAX's own tests, and the marks of the planted bugs."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from prism.bench import jax_suite, pallas
+from prism.bench.harness import Row
+from prism.bench.jax_suite import Outcome, Selection
+from prism.bench.planted import KINDS
+from prism.bench.planted.bug import MARK
+from prism.cli.bench import bench
+from prism.errors import UsageError
+
+pytestmark = pytest.mark.m6
+
+
+def _row(case: str, impl: str, median: float) -> Row:
+    return Row("pallas", case, impl, median, median, median, 1, 1 / median, "elements/s")
+
+
+def test_json_rows_have_the_design_s_keys_and_every_contender() -> None:
+    """One kernel gives a line for each contender of its first call and of its steady state, each checked by NumPy."""
+    result = CliRunner().invoke(
+        bench, ["pallas", "--kernel", "stencil", "--runs", "1", "--json"], catch_exceptions=False
+    )
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert all(list(row) == [field.name for field in fields(Row)] for row in rows)
+    impls = {
+        case: [row["impl"] for row in rows if row["case"] == case]
+        for case in ("stencil, first call", "stencil, steady")
+    }
+    assert impls["stencil, first call"] == ["prism fast", "prism debug", "stock rebuilt", "numpy"]
+    assert {"prism fast", "prism compiled", "prism auto", "prism debug", "stock jitted", "numpy"} <= set(
+        impls["stencil, steady"]
+    )
+    assert all(row["median_s"] > 0 for row in rows)
+
+
+def test_an_unknown_kernel_is_refused_with_the_names() -> None:
+    """A misspelt kernel is a usage error that lists what there is."""
+    with pytest.raises(UsageError, match=r"no bench kernel is called 'vad'; choose among vadd, matmul"):
+        list(pallas.pallas_bench(["vad"], 1))
+
+
+def test_summary_is_the_geometric_mean_of_stock_over_ours() -> None:
+    """Ratios 2 and 8 have the mean 4, by family and state; what was not run is left out."""
+    rows = [
+        _row("vadd, first call", "prism fast", 1.0),
+        _row("vadd, first call", "stock rebuilt", 2.0),
+        _row("softmax, first call", "prism fast", 1.0),
+        _row("softmax, first call", "stock rebuilt", 8.0),
+        _row("vadd, steady", "prism fast", 2.0),
+        _row("vadd, steady", "stock jitted", 1.0),
+    ]
+    assert pallas.summary(rows) == pytest.approx(
+        {"first call, all kernels": 4.0, "steady, block kernels, prism fast": 0.5}
+    )
+
+
+def test_answers_are_equal_within_the_tolerance_and_the_shape() -> None:
+    """An answer equals another of its shape whose values are close."""
+    one = pallas.Answer(np.ones(3), 1e-3)
+    assert one == pallas.Answer(np.full(3, 1.0005), 1e-3)
+    assert one != pallas.Answer(np.full(3, 1.1), 1e-3)
+    assert one != pallas.Answer(np.ones((1, 3)), 1e-3)
+
+
+def test_every_planted_bug_bears_one_mark_in_its_own_source() -> None:
+    """The expected line is the marked one, so moving code moves the expectation."""
+    for bug in (bug for bugs in KINDS.values() for bug in bugs):
+        file, line = bug.place
+        (source,) = Path(pallas.__file__).parent.rglob(file)
+        assert MARK in source.read_text(encoding="utf-8").splitlines()[line - 1]
+        assert not bug.is_named_by(None)
+
+
+def _outcome(test: str, outcome: str, reached: int, reason: str = "") -> Outcome:
+    return Outcome(test, outcome, reached, 0.1, reason)
+
+
+def test_only_tests_whose_kernels_reached_us_count() -> None:
+    """A pass without an interpreted kernel is not ours; a report that leniency lifts is no remainder."""
+    stock = [_outcome(name, "passed", 1) for name in "abcd"] + [_outcome("e", "passed", 0), _outcome("f", "skipped", 0)]
+    strict = [
+        _outcome("a", "passed", 2),
+        _outcome("b", "passed", 0),
+        _outcome("c", "failed", 1, "RaceError: k.py:3 twice"),
+        _outcome("e", "passed", 0),
+        _outcome("f", "skipped", 0),
+    ]
+    report = jax_suite.compare("x_test", stock, strict, [_outcome("c", "passed", 1)])
+    assert (report.collected, report.stock_passed, report.with_kernel, report.strict, report.lenient) == (6, 5, 4, 1, 2)
+    assert report.reports == {"c": "RaceError: k.py:3 twice"}
+    assert report.remainder == {"b": "passed, but no kernel reached our interpreter", "d": "not run: the time was up"}
+    assert "| x_test | 6 | 5 | 4 | 1 | 2 | 2 |" in jax_suite.table([report])
+    assert "- x_test, reported: 1 x RaceError: k.py:N twice" in jax_suite.table([report])
+    assert json.loads(jax_suite.as_json(report))["remainder"] == report.remainder
+
+
+_TESTS = """
+import jax, numpy as np, prism.pallas, unittest
+from jax.experimental import pallas as pl
+from jax._src.only_in_checkout import VALUE
+
+def call(kernel):
+    x = np.ones(4, np.float32)
+    return pl.pallas_call(kernel, out_shape=jax.ShapeDtypeStruct(x.shape, x.dtype), interpret=True)(x)
+
+class Tests(unittest.TestCase):
+    def test_double(self):
+        def kernel(x_ref, o_ref):
+            o_ref[...] = x_ref[...] * VALUE
+        self.assertEqual(call(kernel).sum(), 8)
+
+    def test_forgets_a_part(self):
+        def kernel(x_ref, o_ref):
+            o_ref[:2] = x_ref[:2]
+        self.assertEqual(call(kernel)[:2].sum(), 2)
+
+    def test_insists_on_stock(self):
+        def kernel(x_ref, o_ref):
+            o_ref[...] = x_ref[...]
+        before = prism.pallas.kernels_run()
+        call(kernel)
+        self.assertEqual(prism.pallas.kernels_run(), before)
+
+    def test_without_a_kernel(self):
+        self.assertEqual(VALUE, 2)
+"""
+
+
+def test_a_checkout_s_tests_run_under_both_interpreters(tmp_path: Path) -> None:
+    """A checkout lends its tests and the modules that the wheel lacks; each test runs stock, strict and lenient."""
+    folder = tmp_path / "tests" / "pallas"
+    folder.mkdir(parents=True)
+    (folder / "tiny_test.py").write_text(textwrap.dedent(_TESTS), encoding="utf-8")
+    (tmp_path / "jax" / "_src").mkdir(parents=True)
+    (tmp_path / "jax" / "_src" / "only_in_checkout.py").write_text("VALUE = 2\n", encoding="utf-8")
+    report = jax_suite.examine(Selection(tmp_path, "tiny_test", timeout_s=120), {"mode": "debug"})
+    assert (report.collected, report.stock_passed, report.with_kernel, report.strict, report.lenient) == (4, 4, 3, 1, 2)
+    assert [name.split("::")[-1] for name in report.reports] == ["test_forgets_a_part"]
+    assert [name.split("::")[-1] for name in report.remainder] == ["test_insists_on_stock"]
