@@ -9,6 +9,7 @@ Importing this package installs the rerouting, so that `interpret=prism.pallas.I
 from __future__ import annotations
 
 from prism.pallas import hooks
+from prism.pallas.api import clear_caches as clear_caches
 from prism.pallas.api import interpret as interpret
 from prism.pallas.api import run as run
 from prism.pallas.breakpoints import breakpoint_at as breakpoint_at

@@ -11,6 +11,7 @@ import numpy as np
 
 from prism.pallas import compat, debug, hooks
 from prism.pallas.execute import execute
+from prism.pallas.fast import cache
 from prism.pallas.memory import Machine
 from prism.pallas.params import InterpretParams
 
@@ -34,9 +35,14 @@ def run(function: Callable[..., Any], **params: Any) -> Callable[..., Any]:
             jaxpr, shape = jax.make_jaxpr(function, return_shape=True)(*args, **named)
         leaves = jax.tree.leaves((args, named))
         inner, consts = compat.open_jaxpr(jaxpr)
-        env = debug.Environment(Machine("run", settings), call=lambda p, xs: execute(compat.describe(p), xs, settings))
+        env = debug.Environment(Machine("run", settings), call=lambda p, xs: execute(cache.prepared(p), xs, settings))
         with np.errstate(all="ignore"):
             results = debug.evaluate(inner, [np.asarray(c) for c in consts], [np.asarray(x) for x in leaves], env)
         return jax.tree.unflatten(jax.tree.structure(shape), [np.asarray(r) for r in results])
 
     return wrapped
+
+
+def clear_caches() -> None:
+    """Forget every generated program of this process: the next call of a kernel is a first call again."""
+    cache.clear()

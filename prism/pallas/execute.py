@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from prism.pallas import breakpoints, compat, debug
+from prism.pallas import breakpoints, compat, debug, fast
 from prism.pallas.call import Call
 from prism.pallas.launch import Launch, judge_outputs, prepare, require_arity, run_steps
 from prism.pallas.params import InterpretParams
@@ -32,12 +32,16 @@ def kernels_run() -> int:
     return _tally.count
 
 
-def execute(call: Call, args: Sequence[Any], params: InterpretParams) -> list[Array]:
+def execute(prepared: fast.Prepared, args: Sequence[Any], params: InterpretParams) -> list[Array]:
     """Run a kernel and return its outputs; reports its mistakes as the parameters ask [PALLAS-1]."""
-    require_arity(call, args)
+    require_arity(prepared.call, args)
     _tally.count += 1
     with np.errstate(all="ignore"):
-        return _debug(call, args, params)
+        if params.mode != "debug" and params.trace is None and params.out_of_bounds == "raise":
+            results = fast.run(prepared, args, params)
+            if results is not None:
+                return results
+        return _debug(prepared.call, args, params)
 
 
 def _debug(call: Call, args: Sequence[Any], params: InterpretParams) -> list[Array]:

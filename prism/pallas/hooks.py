@@ -12,6 +12,7 @@ import numpy as np
 
 from prism.pallas import compat
 from prism.pallas.execute import execute
+from prism.pallas.fast import cache
 from prism.pallas.params import InterpretParams
 
 _LOCK = threading.Lock()
@@ -42,18 +43,18 @@ _outcome = Outcome()
 
 def run_eagerly(params: InterpretParams, parameters: dict[str, Any], *args: Any) -> list[Any]:
     """Run a call on concrete arrays, without XLA."""
-    results = execute(compat.describe(parameters), [compat.to_numpy(a) for a in args], params)
+    results = execute(cache.prepared(parameters), [compat.to_numpy(a) for a in args], params)
     return [compat.to_jax(r, aval) for r, aval in zip(results, parameters["out_avals"], strict=True)]
 
 
 def stage(params: InterpretParams, parameters: dict[str, Any], *args: Any) -> list[Any]:
     """Put a callback into a program that is being lowered."""
-    call = compat.describe(parameters)
-    shapes = [jax.ShapeDtypeStruct(block.shape, block.dtype) for block in call.outputs]
+    prepared = cache.prepared(parameters)
+    shapes = [jax.ShapeDtypeStruct(block.shape, block.dtype) for block in prepared.call.outputs]
 
     def host(*arrays: Any) -> list[Any]:
         try:
-            return [np.ascontiguousarray(r) for r in execute(call, [np.asarray(a) for a in arrays], params)]
+            return [np.ascontiguousarray(r) for r in execute(prepared, [np.asarray(a) for a in arrays], params)]
         except Exception as error:
             _outcome.put(error)
             raise

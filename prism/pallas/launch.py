@@ -88,26 +88,27 @@ def prepare(call: Call, args: Sequence[Any], params: InterpretParams, *, poison_
     return Launch(call, cells, machine, prefetched, inputs, outputs, scratch)
 
 
-def _padded(array: Array, block: Block, machine: Machine) -> Array:
+def padded(array: Array, block: Block, machine: Machine) -> Array:
     """Return a writable copy with poison around it."""
     if not any(low or high for low, high in block.padding):
         return np.array(array)
     shape = tuple(n + low + high for n, (low, high) in zip(array.shape, block.padding, strict=True))
     out = np.full(shape, machine.poison(array.dtype), array.dtype)
-    out[_interior(block)] = array
+    out[interior_of(block)] = array
     return out
 
 
-def _interior(block: Block) -> tuple[slice, ...]:
+def interior_of(block: Block) -> tuple[slice, ...]:
+    """Return where the array lies in its padded form."""
     return tuple(slice(low, low + n) for n, (low, _) in zip(block.shape, block.padding, strict=True))
 
 
 def _unpadded(array: Array, block: Block) -> Array:
-    return array[_interior(block)]
+    return array[interior_of(block)]
 
 
 def _input(block: Block, array: Array, machine: Machine) -> Operand:
-    return Operand(block, _padded(array, block, machine), None, None, False, _NONE)
+    return Operand(block, padded(array, block, machine), None, None, False, _NONE)
 
 
 def _output(
@@ -117,23 +118,24 @@ def _output(
     if source is not None:
         given = prefetched[source].data if source < len(prefetched) else None
         origin = None if given is not None else inputs[source - len(prefetched)]
-        shared = origin is not None and origin.block.whole and block.whole and _in_place(call, origin.block)
+        shared = origin is not None and in_place(call, origin.block, block)
         data = given if given is not None else origin.data if origin is not None else np.empty(0)
-        data = data if shared else _padded(_unpadded(data, origin.block if origin else block), block, machine)
+        data = data if shared else padded(_unpadded(data, origin.block if origin else block), block, machine)
         written = None
     else:
         empty = np.empty(block.shape, block.dtype)
-        data = _padded(empty, block, machine)
+        data = padded(empty, block, machine)
         data.fill(machine.poison(block.dtype))
         written = np.ones(data.shape, np.bool_)
-        written[_interior(block)] = False
+        written[interior_of(block)] = False
     writer = np.full(data.shape, -1, np.int64) if parallel and machine.params.races != "off" else None
     return Operand(block, data, written, writer, True, _NONE)
 
 
-def _in_place(call: Call, block: Block) -> bool:
+def in_place(call: Call, source: Block, target: Block) -> bool:
     """Whether an aliased pair is one memory: always on a GPU, on a TPU where the kernel sees main memory itself."""
-    return call.shares_aliases or any(name in block.space.lower() for name in ("any", "hbm"))
+    main = any(name in source.space.lower() for name in ("any", "hbm"))
+    return source.whole and target.whole and (call.shares_aliases or main)
 
 
 def _scratch(memory: Memory, machine: Machine) -> Ref:

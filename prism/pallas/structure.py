@@ -127,13 +127,26 @@ def _stores_whole(equation: Any, var: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """How a kernel uses one reference: whether it may write it, and whether some access is more than a plain index."""
+    """How a kernel uses one reference.
 
+    `partial`: some store does not cover the whole of it; `involved`: some access is more than a plain index.
+    """
+
+    read: bool = False
     written: bool = False
+    partial: bool = False
     involved: bool = False
 
     def __or__(self, other: Use) -> Use:
-        return Use(self.written or other.written, self.involved or other.involved)
+        return Use(
+            self.read or other.read,
+            self.written or other.written,
+            self.partial or other.partial,
+            self.involved or other.involved,
+        )
+
+
+_ANY_USE = Use(read=True, written=True, partial=True, involved=True)
 
 
 def use_of(jaxpr: Any, var: Any) -> Use:
@@ -155,17 +168,52 @@ def use_of(jaxpr: Any, var: Any) -> Use:
 
 def _use_in(equation: Any, var: Any) -> Use:
     if equation.primitive.name not in compat.STATE_PRIMITIVES:
-        return Use(written=True, involved=True)
+        return _ANY_USE
     access = compat.decode(equation)
     if isinstance(access, Load | Store):
         plain = access.mask is None and len(access.place.transforms) <= 1
         plain = plain and all(isinstance(t, Index) for t in access.place.transforms)
         if isinstance(access, Load):
-            return Use(written=False, involved=not plain)
-        return Use(written=True, involved=not plain or access.combine not in ("set", "add") or access.atomic)
+            return Use(read=True, involved=not plain)
+        plain = plain and access.combine in ("set", "add") and not access.atomic
+        whole = plain and all(isinstance(t, Index) and t.whole for t in access.place.transforms)
+        read = access.combine != "set" or not all(compat.is_dropped(v) for v in equation.outvars)
+        return Use(read=read, written=True, partial=not whole, involved=not plain)
     if isinstance(access, Copy) and equation.invars[access.source.ref.position] is var:
-        return Use(written=equation.invars[access.target.ref.position] is var, involved=True)
-    return Use(written=True, involved=True)
+        if equation.invars[access.target.ref.position] is not var:
+            return Use(read=True, involved=True)
+    return _ANY_USE
+
+
+def lasting_loads(jaxpr: Any) -> set[int]:
+    """Return the positions of loads whose result may outlive the loaded memory, so that it must be copied."""
+    positions = set()
+    for k, equation in enumerate(jaxpr.eqns):
+        if equation.primitive.name == "get" and not _consumed_at_once(jaxpr, k):
+            positions.add(k)
+    return positions
+
+
+def _consumed_at_once(jaxpr: Any, position: int) -> bool:
+    """Whether every use of a load computes a new array before anything may store to the reference."""
+    ref, result = jaxpr.eqns[position].invars[0], jaxpr.eqns[position].outvars[0]
+    if any(v is result for v in jaxpr.outvars):
+        return False
+    stored = False
+    for equation in jaxpr.eqns[position + 1 :]:
+        used = any(v is result for v in equation.invars)
+        if used and (stored or not _is_fresh(equation)):
+            return False
+        stored = stored or (any(v is ref for v in equation.invars) and equation.primitive.name != "get")
+    return True
+
+
+def _is_fresh(equation: Any) -> bool:
+    """Whether the result of an equation shares no memory with its operands."""
+    name = equation.primitive.name
+    if name in ("add", "sub", "mul", "div", "max", "min", "dot_general", "exp", "neg", "select_n"):
+        return True
+    return name.startswith("reduce_")
 
 
 def primitives_in(jaxpr: Any) -> Iterator[str]:

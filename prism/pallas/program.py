@@ -1,0 +1,367 @@
+"""A fast program: the generated function that runs a kernel over its whole grid."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from prism.pallas import codegen_control, compat, structure
+from prism.pallas.call import Block, Call, Memory
+from prism.pallas.codegen import Context, DependsOnError, NoFastFormError, Ramp, RefVar, Value, emit
+from prism.pallas.codegen_memory import SuspectError, emit_allocation, strided
+from prism.pallas.grid import Table, Visits
+from prism.pallas.launch import steps
+from prism.pallas.layout import Layout, batched_layout, block_bytes, independent_axes
+from prism.pallas.params import InterpretParams
+from prism.pallas.structure import Use
+from prism.pallas.writer import Writer
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Generated source and what it needs to run.
+
+    The function `name` takes the machine and the arrays in `arguments`' order. `tables` are the positions of operands
+    whose window starts it takes as lists, `masked` and `contested` the outputs with shadows.
+    """
+
+    name: str
+    source: str
+    scope: dict[str, Any]
+    layout: Layout
+    tables: tuple[int, ...]
+    refs: tuple[RefVar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is known of a call before its source is written."""
+
+    call: Call
+    grid: tuple[int, ...]
+    tables: tuple[Table, ...]
+    visits: tuple[Visits, ...]
+    params: InterpretParams
+    uses: tuple[Use, ...]
+
+
+def uses_of(call: Call) -> tuple[Use, ...]:
+    """Return how the kernel uses each of its references."""
+    kernel, _ = compat.open_jaxpr(call.jaxpr)
+    return tuple(structure.use_of(kernel, var) for var in kernel.invars)
+
+
+def write_program(plan: Plan, *, batch: bool) -> Program | None:
+    """Return the program of a call, or None if only debug mode can run it.
+
+    With `batch`, axes that turn out to matter to a construct which must run serially become loops.
+    """
+    call, grid = plan.call, plan.grid
+    kernel, _ = compat.open_jaxpr(call.jaxpr)
+    candidates = []
+    if batch and not codegen_control.has_effects(kernel):
+        candidates = independent_axes(call, plan.tables, plan.uses, grid)
+    while True:
+        layout = batched_layout(grid, candidates, block_bytes((*call.inputs, *call.outputs)))
+        try:
+            return _write(plan, layout)
+        except DependsOnError as error:
+            if not layout.batched:
+                return None
+            dropped = error.axes & set(layout.batched) or set(layout.batched)
+            candidates = [axis for axis in candidates if axis not in dropped]
+        except NoFastFormError:
+            if not layout.batched:
+                return None
+            candidates = []
+
+
+def _write(plan: Plan, layout: Layout) -> Program:
+    return _ProgramWriter(plan, layout).write()
+
+
+class _ProgramWriter:
+    """Writes one program; the methods follow the order of the source."""
+
+    def __init__(self, plan: Plan, layout: Layout) -> None:
+        self.plan, self.layout, self.call = plan, layout, plan.call
+        self.writer = Writer()
+        self.kernel, self.consts = compat.open_jaxpr(plan.call.jaxpr)
+        self.names = self._ref_names()
+        count = len(self.call.prefetched)
+        self.blocks: tuple[Block, ...] = (*self.call.inputs, *self.call.outputs)
+        self.block_names = self.names[count : count + len(self.blocks)]
+        self.refs: dict[str, RefVar] = {}
+        self.primitives = set(structure.primitives_in(self.kernel))
+        self.lists = tuple(k for k, table in enumerate(plan.tables) if table.slopes is None)
+        self.levels = [self._level(k) for k in range(len(self.blocks))]
+
+    def _ref_names(self) -> list[str]:
+        given = [*self.call.prefetched, *self.call.inputs, *self.call.outputs, *self.call.scratch]
+        names: list[str] = []
+        for entry in given:
+            name = "".join(c if c.isalnum() else "_" for c in entry.name)
+            name = name if name.isidentifier() and name not in ("np", "m") else f"ref_{name}"
+            while name in names:
+                name += "_"
+            names.append(name)
+            self.writer.scope[name] = None
+        return names
+
+    def _level(self, k: int) -> int:
+        """Return the depth of the innermost serial loop that moves an operand's window; 0 is outside of all."""
+        slopes = self.plan.tables[k].slopes
+        if slopes is None:
+            return len(self.layout.serial)
+        moving = [depth + 1 for depth, axis in enumerate(self.layout.serial) if slopes[:, axis].any()]
+        return max(moving, default=0)
+
+    def write(self) -> Program:
+        name = "".join(c if c.isalnum() else "_" for c in self.call.name) or "kernel"
+        name = name if name.isidentifier() else f"kernel_{name}"
+        self.context = self._context()
+        if self.layout.batched:
+            self._chunks()
+        else:
+            self._body()
+        parameters = ", ".join(["m", *self._parameters()])
+        notes = [f"# {b.name}: {b.dtype.name}{list(b.shape)} in blocks of {b.sizes}" for b in self.blocks]
+        site = compat.function_site(self.kernel)
+        header = "\n".join([f"# {site}, grid {self.plan.grid}", *notes, f"def {name}({parameters}):"])
+        source = self.writer.text(header)
+        refs = tuple(self.refs[n] for n in self.names)
+        return Program(name, source, self.writer.scope, self.layout, self.lists, refs)
+
+    def _parameters(self) -> list[str]:
+        count = len(self.call.prefetched)
+        outputs = self.block_names[len(self.call.inputs) :]
+        return [
+            *self.names[:count],
+            *(f"{n}_all" for n in self.block_names),
+            *(f"{n}_done_all" for n in outputs if self.refs[n].masked),
+            *(f"{n}_lane_all" for n in outputs if self.refs[n].contested),
+            *(f"{self.block_names[k]}_starts" for k in self.lists),
+        ]
+
+    def _context(self) -> Context:
+        layout, grid = self.layout, self.plan.grid
+        origins = tuple("c" if k == 0 and layout.chunked else "0" for k in range(len(layout.batched)))
+        extents = tuple("e" if k == 0 and layout.chunked else str(grid[axis]) for k, axis in enumerate(layout.batched))
+        program = []
+        for axis in self.call.visible_axes:
+            if axis in layout.batched:
+                ramp = Ramp(0, ((axis, 1),))
+                program.append((Value(f"p{axis}", frozenset((axis,)), ramp=ramp), grid[axis]))
+            else:
+                program.append((Value(f"p{axis}"), grid[axis]))
+        named = {name: k for k, name in enumerate(self.call.axis_names)}
+        return Context(
+            self.writer,
+            layout.batched,
+            program,
+            named,
+            self.plan.params.out_of_bounds == "clamp",
+            origins,
+            extents,
+            tuple(grid[axis] for axis in layout.batched),
+        )
+
+    def _chunks(self) -> None:
+        layout, extent = self.layout, self.plan.grid[self.layout.batched[0]]
+        if layout.chunked:
+            with self.writer.block(f"for c in range(0, {extent}, {layout.chunk}):"):
+                self.writer.line(f"e = min({layout.chunk}, {extent} - c)")
+                self._body()
+        else:
+            self._body()
+
+    def _body(self) -> None:
+        self._batched_indices()
+        self._scratch()
+        for name, memory in zip(self.names, self.call.prefetched, strict=False):
+            use = self.plan.uses[self.names.index(name)]
+            self.refs[name] = RefVar(name, memory.shape, memory.dtype, use)
+        self._nest(0)
+
+    def _batched_indices(self) -> None:
+        if "program_id" not in self.primitives and "axis_index" not in self.primitives:
+            return
+        for k, axis in enumerate(self.layout.batched):
+            origin, extent = self.context.origins[k], self.context.extents[k]
+            shape = ", ".join("-1" if j == k else "1" for j in range(len(self.layout.batched)))
+            start = "" if origin == "0" else f"{origin}, {origin} + "
+            self.writer.line(f"p{axis} = np.arange({start}{extent}, dtype=np.int32).reshape({shape})")
+
+    def _scratch(self) -> None:
+        offset = len(self.names) - len(self.call.scratch)
+        for k, memory in enumerate(self.call.scratch):
+            ref = self._scratch_ref(offset + k, memory)
+            self.refs[ref.text] = ref
+            emit_allocation(ref, self.context, zero=memory.semaphore)
+
+    def _scratch_ref(self, position: int, memory: Memory) -> RefVar:
+        use = self.plan.uses[position]
+        proved = structure.first_use(self.kernel, self.kernel.invars[position]) == "stored"
+        tracked = not proved and not memory.semaphore and self._tracks_scratch()
+        return RefVar(
+            self.names[position],
+            memory.shape,
+            memory.dtype,
+            use,
+            axes=frozenset(self.layout.batched),
+            tracked=tracked,
+            masked=tracked and (use.partial or use.involved),
+        )
+
+    def _tracks_scratch(self) -> bool:
+        # Batched steps have scratch of their own: what one step leaves to another must be noticed in any case.
+        return self.plan.params.uninitialized == "raise" or bool(self.layout.batched)
+
+    def _nest(self, depth: int) -> None:
+        """Write the loop of one serial axis, with the windows that move with it."""
+        opened = [k for k, level in enumerate(self.levels) if level == depth]
+        for k in opened:
+            self._window(k)
+        if depth == len(self.layout.serial):
+            self._step()
+        else:
+            axis = self.layout.serial[depth]
+            with self.writer.block(f"for i{axis} in {self._order(axis)}:"):
+                if "program_id" in self.primitives or "axis_index" in self.primitives:
+                    self.writer.line(f"p{axis} = np.int32(i{axis})")
+                self._nest(depth + 1)
+        for k in opened:
+            self._close(k)
+
+    def _order(self, axis: int) -> str:
+        order, extent = self.plan.params.grid_order, self.plan.grid[axis]
+        if order == "sequential" or not self.call.parallel[axis]:
+            return f"range({extent})"
+        if order == "reversed":
+            return f"range({extent - 1}, -1, -1)"
+        one = replace(self.call, grid=(extent,), parallel=(True,))
+        return repr(list(steps(one, (extent,), order)))
+
+    def _step_number(self, axes: Sequence[int]) -> str:
+        grid = self.plan.grid
+        terms = []
+        for axis in self.layout.serial:
+            if axis in axes:
+                stride = math.prod(grid[a] for a in axes if a > axis)
+                terms.append(f"i{axis}" if stride == 1 else f"i{axis} * {stride}")
+        return " + ".join(terms) or "0"
+
+    def _step(self) -> None:
+        if any(ref.contested for ref in self.refs.values()):
+            lanes = [axis for axis, parallel in enumerate(self.call.parallel) if parallel]
+            self.writer.line(f"lane = {self._step_number(lanes)}")
+        if any(use.involved for use in self.plan.uses) or "run_scoped" in self.primitives:
+            self.writer.line(f"m.step = ({''.join(f'i{axis}, ' for axis in self.layout.serial)})")
+            self.writer.line(f"m.number = {self._step_number(range(len(self.plan.grid)))}")
+        emit(self.kernel, self.consts, [self.refs[n] for n in self.names], self.context)
+        self.writer.site = None
+
+    def _window(self, k: int) -> None:
+        """Write an operand's window and its shadows."""
+        name, table = self.block_names[k], self.plan.tables[k]
+        ref = self._block_ref(k)
+        self.refs[name] = ref
+        whole = table.block.whole and not any(map(any, table.block.padding)) and not table.starts.any()
+        if table.slopes is None:
+            names = [f"{name}_{d}" for d in range(len(table.block.dims))]
+            number = self._step_number(range(len(self.plan.grid)))
+            self.writer.line(f"{', '.join(names)}{',' if len(names) == 1 else ''} = {name}_starts[{number}]")
+            starts = names
+        else:
+            starts = self._start_texts(table)
+        for suffix, wanted in (("", True), ("_done", ref.masked), ("_lane", ref.contested)):
+            if not wanted:
+                continue
+            array = f"{name}{suffix}_all"
+            text = array if whole else self._window_text(array, table, starts, bool(ref.axes))
+            self.writer.line(f"{name}{suffix} = {text}")
+        if ref.tracked:
+            self.writer.line(f"{name}_set = False")
+
+    def _start_texts(self, table: Table) -> list[str]:
+        assert table.slopes is not None
+        texts = []
+        for d in range(len(table.block.dims)):
+            terms = []
+            base = int(table.starts[0][d])
+            for axis in self.layout.serial:
+                slope = int(table.slopes[d, axis])
+                if slope:
+                    terms.append(f"i{axis}" if slope == 1 else f"i{axis} * {slope}")
+            if self.layout.chunked and table.slopes[d, self.layout.batched[0]]:
+                terms.append(f"c * {int(table.slopes[d, self.layout.batched[0]])}")
+            if base or not terms:
+                terms.insert(0, str(base))
+            texts.append(" + ".join(terms))
+        return texts
+
+    def _window_text(self, array: str, table: Table, starts: Sequence[str], batched: bool) -> str:
+        block = table.block
+        if not batched:
+            picks = [
+                start if gone else f"{start}:{_plus(start, size)}"
+                for start, size, gone in zip(starts, block.sizes, block.squeezed, strict=True)
+            ]
+            return f"{array}[{', '.join([*picks, '...'] if all(block.squeezed) else picks)}]"
+        assert table.slopes is not None
+        slopes = tuple(tuple(int(s) for s in table.slopes[:, axis]) for axis in self.layout.batched)
+        lead = ", ".join(n if any(row) else "1" for n, row in zip(self.context.extents, slopes, strict=True))
+        view = self.writer.bind(strided, "strided")
+        text = f"{view}({array}, ({', '.join(starts)},), {block.sizes}, ({lead},), {slopes})"
+        if any(block.squeezed):
+            gone = ["0" if squeezed else ":" for squeezed in block.squeezed]
+            text += f"[{', '.join([':'] * len(self.layout.batched) + gone)}]"
+        return text
+
+    def _block_ref(self, k: int) -> RefVar:
+        table, block = self.plan.tables[k], self.blocks[k]
+        position = len(self.call.prefetched) + k
+        use = self.plan.uses[position]
+        axes = frozenset(
+            axis for axis in self.layout.batched if table.slopes is not None and table.slopes[:, axis].any()
+        )
+        ref = RefVar(self.block_names[k], block.ref_shape, block.dtype, use, axes)
+        output = k - len(self.call.inputs)
+        if output < 0:
+            return ref
+        aliased = any(out == output for _, out in self.call.aliases)
+        proved = structure.first_use(self.kernel, self.kernel.invars[position]) == "stored"
+        tracked = not aliased and not proved and self.plan.params.uninitialized == "raise"
+        scattered = self._revisited(k) or (axes != frozenset(self.layout.batched))
+        contested = self.plan.visits[output].contested and self.plan.params.races != "off"
+        if contested and self.layout.batched and axes:
+            raise DependsOnError(frozenset(self.layout.batched))
+        return replace(
+            ref,
+            tracked=tracked,
+            masked=tracked and (use.partial or use.involved or scattered),
+            contested=contested and bool(self.layout.serial) and not self.layout.batched,
+        )
+
+    def _revisited(self, k: int) -> bool:
+        """Whether a block's window may be made more than once."""
+        slopes = self.plan.tables[k].slopes
+        if slopes is None:
+            return True
+        outer = self.layout.serial[: self.levels[k]]
+        return any(not slopes[:, axis].any() and self.plan.grid[axis] > 1 for axis in outer)
+
+    def _close(self, k: int) -> None:
+        ref = self.refs[self.block_names[k]]
+        if not ref.tracked:
+            return
+        if ref.masked:
+            self.writer.line(f"if {ref.text}_set: {ref.text}_done[...] = True")
+        else:
+            self.writer.line(f"if not {ref.text}_set: raise {self.writer.bind(SuspectError, 'Suspect')}")
+
+
+def _plus(start: str, size: int) -> str:
+    return str(int(start) + size) if start.isdigit() else f"{start} + {size}"
