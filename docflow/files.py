@@ -7,21 +7,27 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Final
+
+_FOREIGN_NAMES: Final = frozenset({".git", ".hg", ".svn", ".nox", ".tox", "node_modules"})
+_FOREIGN_MARKS: Final = frozenset({"pyvenv.cfg", "CACHEDIR.TAG"})
 
 
 def find(root: Path, include: Iterable[str], exclude: Iterable[str]) -> Iterator[str]:
-    """Yield the matching files below `root` as sorted POSIX paths; hidden folders and node_modules are not entered.
+    """Yield the matching files below `root` as sorted POSIX paths.
 
-    A pattern without a slash matches the name at any depth, `**` matches any folders, `folder/` all below it.
+    A pattern without a slash matches the name at any depth, `**` matches any folders, `folder/` all below it. Not
+    entered: version control, installed packages, virtual environments, and folders that declare themselves caches.
     """
     wanted, unwanted = _matcher(include), _matcher(exclude)
     found: list[str] = []
     for folder, names, files in os.walk(root):
+        if not _FOREIGN_MARKS.isdisjoint(files):
+            names.clear()
+            continue
         prefix = Path(folder).relative_to(root).as_posix()
         prefix = "" if prefix == "." else f"{prefix}/"
-        names[:] = [
-            n for n in names if not n.startswith(".") and n != "node_modules" and not unwanted.match(f"{prefix}{n}/")
-        ]
+        names[:] = [name for name in names if name not in _FOREIGN_NAMES and not unwanted.match(f"{prefix}{name}/")]
         found.extend(path for name in files if wanted.match(path := prefix + name) and not unwanted.match(path))
     yield from sorted(found)
 

@@ -49,7 +49,7 @@ class Parsed:
 def parse(text: str, first_line: int) -> Parsed:
     """Read frontmatter in whichever of the two grammars accepts it, strict YAML before the dialect.
 
-    Errors: `FrontmatterError` with YAML's complaint if neither does. Aliases are reported and never expanded.
+    Errors: `FrontmatterError` with both complaints if neither does. Aliases are reported and never expanded.
     """
     try:
         return parse_yaml(text, first_line)
@@ -57,12 +57,8 @@ def parse(text: str, first_line: int) -> Parsed:
         try:
             parsed = parse_dialect(text, first_line)
         except FrontmatterError as tolerant:
-            both = (
-                ""
-                if (strict.line, strict.message) == (tolerant.line, tolerant.message)
-                else f"; {tolerant.message} (line {tolerant.line})"
-            )
-            raise FrontmatterError(strict.line, f"{strict.message}{both}") from None
+            message = f"{tolerant.message}; as YAML, line {strict.line}: {strict.message}"
+            raise FrontmatterError(tolerant.line, message) from None
         parsed.defects.append(
             Defect(
                 "dialect",

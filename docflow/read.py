@@ -241,11 +241,15 @@ def _resolve(folder: str, target: str) -> str:
 
 
 def _occurs(text: str, ref: str) -> bool:
-    """Say whether `ref` occurs in `text` and is not a mere prefix of a longer name."""
+    """Say whether `ref` occurs in `text` on its own, not as a part of a longer path or name."""
     at = text.find(ref)
     while at >= 0:
-        following = text[at + len(ref) : at + len(ref) + 1]
-        if not (following.isalnum() or following in {"_", "-"}):
+        before, after = text[max(0, at - 1) : at], text[at + len(ref) : at + len(ref) + 1]
+        if not (before.isalnum() or before in _OF_A_PATH or after.isalnum() or after in _OF_A_NAME):
             return True
         at = text.find(ref, at + 1)
     return False
+
+
+_OF_A_NAME: Final = ("_", "-")
+_OF_A_PATH: Final = ("_", "-", ".", "/")
