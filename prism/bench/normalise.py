@@ -43,7 +43,9 @@ def normalise_bench(names: Sequence[str], runs: int, *, tick: Tick = lambda _: N
     """
     unknown = set(names) - set(WORKLOADS)
     if unknown:
-        raise UsageError(f"a workload must be one of {', '.join(WORKLOADS)}, got {', '.join(sorted(unknown))}")
+        raise UsageError(
+            f"a workload must be one of {', '.join(WORKLOADS)}, got {', '.join(sorted(unknown))}; choose among them"
+        )
     with tempfile.TemporaryDirectory() as folder:
         for name in names or WORKLOADS:
             terms = read_text(WORKLOADS[name].text()).graph

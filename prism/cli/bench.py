@@ -44,6 +44,18 @@ def intern(sizes: list[int], runs: int, as_json: bool) -> None:
 
 
 @bench.command()
+@click.option("--workload", "names", multiple=True, help="Only this workload; may be given often. The default is all.")
+@runs_option
+@json_option
+def normalise(names: tuple[str, ...], runs: int, as_json: bool) -> None:
+    """Bring programs to normal form on every engine, and by egglog."""
+    from prism.bench.normalise import normalise_bench
+
+    with watching() as tick:
+        report(normalise_bench(names, runs, tick=tick), as_json=as_json)
+
+
+@bench.command()
 @click.option("--kernel", "kernels", multiple=True, help="Only this kernel; may be given often. The default is all.")
 @runs_option
 @json_option
