@@ -18,11 +18,11 @@ def modules(root: Path = AGDA_ROOT) -> list[str]:
     return sorted(".".join(path.relative_to(root).with_suffix("").parts) for path in paths)
 
 
-def copy_sources(target: Path) -> Path:
+def copy_sources(target: Path, source: Path = AGDA_ROOT) -> Path:
     """Copy the sources, without what an earlier check left, into the new folder `target` and return it."""
-    shutil.copytree(AGDA_ROOT / "Prism", target / "Prism")
+    shutil.copytree(source / "Prism", target / "Prism")
     for name in ("Everything.agda", "prism.agda-lib"):
-        shutil.copy2(AGDA_ROOT / name, target / name)
+        shutil.copy2(source / name, target / name)
     return target
 
 
@@ -30,4 +30,5 @@ def write_atomically(target: Path, text: str) -> None:
     """Replace `target` by `text` at once; a reader sees the old file or the new one."""
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=target.parent, delete=False) as stream:
         stream.write(text)
+    os.chmod(stream.name, 0o644)  # the check in a container reads it as nobody
     os.replace(stream.name, target)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from agda.tools.files import copy_sources
+from agda.tools.files import AGDA_ROOT, copy_sources
 
 VERSION: Final = "2.7.0"
 """The version whose printed types are hashed; another version may print them otherwise."""
@@ -64,7 +64,12 @@ def checked_modules(output: str) -> tuple[str, ...]:
     return tuple(_CHECKED.findall(output))
 
 
-def check_sources() -> Check:
+def version() -> str:
+    """Return what `agda --version` says first."""
+    return run_agda(["--version"], AGDA_ROOT).stdout.splitlines()[0]
+
+
+def check_sources(source: Path = AGDA_ROOT) -> Check:
     """Check a fresh copy of all sources, so that no earlier interface file is believed."""
     with tempfile.TemporaryDirectory() as folder:
-        return check(copy_sources(Path(folder) / "agda"))
+        return check(copy_sources(Path(folder) / "agda", source))

@@ -1,0 +1,76 @@
+"""Check every proof in the pinned image, shut off from network and host; `scripts/check_agda_container.sh` runs this.
+
+Exit: 0 all proofs hold, 1 a proof does not, 3 not run for want of a runtime or of the image's builder, 4 drift.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+from agda.tools import host
+from agda.tools.files import AGDA_ROOT, modules
+from agda.tools.image import DriftError, pinned_image, recipe
+from agda.tools.runtimes import Runtime, first_usable
+
+HOLDS, FAILS, NOT_RUN, DRIFT = 0, 1, 3, 4
+
+_INSIDE: Final = (
+    "mkdir agda && cp -r /work/Prism /work/Everything.agda /work/prism.agda-lib agda && cd agda && "
+    f"agda --version && agda {' '.join(host.FLAGS)} Everything.agda"
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Check the proofs and say where; the last line counts the modules."""
+    parser = argparse.ArgumentParser(prog="scripts/check_agda_container.sh", description=__doc__)
+    parser.add_argument("--runtime", choices=("docker", "podman", "bubblewrap"), help="use this runtime or none")
+    parser.add_argument("--allow-host", action="store_true", help=f"without a container, use agda=={host.VERSION}")
+    parser.add_argument("--accept-drift", action="store_true", help="use the image of today's archive if it changed")
+    parser.add_argument("--source", type=Path, default=AGDA_ROOT, help="folder of the proofs")
+    options = parser.parse_args(arguments)
+    source = options.source.resolve()
+    try:
+        image = pinned_image(recipe(), accept_drift=options.accept_drift)
+        runtime, reasons = first_usable(image, options.runtime)
+    except DriftError as error:
+        print(error, file=sys.stderr)
+        return DRIFT
+    except host.ToolMissingError as error:
+        runtime, reasons = None, [str(error)]
+    if runtime is not None:
+        for reason in reasons:
+            print(f"passed over {reason}")
+        return _in_container(runtime, source, f"sha256:{image.digest}")
+    if options.allow_host:
+        done = host.check_sources(source)
+        return _verdict(f"{host.version()}\n{done.output}", done.accepted, source, f"host agda=={host.VERSION}, no container")
+    print(f"agda: not run: no container ({'; '.join(reasons)}); pass --allow-host to use agda=={host.VERSION}")
+    return NOT_RUN
+
+
+def _in_container(runtime: Runtime, source: Path, digest: str) -> int:
+    command = runtime.command(source, ["sh", "-euc", _INSIDE])
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return _verdict(done.stdout + done.stderr, done.returncode == 0, source, f"{runtime.name} {digest}")
+
+
+def _verdict(output: str, accepted: bool, source: Path, where: str) -> int:
+    version = next((line for line in output.splitlines() if line.startswith("Agda version")), "")
+    print(f"runtime: {where}", version, sep="\n")
+    if not accepted:
+        print(output, f"agda: the check failed in {where}", sep="\n", file=sys.stderr)
+        return FAILS
+    missed = sorted(set(modules(source)) - set(host.checked_modules(output)))
+    if missed:
+        print(f"agda: Everything.agda must import every module, and lacks {', '.join(missed)}", file=sys.stderr)
+        return FAILS
+    print(f"agda: {len(modules(source))} modules checked in {where}")
+    return HOLDS
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
