@@ -25,21 +25,22 @@ def _as_nats(done: Evaluated) -> Iterator[str]:
 
 
 def _results_or_stops(done: Evaluated, *, as_numerals: bool) -> Iterator[str]:
-    for text, stop in zip(_texts(done.outcome.result, as_numerals=as_numerals), done.outcome.stop, strict=True):
-        yield text if STOPS[stop] is StopReason.NORMAL_FORM else STOPS[stop].value
+    result = done.outcome.result
+    for text, root, stop in zip(_texts(result, as_numerals=as_numerals), result.roots, done.outcome.stop, strict=True):
+        yield text if root else STOPS[stop].value
 
 
 def _as_json(done: Evaluated) -> Iterator[str]:
     result, reports = done.outcome.result, done.outcome.reports()
     values = numerals(result)[result.roots].tolist()
     for i, (text, value, report) in enumerate(zip(_texts(result, as_numerals=False), values, reports, strict=True)):
-        is_done = report.stop is StopReason.NORMAL_FORM
+        has_result = result.roots[i] != 0
         row = {
             "index": done.first + i,
             "source": done.program.where(i),
             "status": report.stop.value,
-            "result": text if is_done else None,
-            "nat": value if is_done and value >= 0 else None,
+            "result": text if has_result else None,
+            "nat": value if has_result and value >= 0 else None,
             "steps": report.steps,
             "nodes": report.nodes,
             "reused": report.reused,
@@ -67,6 +68,9 @@ def explain(stop: StopReason, limits: Limits) -> str:
     if stop is StopReason.OOM:
         return f"oom: the store must fit memory and {limits.capacity} nodes, but needs more; raise --capacity"
     if stop is StopReason.STEP_LIMIT:
-        return f"timeout: an expression may take {limits.max_steps} steps, but one needs more; raise --max-steps"
+        return (
+            f"timeout: an expression may take {limits.max_steps} steps, and the cycles of bsp, but one needs more; "
+            "raise --max-steps, or leave out --cycles"
+        )
     remedy = "use --key-layout wide" if layout is COMPACT else "split the program into several runs"
     return f"corrupt: an id must be at most {layout.max_id} in the key layout {layout.name}, but one is not; {remedy}"

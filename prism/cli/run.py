@@ -14,10 +14,10 @@ from prism.cli.form import FORMATS, explain
 from prism.cli.main import CORRUPT, OOM, STEPS
 from prism.cli.options import SOURCE, engine_options, limits_of
 from prism.cli.progress import Counted, progress_over
+from prism.cli.schedule import schedule_options, session_of
 from prism.status import StopReason
 from prism.term.parse import Program, read_programs
 from prism.vm.api import STOPS, Outcome
-from prism.vm.engines import open_engine
 from prism.vm.program import evaluate
 
 SEVERITY: Final = {StopReason.CORRUPT: CORRUPT, StopReason.OOM: OOM, StopReason.STEP_LIMIT: STEPS}
@@ -27,6 +27,7 @@ SEVERITY: Final = {StopReason.CORRUPT: CORRUPT, StopReason.OOM: OOM, StopReason.
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=SOURCE)
 @engine_options
+@schedule_options
 @click.option(
     "--format",
     "form",
@@ -43,20 +44,21 @@ def run(files: tuple[str, ...], engine: str, form: str, *, stats: bool, **option
     its normal form; 2 for a usage or parse error; else the worst of 4 corrupt, 3 oom, 5 step budget.
     """
     limits = limits_of(options)
-    session, totals, started = open_engine(engine, limits), Counter[str](), time.perf_counter()
-    try:
-        with progress_over(files) as report:
-            for done in evaluate(session, _programs(files, report)):
-                click.echo("\n".join(FORMATS[form](done)))
-                _count(totals, done.outcome)
-    finally:
-        for stop in SEVERITY:
-            if totals[stop.value]:
-                click.echo(explain(stop, limits), err=True)
-        if stats:
-            counts = ", ".join(f"{totals[key]} {key}" for key in ("expressions", "steps", "nodes", "reused"))
-            seconds = time.perf_counter() - started
-            click.echo(f"{engine}: {counts}, {session.count} nodes in the store, {seconds:.3f} s", err=True)
+    totals, started = Counter[str](), time.perf_counter()
+    with session_of(engine, limits, options) as session:
+        try:
+            with progress_over(files) as report:
+                for done in evaluate(session, _programs(files, report)):
+                    click.echo("\n".join(FORMATS[form](done)))
+                    _count(totals, done.outcome)
+        finally:
+            for stop in SEVERITY:
+                if totals[stop.value]:
+                    click.echo(explain(stop, limits), err=True)
+            if stats:
+                counts = ", ".join(f"{totals[key]} {key}" for key in ("expressions", "steps", "nodes", "reused"))
+                seconds = time.perf_counter() - started
+                click.echo(f"{engine}: {counts}, {session.count} nodes in the store, {seconds:.3f} s", err=True)
     sys.exit(next((code for stop, code in SEVERITY.items() if totals[stop.value]), 0))
 
 

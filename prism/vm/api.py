@@ -43,8 +43,9 @@ STOPS: Final = tuple(StopReason)
 class Outcome:
     """Normal forms and what each of them cost.
 
-    `result` holds one root for each term given; it is 0 (NULL) where the stop is not NORMAL_FORM. stop: uint8[k],
-    an index into `STOPS`. steps, nodes, reused: int64[k], as in `Report`; loading a term counts towards it.
+    `result` holds one root for each term given; it is 0 (NULL) where the stop is not NORMAL_FORM, except that `bsp`
+    keeps what a term had become when a bound stopped it. stop: uint8[k], an index into `STOPS`. steps, nodes, reused:
+    int64[k], as in `Report`; loading a term counts towards it.
     """
 
     result: TermGraph

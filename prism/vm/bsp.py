@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -21,21 +21,22 @@ from prism.vm.api import STOPS, Limits, Outcome
 from prism.vm.project import commit, project
 from prism.vm.schedule import MAX_COUNT, Schedule
 
-Watch = Callable[[Run], None]
+Watch = Callable[[Run, Run], None]
+"""Called with a run before and after a cycle that landed."""
 
 
 class BspEngine:
     """An arena for each call and a ledger for the session [ARENA-1].
 
-    The terms of a call are rewritten together, so what that cost is reported at the first of them. `watch`, if given,
-    is called after every cycle, which then runs alone instead of inside a device loop. Cost: a pass over the arena
+    The terms of a call are rewritten together, so what that cost is reported at the first of them. With
+    `watches` every cycle runs alone instead of inside a device loop. Cost: a pass over the arena
     for each cycle, whatever is left to rewrite; 9 bytes a slot, and as much again while a cycle lands.
     """
 
-    def __init__(self, limits: Limits, schedule: Schedule, watch: Watch | None = None) -> None:
+    def __init__(self, limits: Limits, schedule: Schedule, watches: Sequence[Watch] = ()) -> None:
         self._limits = limits
         self._schedule = schedule
-        self._watch = watch
+        self._watches = watches
         self._ledger = HostLedger(limits.layout, limits.capacity)
 
     @property
@@ -90,11 +91,13 @@ class BspEngine:
 
     def _advance(self, run: Run, bounds: Bounds) -> Run:
         layout, swizzle = self._schedule.layout, self._schedule.swizzle
-        if self._watch is None:
+        if not self._watches:
             return _until_stop(run, bounds, layout, swizzle)
         while goes_on(run, bounds):
-            run = _step(run, bounds, layout, swizzle)
-            self._watch(run)
+            before, run = run, _step(run, bounds, layout, swizzle)
+            if int(run.cycles) > int(before.cycles):
+                for watch in self._watches:
+                    watch(before, run)
         return run
 
     def _outcome(self, result: TermGraph, rewrites: int, made: int) -> Outcome:

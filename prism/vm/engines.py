@@ -39,7 +39,7 @@ SCHEDULED: Final = frozenset({"bsp"})
 
 
 def open_engine(name: str, limits: Limits, schedule: Schedule | None = None) -> Engine:
-    """Start a session of the engine called `name`.
+    """Start a session of the engine called `name`, on the default schedule if it follows one.
 
     UsageError when there is none, or when it is given a schedule that it would not follow.
     """

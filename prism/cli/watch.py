@@ -1,0 +1,54 @@
+"""What `prism run --engine bsp` can watch, cycle by cycle: locality into a record, and the validators."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from prism.arena.layout import Layout
+from prism.arena.locality import damage, distance_entropy
+from prism.arena.run import Run
+from prism.arena.validate import violations
+from prism.errors import CorruptError
+from prism.rewrite.candidates import emit
+from prism.rewrite.validate import strata_violations
+from prism.telemetry import record
+
+DEFAULT_TILE = 256
+
+
+class DamageLog:
+    """Counts the pointers that leave their tile before each cycle, for `prism telemetry damage`."""
+
+    def __init__(self, tile: int) -> None:
+        self._tile = tile
+        self._cycles: dict[str, list[float]] = {"hot": [], "edges": [], "crossing": [], "entropy": []}
+
+    def __call__(self, before: Run, after: Run) -> None:
+        """Look at the arena as a cycle left it."""
+        del before
+        for name, count in damage(after.arena, self._tile)._asdict().items():
+            self._cycles[name].append(int(count))
+        self._cycles["entropy"].append(round(float(distance_entropy(after.arena)), 4))
+
+    def write(self, path: Path) -> None:
+        """Write what was seen as a record, atomically."""
+        record.write(path, {"kind": "damage", "tile": self._tile, **self._cycles, "host": record.host()})
+
+
+def tile_of(layout: Layout) -> int:
+    """Return the tile whose borders a layout tries to keep pointers inside."""
+    return layout.block or layout.l2 or layout.l1 or DEFAULT_TILE
+
+
+def check(before: Run, after: Run) -> None:
+    """Raise CorruptError if a cycle broke a promise of the arena or of the strata."""
+    op, a, b = (np.asarray(array) for array in before.arena[:3])
+    candidates = emit(op, a, b, np.arange(len(op), dtype=np.int32), xp=np)
+    found = [*strata_violations(candidates, len(op)), *violations(after.arena)]
+    if found:
+        raise CorruptError(
+            f"after cycle {int(after.cycles)} the arena must keep its promises, but: {'; '.join(found)}; "
+            "this is a defect of the engine, please report it with the program"
+        )
