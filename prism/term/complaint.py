@@ -93,7 +93,7 @@ def _found(fault: Fault, found: bytes) -> str:
         return f"{text[0]!r} ({code})" if text[0].isprintable() else f"the character {code}"
     if fault is Fault.BIG_NUMERAL and len(text) > 20:
         return f"one of {len(text)} digits"
-    return repr(text) if len(text) <= 40 else f"'{text[:40]}'..., {len(text)} characters"
+    return repr(text) if len(text) <= 40 else f"'{text[:40]}'..."
 
 
 def _suggestion(fault: Fault, context: Context) -> str:

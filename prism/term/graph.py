@@ -32,7 +32,7 @@ class TermGraph:
 def share(graph: TermGraph) -> TermGraph:
     """Return the same terms with equal rows merged and unreachable ones dropped, operands in the order written.
 
-    Rows are numbered by first occurrence, so equal terms give equal graphs. Cost: a Python dict of the rows.
+    Rows keep the order of their first occurrence. Cost: a Python dict of the rows.
     """
     is_dead = np.ones(len(graph), np.int32)
     is_dead[graph.roots] = is_dead[:2] = 0

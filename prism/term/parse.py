@@ -58,8 +58,9 @@ def read_programs(stream: ByteStream, file: str, *, block_bytes: int = BLOCK_BYT
     """Yield the expressions of a stream in order, many to a graph; definitions hold to the end of the stream.
 
     Each graph holds exactly what its expressions need. What precedes a fault is yielded before ParseError is raised,
-    so that no result depends on `block_bytes` [TERMS-7]. Memory: the definitions, one block, the longest expression.
-    Cost: linear in the source; what is kept from graph to graph is copied once every eight times its size.
+    so that no result and no error depends on `block_bytes` [TERMS-7]; only the line shown is cut at a block's end.
+    Memory: the definitions, one block, the longest expression. Cost: linear in the source; what is kept from graph
+    to graph is copied once every eight times its size.
     """
     reader = Reader(file)
     while True:
