@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,14 +47,15 @@ def newest(out_dir: Path) -> Path:
 def analyse(path: Path) -> dict[str, Any]:
     """Return the busy share of the trace's span and the share of each op family in its op time.
 
-    `duty` counts moments at which at least one op ran; shares count op time, so parallel ops count each.
+    `duty` counts moments at which at least one op ran. Shares count an op's own time, without the ops it contains (a
+    loop contains its body); ops that run in parallel count each.
     """
     ops = [event for event in _events(path) if _OP_ARGUMENT in event.get("args", {})]
     if not ops:
         raise UsageError(f"{path}: the trace must contain compiled ops; profile an engine that runs on JAX")
     by_name: dict[str, float] = defaultdict(float)
-    for event in ops:
-        by_name[event["name"]] += event["dur"]
+    for event, own in _own_times(ops):
+        by_name[event["name"]] += own
     total = sum(by_name.values())
     by_family: dict[str, float] = defaultdict(float)
     for name, duration in by_name.items():
@@ -79,6 +80,20 @@ def _events(path: Path) -> list[dict[str, Any]]:
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: must be a gzipped trace-event file, but: {error!r}") from error
     return [event for event in events if event.get("ph") == "X" and event.get("dur", 0) > 0]
+
+
+def _own_times(events: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], float]]:
+    """Yield each event with its time outside the events it contains; events of one thread nest."""
+    own = {id(event): event["dur"] for event in events}
+    open_events: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+    for event in sorted(events, key=lambda e: (e["ts"], -e["dur"])):
+        above = open_events[event.get("tid")]
+        while above and above[-1]["ts"] + above[-1]["dur"] <= event["ts"]:
+            above.pop()
+        if above:
+            own[id(above[-1])] -= event["dur"]
+        above.append(event)
+    return ((event, max(0.0, own[id(event)])) for event in events)
 
 
 def _family(name: str) -> str:

@@ -96,20 +96,21 @@ def _op(name: str, start: float, duration: float) -> dict:
 
 
 def test_duty_counts_moments_and_shares_count_op_time(tmp_path: Path) -> None:
-    """Overlapping ops are busy once, a gap is idle, and families share the op time."""
+    """Overlapping ops are busy once, a gap is idle, a loop counts without its body, families share the op time."""
     host_only = {"ph": "X", "name": "python", "ts": 0, "dur": 900, "args": {}}
-    ops = [_op("scatter.1", 0, 30), _op("sort.2", 10, 20), _op("fusion.3", 50, 50), host_only]
+    elsewhere = {**_op("sort.2", 10, 20), "tid": 2}
+    ops = [_op("scatter.1", 0, 30), elsewhere, _op("while.4", 50, 50), _op("fusion.3", 50, 40), host_only]
     report = analyse(_trace(tmp_path / "t.trace.json.gz", ops))
     assert report["span_us"] == 100
     assert report["op_us"] == 100
     assert report["duty"] == pytest.approx(0.8)
     assert report["share"] == pytest.approx(
-        {"scatter": 0.3, "gather": 0, "sort": 0.2, "loop": 0, "copy": 0, "other": 0.5}
+        {"scatter": 0.3, "gather": 0, "sort": 0.2, "loop": 0.1, "copy": 0, "other": 0.4}
     )
     record.write(tmp_path / "t.json", report)
     (tmp_path / "host.md").write_text("# Host telemetry\n\n## Performance\n")
     page = collect.baselines(tmp_path, [tmp_path / "host.md"])
-    assert "| t.json | 80.0% | 30.0% | 0.0% | 20.0% | 0.0% | 0.0% | 50.0% |" in page
+    assert "| t.json | 80.0% | 30.0% | 0.0% | 20.0% | 10.0% | 0.0% | 40.0% |" in page
     assert "\n## Host telemetry\n\n### Performance\n" in page
 
 
