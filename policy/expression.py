@@ -92,7 +92,7 @@ def condition(text: str) -> Expression | None:
     """
     stripped = text.strip()
     if "${{" in stripped:
-        if not (stripped.startswith("${{") and stripped.endswith("}}")) or stripped.count("${{") > 1:
+        if not (stripped.startswith("${{") and stripped.endswith("}}")):
             return None
         stripped = stripped[3:-2]
     try:

@@ -174,9 +174,28 @@ def test_a_container_action_needs_a_pinned_image(check: Check) -> None:
 
 
 @pytest.mark.clause("POLICY-8")
-def test_a_local_action_outside_the_repository_is_found(check: Check) -> None:
-    """A path that leaves the root names nothing that the checker may read."""
-    assert check(ci=steps("{uses: ./../outside}")) == ["reference-followed"]
+def test_a_local_action_outside_the_repository_is_found(tmp_path: Path) -> None:
+    """A path that leaves the root names nothing that the checker may read, though a good action lies there."""
+    root, outside = tmp_path / "repository", tmp_path / "outside"
+    (root / ".github" / "workflows").mkdir(parents=True)
+    outside.mkdir()
+    (outside / "action.yml").write_text(LOCAL_ACTION.format("{run: make}"), encoding="utf-8")
+    (root / ".github/workflows/ci.yml").write_text(steps("{uses: ./../outside}"), encoding="utf-8")
+    assert [finding.rule for finding in findings(root)] == ["reference-followed"]
+
+
+@pytest.mark.clause("POLICY-6")
+def test_a_listed_workflow_of_another_repository_is_pinned_too(tmp_path: Path) -> None:
+    """Listing a workflow lets it be called, but only by a full commit id."""
+    name = "other/flows/.github/workflows/x.yml"
+    path = tmp_path / ".github" / "workflows" / "ci.yml"
+    path.parent.mkdir(parents=True)
+    found = []
+    for ref in ("v1", COMMIT):
+        path.write_text(workflow(f"uses: {name}@{ref}"), encoding="utf-8")
+        listed = replace(SETTINGS, reusable_workflows=frozenset({name}))
+        found.append([finding.rule for finding in rules.check(tree.load(tmp_path, listed))])
+    assert found == [["action-pinned"], []]
 
 
 @pytest.mark.clause("POLICY-2")

@@ -109,6 +109,7 @@ RUNS_ON = {
 
 
 @pytest.mark.clause("POLICY-3")
+@pytest.mark.clause("CHECKER-2")
 @pytest.mark.parametrize("runs_on", RUNS_ON)
 def test_every_form_of_runs_on_is_judged(check: Check, runs_on: str) -> None:
     """Words, lists, groups and expressions: what is not plainly hosted is ours, what nobody can know is a finding."""
@@ -133,6 +134,7 @@ MATRICES = {
 
 
 @pytest.mark.clause("POLICY-3")
+@pytest.mark.clause("CHECKER-2")
 @pytest.mark.parametrize("matrix", MATRICES)
 def test_a_matrix_stands_for_each_value_that_the_file_lists(check: Check, matrix: str) -> None:
     """One self-hosted value makes the job ours; one value from outside the file makes it unknown."""
@@ -141,6 +143,7 @@ def test_a_matrix_stands_for_each_value_that_the_file_lists(check: Check, matrix
 
 
 @pytest.mark.clause("POLICY-3")
+@pytest.mark.clause("CHECKER-2")
 def test_a_nested_matrix_value_is_followed(check: Check) -> None:
     """`matrix.machine.labels` is looked up in each value of the axis."""
     matrix = "{machine: [{labels: ubuntu-24.04}, {labels: [self-hosted, gpu]}]}"
