@@ -12,6 +12,7 @@ from prism.pallas import hooks
 from prism.pallas.api import clear_caches as clear_caches
 from prism.pallas.api import interpret as interpret
 from prism.pallas.api import run as run
+from prism.pallas.api import source as source
 from prism.pallas.breakpoints import breakpoint_at as breakpoint_at
 from prism.pallas.breakpoints import print_line as print_line
 from prism.pallas.breakpoints import single_step as single_step

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
 import numpy as np
 
-from prism.pallas import compat, debug, hooks
+from prism.pallas import compat, debug, fast, hooks
 from prism.pallas.execute import execute
 from prism.pallas.fast import cache
 from prism.pallas.memory import Machine
@@ -26,19 +28,73 @@ def interpret(**params: Any) -> Iterator[None]:
 def run(function: Callable[..., Any], **params: Any) -> Callable[..., Any]:
     """Return `function` evaluated without XLA: Pallas calls and everything around them in NumPy.
 
-    The result takes and returns pytrees of arrays; outputs are NumPy arrays. Keywords are `InterpretParams`'s.
+    The result takes and returns pytrees of arrays; outputs are NumPy arrays. It traces `function` once for each
+    combination of shapes and element types. Keywords are `InterpretParams`'s.
+    """
+    settings = InterpretParams(**params)
+    traced: dict[Any, _Traced] = {}
+
+    def wrapped(*args: Any, **named: Any) -> Any:
+        leaves, tree = jax.tree.flatten((args, named))
+        key = (tree, tuple(compat.type_key(x) for x in leaves))
+        if key not in traced:
+            traced[key] = _trace(function, settings, args, named)
+        return traced[key].evaluate(leaves, settings)
+
+    return wrapped
+
+
+@dataclass(frozen=True, slots=True)
+class _Traced:
+    """A traced function: its jaxpr, the tree of its results, and what was compiled of its equations."""
+
+    jaxpr: Any
+    results: Any
+    equations: dict[int, Any] = field(default_factory=dict)
+
+    def evaluate(self, leaves: Sequence[Any], settings: InterpretParams) -> Any:
+        inner, consts = compat.open_jaxpr(self.jaxpr)
+        env = debug.Environment(
+            Machine("run", settings),
+            call=lambda parameters, operands: execute(cache.prepared(parameters), operands, settings),
+            compiled=self.equations,
+        )
+        operands = [compat.to_numpy(x) for x in leaves]
+        with np.errstate(all="ignore"):
+            results = debug.evaluate(inner, [np.asarray(c) for c in consts], operands, env)
+        return jax.tree.unflatten(self.results, [np.asarray(r) for r in results])
+
+
+def _trace(function: Callable[..., Any], settings: InterpretParams, args: Any, named: Any) -> _Traced:
+    with hooks.interpret(settings):
+        jaxpr, shape = jax.make_jaxpr(function, return_shape=True)(*args, **named)
+    return _Traced(jaxpr, jax.tree.structure(shape))
+
+
+def source(function: Callable[..., Any], **params: Any) -> Callable[..., str]:
+    """Return a function that prints, and returns, the NumPy source of every kernel that `function` calls.
+
+    Each line bears the place in the kernel of which it is the translation. A kernel that only debug mode can run is
+    shown as a comment that says so.
     """
     settings = InterpretParams(**params)
 
-    def wrapped(*args: Any, **named: Any) -> Any:
-        with hooks.interpret(settings):
-            jaxpr, shape = jax.make_jaxpr(function, return_shape=True)(*args, **named)
-        leaves = jax.tree.leaves((args, named))
-        inner, consts = compat.open_jaxpr(jaxpr)
-        env = debug.Environment(Machine("run", settings), call=lambda p, xs: execute(cache.prepared(p), xs, settings))
+    def wrapped(*args: Any, **named: Any) -> str:
+        texts: list[str] = []
+
+        def show(parameters: dict[str, Any], operands: list[Any]) -> list[Any]:
+            texts.append(fast.source_of(cache.prepared(parameters), operands, settings))
+            return execute(cache.prepared(parameters), operands, settings)
+
+        traced = _trace(function, settings, args, named)
+        inner, consts = compat.open_jaxpr(traced.jaxpr)
+        env = debug.Environment(Machine("source", settings), call=show)
+        operands = [compat.to_numpy(x) for x in jax.tree.leaves((args, named))]
         with np.errstate(all="ignore"):
-            results = debug.evaluate(inner, [np.asarray(c) for c in consts], [np.asarray(x) for x in leaves], env)
-        return jax.tree.unflatten(jax.tree.structure(shape), [np.asarray(r) for r in results])
+            debug.evaluate(inner, [np.asarray(c) for c in consts], operands, env)
+        text = "\n".join(texts)
+        sys.stdout.write(text)
+        return text
 
     return wrapped
 

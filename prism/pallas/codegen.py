@@ -15,7 +15,7 @@ import numpy as np
 from prism.pallas import compat, debug
 from prism.pallas.errors import UnsupportedError
 from prism.pallas.primitives import TABLE, NotBatchableError, Rule, Site
-from prism.pallas.structure import Use, lasting_loads
+from prism.pallas.structure import Use, dropped, lasting_loads, used_variables
 from prism.pallas.writer import Writer, literal
 
 Axes = frozenset[int]
@@ -83,7 +83,8 @@ class Context:
 
     `batched` are the batched grid axes in order; `program` gives each
     visible axis's index as a value and its extent. `origins` and `extents` say of each batched axis where the current
-    chunk begins and how long it is, as expressions; `lengths` are the whole axes' lengths.
+    chunk begins and how long it is, as expressions; `lengths` are the whole axes' lengths. `copy_load` and `dropped` are of
+    the current equation: whether a load may outlive the memory, and which results nobody reads.
     """
 
     writer: Writer
@@ -95,6 +96,7 @@ class Context:
     extents: tuple[str, ...] = ()
     lengths: tuple[int, ...] = ()
     copy_load: bool = True
+    dropped: list[bool] = field(default_factory=list)
 
     @property
     def lead(self) -> int:
@@ -109,10 +111,10 @@ def emit(jaxpr: Any, consts: Sequence[Any], args: Sequence[Bound], context: Cont
         env[var] = (
             const if isinstance(const, Value | RefVar) else Value(context.writer.bind(np.asarray(const), "const"))
         )
-    lasting = lasting_loads(jaxpr)
+    lasting, used = lasting_loads(jaxpr), used_variables(jaxpr)
     for position, equation in enumerate(jaxpr.eqns):
         context.writer.site = compat.site_of(equation)
-        context.copy_load = position in lasting
+        context.copy_load, context.dropped = position in lasting, dropped(equation, used)
         operands = [None if isinstance(v, compat.Literal) else env[v] for v in equation.invars]
         results = _emit_equation(equation, operands, context)
         env.update(zip(equation.outvars, results, strict=True))

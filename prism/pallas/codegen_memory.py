@@ -282,7 +282,7 @@ def _emit_store(
     if value is None:
         value = constant(equation.invars[access.value.position], context)
     old: list[Value] = []
-    read = access.combine != "set" or not all(compat.is_dropped(v) for v in equation.outvars)
+    read = access.combine != "set" or not all(context.dropped)
     if read:
         _check_written(ref, subscript, context)
     if access.combine == "set" and equation.outvars:
@@ -331,7 +331,7 @@ def _emit_performed(access: Any, equation: Any, operands: Sequence[Bound | None]
         else:
             texts.append(solid(operand, compat.shape_of(atom), context).text)
     perform = writer.bind(state.perform, "perform")
-    dropped = [compat.is_dropped(v) for v in equation.outvars]
+    dropped = context.dropped
     call = f"{perform}({writer.bind(access, type(access).__name__.lower())}, [{', '.join(texts)}], {dropped})"
     if not dropped or all(dropped):
         writer.line(call)

@@ -48,11 +48,6 @@ def open_jaxpr(jaxpr: Any) -> tuple[Any, Sequence[Any]]:
     return inner, getattr(jaxpr, "consts", ())
 
 
-def is_dropped(var: Any) -> bool:
-    """Whether an equation's result is unused."""
-    return isinstance(var, jax_core.DropVar)
-
-
 def is_ref(var: Any) -> bool:
     """Whether a variable is a reference to memory."""
     return isinstance(var.aval, state.AbstractRef)
@@ -138,10 +133,19 @@ def shape_of(var: Any) -> tuple[int, ...]:
 
 
 def to_numpy(array: Any) -> Any:
-    """Return a host view of an array; keys become their words."""
-    if jax.dtypes.issubdtype(array.dtype, jax.dtypes.extended):
-        return np.asarray(jax.random.key_data(array))
-    return np.asarray(array)
+    """Return a host view of an array in JAX's type for it; keys become their words."""
+    if isinstance(array, jax.Array):
+        if jax.dtypes.issubdtype(array.dtype, jax.dtypes.extended):
+            return np.asarray(jax.random.key_data(array))
+        return np.asarray(array)
+    host = np.asarray(array)
+    return host.astype(jax.dtypes.canonicalize_dtype(host.dtype), copy=False)
+
+
+def type_key(leaf: Any) -> Any:
+    """Return what a trace depends on of an argument."""
+    aval = jax_core.typeof(leaf)
+    return aval.shape, aval.dtype, getattr(aval, "weak_type", False)
 
 
 def to_jax(array: Any, aval: Any) -> jax.Array:

@@ -17,7 +17,7 @@ from prism.pallas.errors import KernelSite, UnsupportedError
 from prism.pallas.memory import Machine, Ref
 from prism.pallas.params import TraceEvent
 from prism.pallas.primitives import TABLE, Aval, Site
-from prism.pallas.structure import INLINED
+from prism.pallas.structure import INLINED, dropped, used_variables
 
 Values = list[Any]
 
@@ -47,8 +47,9 @@ def evaluate(jaxpr: Any, consts: Sequence[Any], args: Sequence[Any], env: Enviro
     def read(atom: Any) -> Any:
         return _literal(atom) if isinstance(atom, compat.Literal) else values[atom]
 
+    used = used_variables(jaxpr)
     for equation in jaxpr.eqns:
-        results = _evaluate_equation(equation, [read(v) for v in equation.invars], env)
+        results = _evaluate_equation(equation, [read(v) for v in equation.invars], used, env)
         values.update(zip(equation.outvars, results, strict=True))
         if env.watch is not None:
             _report(equation, results, env)
@@ -65,14 +66,14 @@ def _report(equation: Any, results: Values, env: Environment) -> None:
     env.watch(event)
 
 
-def _evaluate_equation(equation: Any, operands: Values, env: Environment) -> Values:
+def _evaluate_equation(equation: Any, operands: Values, used: set[Any], env: Environment) -> Values:
     name = equation.primitive.name
     structured = _STRUCTURED.get(name)
     if structured is not None:
         return structured(equation, operands, env)
     if name in compat.STATE_PRIMITIVES:
         env.machine.site = compat.site_of(equation)
-        return state.perform(compat.decode(equation), operands, [compat.is_dropped(v) for v in equation.outvars])
+        return state.perform(compat.decode(equation), operands, dropped(equation, used))
     function = env.compiled.get(id(equation))
     if function is None:
         function = env.compiled[id(equation)] = compile_equation(equation, outside=env.call is not None)

@@ -106,6 +106,17 @@ def run(prepared: Prepared, args: Sequence[Any], params: InterpretParams) -> lis
     return None
 
 
+def source_of(prepared: Prepared, args: Sequence[Any], params: InterpretParams) -> str:
+    """Return the source that a call runs, or a comment that says why there is none."""
+    bounds = iter(int(a) for a in args[: prepared.call.dynamic_bounds])
+    cells = tuple(next(bounds) if n is None else n for n in prepared.call.grid)
+    arrays = [np.asarray(a) for a in args[prepared.call.dynamic_bounds :]]
+    variant = _variant(prepared, cells, arrays, params, batch=True)
+    if variant is None:
+        return f"# kernel {prepared.call.name}: only debug mode can run it\n"
+    return variant.program.source
+
+
 def _variant(
     prepared: Prepared, cells: tuple[int, ...], arrays: Sequence[Array], params: InterpretParams, *, batch: bool
 ) -> Variant | None:

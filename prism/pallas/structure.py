@@ -86,25 +86,40 @@ def last_store(jaxpr: Any, var: Any) -> Any:
 
 _READING = frozenset(("get", "masked_load", "semaphore_read", "debug_print", "debug_callback"))
 
+
+def used_variables(jaxpr: Any) -> set[Any]:
+    """Return the variables of a jaxpr that an equation or a result reads."""
+    used = {v for v in jaxpr.outvars if not isinstance(v, compat.Literal)}
+    for equation in jaxpr.eqns:
+        used.update(v for v in equation.invars if not isinstance(v, compat.Literal))
+    return used
+
+
+def dropped(equation: Any, used: set[Any]) -> list[bool]:
+    """Return for each result of an equation whether nobody reads it."""
+    return [v not in used for v in equation.outvars]
+
+
 First = Literal["stored", "used", "untouched"]
 
 
 def first_use(jaxpr: Any, var: Any) -> First:
     """Return whether every run of a jaxpr stores the whole reference before it uses it in another way."""
     jaxpr, _ = compat.open_jaxpr(jaxpr)
+    used = used_variables(jaxpr)
     for equation in jaxpr.eqns:
         if not any(v is var for v in equation.invars):
             continue
-        use = _first_use_of(equation, var)
+        use = _first_use_of(equation, var, used)
         if use != "untouched":
             return use
     return "untouched"
 
 
-def _first_use_of(equation: Any, var: Any) -> First:
+def _first_use_of(equation: Any, var: Any, used: set[Any]) -> First:
     nested = inner_jaxprs(equation)
     if not nested:
-        return "stored" if _stores_whole(equation, var) else "used"
+        return "stored" if _stores_whole(equation, var, used) else "used"
     uses = {first_use(inner.jaxpr, mine) for inner in nested if (mine := inside(inner, var)) is not None}
     if uses == {"untouched"}:
         return "untouched"
@@ -114,10 +129,10 @@ def _first_use_of(equation: Any, var: Any) -> First:
     return "stored" if always and complete and uses == {"stored"} else "used"
 
 
-def _stores_whole(equation: Any, var: Any) -> bool:
+def _stores_whole(equation: Any, var: Any, used: set[Any]) -> bool:
     if equation.primitive.name != "swap" or equation.invars[0] is not var:
         return False
-    if any(v is var for v in equation.invars[1:]) or not all(compat.is_dropped(v) for v in equation.outvars):
+    if any(v is var for v in equation.invars[1:]) or not all(dropped(equation, used)):
         return False
     access = compat.decode(equation)
     if not isinstance(access, Store):
@@ -152,7 +167,7 @@ _ANY_USE = Use(read=True, written=True, partial=True, involved=True)
 def use_of(jaxpr: Any, var: Any) -> Use:
     """Return how a jaxpr, nested ones included, uses a reference."""
     jaxpr, _ = compat.open_jaxpr(jaxpr)
-    use = Use()
+    use, used = Use(), used_variables(jaxpr)
     for equation in jaxpr.eqns:
         if not any(v is var for v in equation.invars):
             continue
@@ -162,11 +177,11 @@ def use_of(jaxpr: Any, var: Any) -> Use:
             if mine is not None:
                 use |= use_of(inner.jaxpr, mine)
         if not nested:
-            use |= _use_in(equation, var)
+            use |= _use_in(equation, var, used)
     return use
 
 
-def _use_in(equation: Any, var: Any) -> Use:
+def _use_in(equation: Any, var: Any, used: set[Any]) -> Use:
     if equation.primitive.name not in compat.STATE_PRIMITIVES:
         return _ANY_USE
     access = compat.decode(equation)
@@ -177,7 +192,7 @@ def _use_in(equation: Any, var: Any) -> Use:
             return Use(read=True, involved=not plain)
         plain = plain and access.combine in ("set", "add") and not access.atomic
         whole = plain and all(isinstance(t, Index) and t.whole for t in access.place.transforms)
-        read = access.combine != "set" or not all(compat.is_dropped(v) for v in equation.outvars)
+        read = access.combine != "set" or not all(dropped(equation, used))
         return Use(read=read, written=True, partial=not whole, involved=not plain)
     if isinstance(access, Copy) and equation.invars[access.source.ref.position] is var:
         if equation.invars[access.target.ref.position] is not var:
