@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from prism.cli.session import COMMANDS, Session
+from prism.errors import ParseError, UsageError
+from prism.vm.api import Limits
+from prism.vm.engines import ENGINES
+
+pytestmark = pytest.mark.m1
+
+_TELEMETRY = re.compile(r"  nodes \+(\d+) \(now (\d+)\), reused (\d+), rewrites (\d+), \d+ us")
+
+
+@pytest.fixture
+def session() -> Session:
+    """Open a fresh session of the default engine."""
+    return Session("ledger", Limits())
+
+
+def _answer(session: Session, text: str) -> list[str]:
+    return list(session.answer(text))
+
+
+def test_each_line_is_answered_with_its_cost(session: Session) -> None:
+    """An expression is answered with its number and telemetry; asked again, nothing is built."""
+    value, cost = _answer(session, "(add 1 1)")
+    assert value == "2"
+    first = _TELEMETRY.fullmatch(cost)
+    assert first
+    assert int(first[1]) > 0
+    again = _TELEMETRY.fullmatch(_answer(session, "(add 1 1)")[1])
+    assert again
+    assert (again[1], again[2], again[4]) == ("0", first[2], "0")
+
+
+def test_definitions_live_as_long_as_the_session(session: Session) -> None:
+    """A name defined on one line may be used on the next; :reset forgets it."""
+    assert _answer(session, "(def x (mul 2 3))") == ["defined x"]
+    assert _answer(session, "(add x x) x")[:2] == ["12", "6"]
+    assert _answer(session, ":stats")[1] == "definitions: x"
+    assert _answer(session, ":reset") == ["store, definitions and counts are empty"]
+    with pytest.raises(ParseError, match="repl:1:1: expected zero, a numeral or a defined name, found 'x'"):
+        _answer(session, "x")
+
+
+def test_a_line_that_fails_changes_nothing(session: Session) -> None:
+    """A fault undoes the definitions before it on its line, so that the line may be corrected and sent again."""
+    with pytest.raises(ParseError):
+        _answer(session, "(def y 2) (oops)")
+    assert _answer(session, "(def y 3) y")[:2] == ["defined y", "3"]
+
+
+def test_open_parentheses_continue(session: Session) -> None:
+    """Input is open while a parenthesis is; a fault, a command or a closed expression is complete."""
+    assert session.is_open("(add 1")
+    assert session.is_open("(add 1 ; )\n")
+    assert not session.is_open("(add 1\n 2)")
+    assert not session.is_open("(oops")
+    assert not session.is_open(":dot (")
+    assert not session.is_open("")
+
+
+def test_limits_are_explained() -> None:
+    """A line that hits a limit is answered with what ran out and the remedy."""
+    small = Session("ledger", Limits(capacity=20))
+    assert _answer(small, "(mul 9 9)")[0].startswith("oom: the store must fit memory and 20 nodes")
+    assert _answer(small, ":ledger")[0].endswith("status oom")
+
+
+def test_every_command_answers(session: Session, tmp_path: Path) -> None:
+    """Each command of the table does what :help says."""
+    (tmp_path / "p.prism").write_text("(def a 4)\n(mul a a)\n")
+    assert len(_answer(session, ":help")) == 1 + len(COMMANDS)
+    with pytest.raises(UsageError, match=":dot draws the last expressions, but there are none yet"):
+        _answer(session, ":dot")
+    assert _answer(session, f":load {tmp_path / 'p.prism'}")[:2] == ["defined a", "16"]
+    assert _answer(session, ":dot")[0].startswith("digraph terms {")
+    assert _answer(session, f":dot {tmp_path / 'g.dot'}") == [f"wrote {tmp_path / 'g.dot'}"]
+    assert (tmp_path / "g.dot").read_text().startswith("digraph")
+    assert _answer(session, ":stats")[0].startswith("1 expressions, ")
+    assert re.fullmatch(r"\d+ of 67108864 nodes, status ok", _answer(session, ":ledger")[0])
+    assert _answer(session, ":engine") == [f"engine ledger, of {', '.join(ENGINES)}"]
+    assert _answer(session, ":engine baseline") == [f"engine baseline, of {', '.join(ENGINES)}"]
+    assert _answer(session, "(add a 1)")[0] == "5"
+    with pytest.raises(EOFError):
+        _answer(session, ":quit")
+
+
+def test_wrong_commands_are_explained(session: Session) -> None:
+    """An unknown command, a missing file and an unknown engine are refused with what would do."""
+    with pytest.raises(UsageError, match=r"a command must be one of :help .* got :nope; :help explains them"):
+        _answer(session, ":nope")
+    with pytest.raises(UsageError, match=r":load needs a file that can be read, got 'missing.prism'"):
+        _answer(session, ":load missing.prism")
+    with pytest.raises(UsageError, match="an engine must be one of"):
+        _answer(session, ":engine nosuch")
+
+
+def test_piped_input_ends_with_its_end() -> None:
+    """Without a terminal lines are read from standard input, errors do not stop it, and its end ends the REPL."""
+    source = "(add 1\n  1)\n(oops)\n:engine\n(suc\n"
+    done = subprocess.run(
+        [sys.executable, "-m", "prism", "repl"], input=source, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2
+    lines = done.stdout.splitlines()
+    assert lines[0] == "2"
+    assert _TELEMETRY.fullmatch(lines[1])
+    assert lines[2].startswith("engine ledger")
+    assert "error: repl:1:2: expected suc, add, mul or def after '(', found 'oops'" in done.stderr
+    assert "found the end of input" in done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_a_terminal_has_prompt_history_and_continuation(tmp_path: Path) -> None:
+    """On a terminal a line continues while open, history survives, and end of input leaves with code 0."""
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path), "TERM": "xterm"}
+    child = pexpect.spawn(
+        sys.executable, ["-m", "prism", "repl"], env=env, timeout=60, encoding="utf-8", dimensions=(24, 160)
+    )
+    child.expect("λ>")
+    child.send("(add 20\r")
+    child.send("22)\r")
+    child.expect(r"42\r?\n")
+    child.expect(r"reused \d+, rewrites \d+, \d+ us")
+    child.sendeof()
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+    assert "+(add 20\n+22)" in (tmp_path / "prism" / "history").read_text()
