@@ -40,8 +40,6 @@ HOSTS = tuple(
     )
 )
 MACHINE_PATH = re.compile(r"(?<![\w.$}/-])/(?:work\b|root\b|home/\w+|Users/\w+|tmp/\w)[\w./-]*")
-# Paths inside the container or sandbox that a script makes, not on a developer's machine.
-CONTAINER_FILES = ("scripts/check_agda_container.sh", "agda/image/")
 
 
 @pytest.mark.clause("REPO-9")
@@ -89,7 +87,7 @@ def test_no_file_names_a_path_of_one_machine() -> None:
     wrong = [
         f"{path}: {match[0]}"
         for path, text in texts()
-        if not path.startswith(CONTAINER_FILES) and path != "tests/repo/test_layout.py"
+        if path != "tests/repo/test_layout.py"
         for match in MACHINE_PATH.finditer(text)
     ]
     assert wrong == []
