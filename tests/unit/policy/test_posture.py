@@ -80,7 +80,7 @@ def host() -> Iterator[str]:
             if known:
                 self.wfile.write(json.dumps(bodies[self.path]).encode())
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002, ARG002 - the base class names them
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
             """Stay silent."""
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
