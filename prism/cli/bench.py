@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from prism.bench.harness import report, watching
+from prism.cli.compare import compare, suite
 
 
 def _sizes(_context: click.Context, _parameter: click.Parameter, text: str) -> list[int]:
@@ -69,3 +70,7 @@ def pallas(kernels: tuple[str, ...], runs: int, as_json: bool) -> None:
     if not as_json:
         for name, ratio in summary(rows).items():
             click.echo(f"{name}: stock's time over ours, geometric mean {ratio:.3g}")
+
+
+bench.add_command(compare)
+bench.add_command(suite)

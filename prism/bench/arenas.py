@@ -1,0 +1,65 @@
+"""Arena workloads: graphs whose density and pointer distance are chosen, to stress layouts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from prism.ops import ADD, NULL, SUC, ZERO
+from prism.term.graph import TermGraph
+
+_DEEPEST: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ArenaShape:
+    """An arena of `count` slots of which a share `hot` are redexes, with pointers that reach at most `reach` slots."""
+
+    count: int
+    hot: float
+    reach: int
+
+
+def arena_shapes(counts: tuple[int, ...], l2: int, l1: int) -> dict[str, ArenaShape]:
+    """Return the arena workloads by name; without `counts`, each in its usual size.
+
+    `arena_hierarchy_l2{l2}_l1{l1}` has pointers that leave blocks of l2 slots and stay near blocks of l1.
+    """
+    kinds = {
+        "arena_dense": ArenaShape(24_000, 0.5, 256),
+        "arena_sparse": ArenaShape(12_000, 0.05, 256),
+        "arena_shatter": ArenaShape(20_000, 0.5, 1 << 30),
+        f"arena_hierarchy_l2{l2}_l1{l1}": ArenaShape(16 * l1, 0.5, l1),
+    }
+    if not counts:
+        return kinds
+    return {f"{name}_{n}": ArenaShape(n, shape.hot, shape.reach) for name, shape in kinds.items() for n in counts}
+
+
+def arena_terms(shape: ArenaShape, seed: int = 0) -> TermGraph:
+    """Build the graph of a shape: numerals up to 8, and adds of two of them within reach; every add is a root.
+
+    Equal nodes are kept apart, as a real arena keeps them. Cost: a few microseconds a slot.
+    """
+    rng = np.random.default_rng(seed)
+    n = shape.count
+    is_add = rng.random(n) < shape.hot
+    is_add[:4] = False
+    op = np.where(is_add, ADD.code, SUC.code).astype(np.uint8)
+    op[:2] = NULL.code, ZERO.code
+    numerals = np.flatnonzero(~is_add)[1:]
+    # For each row, how many numerals stand before it: the newest of them is numerals[before - 1].
+    before = np.maximum(np.searchsorted(numerals, np.arange(n)), 1)
+    share = max(1, int(shape.reach * (1 - shape.hot)))
+    a, b = (numerals[before - 1 - rng.integers(0, np.minimum(before, share))].astype(np.int32) for _ in range(2))
+    # A chain of sucs restarts at zero every few numerals, so that values and the number of cycles stay small.
+    rank = np.zeros(n, np.int64)
+    rank[numerals] = np.arange(len(numerals))
+    previous = numerals[np.maximum(rank - 1, 0)]
+    a = np.where(is_add, a, np.where(rank % _DEEPEST == 0, 1, previous)).astype(np.int32)
+    b[~is_add] = 0
+    a[:2] = 0
+    roots = np.flatnonzero(is_add).astype(np.int32)
+    return TermGraph(op, a, b, roots)
