@@ -1,0 +1,100 @@
+""".ci/run itself: it stops at the first failure, falls back for the proofs alone, and ends with the tests' outcome."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.repo.source import ROOT
+
+pytestmark = [pytest.mark.m5, pytest.mark.clause("POLICY-11")]
+
+PROGRAMS = ("bash", "cat", "dirname", "grep", "id", "mktemp", "rm", "sh", "tail", "tee")
+TOOLS = ("ruff", "pyright", "python", "zizmor", "docflow")
+OUTCOME = "12 passed in 3.00s"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a copy of .ci/run among tools that all succeed, and a PATH without a package manager."""
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci" / "run")
+    for name in PROGRAMS:
+        (tmp_path / "bin").mkdir(exist_ok=True)
+        (tmp_path / "bin" / name).symlink_to(shutil.which(name) or name)
+    tool(tmp_path / "bin" / "make", f"echo '{OUTCOME}'; echo 'short test summary'")
+    tool(tmp_path / "scripts" / "check_agda_container.sh", "exit 0")
+    for name in TOOLS:
+        tool(tmp_path / ".venv" / "bin" / name, "exit 0")
+    return tmp_path
+
+
+def tool(path: Path, body: str) -> None:
+    """Write an executable that records its call and then does `body`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f'#!/bin/sh\necho "{path.name} $*" >>calls\n{body}\n', encoding="utf-8")
+    path.chmod(0o755)
+
+
+def run(folder: Path) -> tuple[int, str, list[str]]:
+    """Return the status of .ci/run, its last line and the tools it called."""
+    result = subprocess.run(
+        [str(folder / "bin" / "bash"), str(folder / ".ci" / "run")],
+        env={"PATH": str(folder / "bin")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    calls = (folder / "calls").read_text(encoding="utf-8").splitlines()
+    return result.returncode, (result.stdout.splitlines() or [""])[-1], calls
+
+
+def test_success_ends_with_the_outcome_of_the_tests(folder: Path) -> None:
+    """Every tool is called once, and the last line counts the tests."""
+    status, last, calls = run(folder)
+    assert (status, last) == (0, OUTCOME)
+    assert [call.split()[0] for call in calls] == [
+        "make",
+        "ruff",
+        "ruff",
+        "pyright",
+        "python",
+        "zizmor",
+        "docflow",
+        "check_agda_container.sh",
+    ]
+
+
+@pytest.mark.parametrize("name", ["make", *TOOLS])
+def test_a_failure_stops_the_run(folder: Path, name: str) -> None:
+    """The first tool that fails is the last one called, and its failure is the run's."""
+    place = folder / "bin" if name == "make" else folder / ".venv" / "bin"
+    tool(place / name, "exit 1")
+    status, _, calls = run(folder)
+    assert status != 0
+    assert calls[-1].startswith(name)
+
+
+def test_without_a_container_the_host_proves(folder: Path) -> None:
+    """Status 3 means that no container could run: then, and with a word about it, the host's Agda checks."""
+    tool(folder / "scripts" / "check_agda_container.sh", '[ "$1" = --allow-host ] || exit 3')
+    status, last, calls = run(folder)
+    assert (status, last) == (0, OUTCOME)
+    assert calls[-2:] == ["check_agda_container.sh ", "check_agda_container.sh --allow-host"]
+
+
+def test_a_refuted_proof_fails_the_run(folder: Path) -> None:
+    """Any other status of the proofs is a failure, and is not tried again on the host."""
+    tool(folder / "scripts" / "check_agda_container.sh", '[ "$1" = --allow-host ] || exit 42')
+    status, _, calls = run(folder)
+    assert status == 42
+    assert calls[-1] == "check_agda_container.sh "
+
+
+def test_no_passed_test_fails_the_run(folder: Path) -> None:
+    """An empty outcome is not a success."""
+    tool(folder / "bin" / "make", "echo 'no tests ran in 0.01s'")
+    assert run(folder)[0] != 0
