@@ -125,7 +125,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
     """Say why an empty selection failed."""
-    if exitstatus == pytest.ExitCode.USAGE_ERROR:
+    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
         chosen = config.stash[_SELECTION]
         terminalreporter.write_line(
             f"ERROR: the selection must hold a test, but m{chosen.low}..m{chosen.high} of these paths holds none",
