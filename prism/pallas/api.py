@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from prism.errors import PrismError
 from prism.pallas import compat, debug, fast, hooks
 from prism.pallas.execute import execute
 from prism.pallas.fast import cache
@@ -39,7 +40,10 @@ def run(function: Callable[..., Any], **params: Any) -> Callable[..., Any]:
         key = (tree, tuple(compat.type_key(x) for x in leaves))
         if key not in traced:
             traced[key] = _trace(function, settings, args, named)
-        return traced[key].evaluate(leaves, settings)
+        try:
+            return traced[key].evaluate(leaves, settings)
+        except PrismError as error:
+            raise error.with_traceback(None) from None
 
     return wrapped
 

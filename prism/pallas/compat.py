@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from jax._src import config, debugging, pjit, source_info_util, state, tree_util
+from jax._src import config, debugging, pjit, source_info_util, state, traceback_util, tree_util
 from jax._src import core as jax_core
 from jax._src.interpreters import mlir
 from jax._src.pallas import core as pallas_core
@@ -16,6 +17,7 @@ from jax._src.pallas import pallas_call
 from jax._src.state import indexing
 from jax._src.state import types as state_types
 
+from prism.errors import PrismError
 from prism.pallas.access import (
     Access,
     Bitcast,
@@ -310,7 +312,7 @@ def describe(parameters: dict[str, Any]) -> Call:
         parallel=parallel,
         vmapped=tuple(mapping.vmapped_dims),
         axis_names=tuple(mapping.grid_names or ()),
-        shares_aliases=backend == "gpu",
+        shares_aliases=backend == "gpu" or parameters.get("mesh") is not None,
     )
 
 
@@ -421,21 +423,46 @@ def install(eager: Handler, staged: Handler, blame: Callable[[], Exception | Non
         jaxpr, consts = open_jaxpr(parameters["jaxpr"])
         if _wraps_our_call(jaxpr):
             # No executable is returned, so that JAX's C++ dispatch does not remember this program.
-            return jax_core.eval_jaxpr(jaxpr, consts, *args), None, None, []
+            return _evaluate(jaxpr, consts, args, eager), None, None, []
         if not _holds_our_call(jaxpr):
             return stock_jit(*args, **parameters)
         try:
             results, _, profiler, const_args = stock_jit(*args, **parameters)
             jax.block_until_ready(results)
         except jax.errors.JaxRuntimeError as error:
-            raise blame() or error from None
+            own = blame()
+            raise error if own is None else own.with_traceback(None) from None
         return results, None, profiler, const_args
 
+    # A user's traceback shows the user's frames.
+    traceback_util.register_exclusion(str(Path(__file__).parent))
     # `mpmd` (pl.kernel, core_map) looks the lowering up by attribute; `pallas_call` itself through the registry.
     pallas_call._pallas_call_lowering = lower
     mlir.register_lowering(pallas_call.pallas_call_p, lower)
     pallas_call.pallas_call_p.def_impl(call)
     pjit._pjit_call_impl_python = jit
+
+
+def _evaluate(jaxpr: Any, consts: Sequence[Any], args: Sequence[Any], eager: Handler) -> list[Any]:
+    """Evaluate a program that wraps a call of ours; JAX's own evaluator would bury our errors under its notes."""
+    env: dict[Any, Any] = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*consts, *args), strict=True))
+
+    def read(atom: Any) -> Any:
+        return atom.val if isinstance(atom, Literal) else env[atom]
+
+    for equation in jaxpr.eqns:
+        operands = [read(v) for v in equation.invars]
+        params = params_of(equation.params) if is_call(equation) else None
+        if params is not None:
+            try:
+                results = eager(params, equation.params, *operands)
+            except PrismError as error:
+                raise error.with_traceback(None) from None
+        else:
+            results = equation.primitive.bind(*operands, **equation.primitive.get_bind_params(equation.params))
+            results = results if equation.primitive.multiple_results else [results]
+        env.update(zip(equation.outvars, results, strict=True))
+    return [read(v) for v in jaxpr.outvars]
 
 
 def is_call(equation: Any) -> bool:

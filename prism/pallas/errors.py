@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 from dataclasses import dataclass
 
 from prism.errors import PrismError
@@ -44,7 +45,11 @@ class KernelError(PrismError):
     ) -> None:
         self.problem, self.kernel, self.site, self.step = problem, kernel, site, step
         self.ref, self.index, self.shape, self.remedy = ref, index, shape, remedy
-        super().__init__(f"{site}: {problem}\n  kernel {kernel}, grid step {step}, {ref} of shape {shape}\n  {remedy}")
+        text = linecache.getline(site.file, site.line).strip()
+        shown = f"\n    {text}" if text else ""
+        super().__init__(
+            f"{site}: {problem}{shown}\n  kernel {kernel}, grid step {step}, {ref} of shape {shape}\n  {remedy}"
+        )
 
 
 class OutOfBoundsError(KernelError, IndexError):
@@ -52,7 +57,7 @@ class OutOfBoundsError(KernelError, IndexError):
 
 
 class RaceError(KernelError):
-    """Two grid steps that may run in either order wrote the same element, or a finished block was opened again [PALLAS-12].
+    """Two grid steps that may run in either order wrote one element, or a finished block was opened again [PALLAS-12].
 
     `other_step` is the grid step of the earlier writer.
     """

@@ -162,7 +162,9 @@ def visits(table: Table, lane: Array, position: Array) -> Visits:
     _, first, inverse, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
     blocks = table.starts[first]
     if len(first) == len(keys):
-        return Visits(False, None, blocks)
+        # Blocks at odd offsets may overlap without being equal: elements decide about races.
+        aligned = bool((table.starts % np.maximum(np.asarray(table.block.sizes), 1) == 0).all())
+        return Visits(not aligned and len(lane) > 0 and bool((lane != lane[0]).any()), None, blocks)
     # Two visits of one block in different lanes contest it; in the same lane, others must not come between.
     least, most = np.full(len(first), np.iinfo(np.int64).max), np.full(len(first), -1)
     np.minimum.at(least, inverse, lane)

@@ -45,6 +45,7 @@ class Operand:
             machine,
             written=None if self.written is None else self.written[view],
             writer=None if self.writer is None else self.writer[view],
+            padding=not self.output,
         )
 
 
@@ -108,7 +109,11 @@ def _unpadded(array: Array, block: Block) -> Array:
 
 
 def _input(block: Block, array: Array, machine: Machine) -> Operand:
-    return Operand(block, padded(array, block, machine), None, None, False, _NONE)
+    data, written = padded(array, block, machine), None
+    if any(low or high for low, high in block.padding):
+        written = np.zeros(data.shape, np.bool_)
+        written[interior_of(block)] = True
+    return Operand(block, data, written, None, False, _NONE)
 
 
 def _output(

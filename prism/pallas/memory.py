@@ -100,7 +100,7 @@ class Ref:
     cannot express as a view is a copy with a `parent` to which stores are committed.
     """
 
-    __slots__ = ("data", "machine", "name", "parent", "writer", "written")
+    __slots__ = ("data", "machine", "name", "padding", "parent", "writer", "written")
 
     def __init__(
         self,
@@ -111,9 +111,10 @@ class Ref:
         written: Array | None = None,
         writer: Array | None = None,
         parent: tuple[Ref, Any] | None = None,
+        padding: bool = False,
     ) -> None:
         self.name, self.data, self.machine = name, data, machine
-        self.written, self.writer, self.parent = written, writer, parent
+        self.written, self.writer, self.parent, self.padding = written, writer, parent, padding
 
     def load(self, index: tuple[Item, ...]) -> Any:
         """Return a copy of the selected elements; a scalar if no dimension is left."""
@@ -274,15 +275,13 @@ class Ref:
         if not np.any(bad) or self.machine.doubts:
             return
         element = _first_element(index, np.asarray(bad), self.data.shape)
+        text = f"element {element} of {self.name} is read, but nobody has written it"
+        remedy = f"initialise {self.name} before the first read, for example in the first grid step"
+        if self.padding:
+            text = f"an output is computed from element {element} of {self.name}, which is padding of a partial block"
+            remedy = "mask the elements beyond the array's end before they are combined with others"
         self.machine.doubts.append(
-            self.machine.problem(
-                UninitializedReadError,
-                f"element {element} of {self.name} is read, but nobody has written it",
-                self.name,
-                element,
-                self.data.shape,
-                remedy=f"initialise {self.name} before the first read, for example in the first grid step",
-            )
+            self.machine.problem(UninitializedReadError, text, self.name, element, self.data.shape, remedy=remedy)
         )
 
     def _check_race(self, index: tuple[Any, ...], where: Array | None) -> None:
@@ -343,6 +342,7 @@ class Ref:
             written=None if self.written is None else view(self.written),
             writer=None if self.writer is None else view(self.writer),
             parent=None if self.parent is None else (self, lambda parent, _: parent._mark_nothing()),
+            padding=self.padding,
         )
 
     def _mark_nothing(self) -> None:
@@ -368,6 +368,7 @@ class Ref:
             written=None if self.written is None else np.array(take(self.written)),
             writer=None if self.writer is None else np.array(take(self.writer)),
             parent=(self, commit),
+            padding=self.padding,
         )
 
     def _bitcast(self, transform: Bitcast) -> Ref:
