@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from policy.document import Mapping, Node, Scalar, Sequence, scalars
 from policy.expression import condition, conjuncts, is_equality
@@ -164,14 +166,21 @@ def _images(tree: Tree) -> Iterator[tuple[str, Scalar]]:
 
 def _image_recorded(tree: Tree) -> Iterator[Hit]:
     for image in tree.settings.images:
-        file = tree.root / image.digest_file
-        recorded = file.read_text(encoding="utf-8").strip() if file.is_file() else None
+        recorded = _recorded_digest(tree.root / image.recipe)
         named = re.compile(rf"\b{re.escape(image.name)}[^@\s]*@(sha256:[0-9a-f]{{64}})")
         for workflow in tree.workflows:
             for scalar in scalars(workflow.node):
                 for got in set(named.findall(scalar.text)) - {recorded}:
-                    message = f"image {image.name} must have the digest {recorded} of {image.digest_file}, got {got}"
+                    message = f"image {image.name} must have the digest {recorded} of {image.recipe}, got {got}"
                     yield Hit(workflow.path, scalar.line, message)
+
+
+def _recorded_digest(recipe: Path) -> str:
+    try:
+        digest = tomllib.loads(recipe.read_text(encoding="utf-8")).get("digest", "none")
+    except (OSError, ValueError):
+        digest = "none"
+    return f"sha256:{digest}"
 
 
 def _reference_followed(tree: Tree) -> Iterator[Hit]:
@@ -286,8 +295,8 @@ RULES = (
     Rule(
         "image-recorded",
         "POLICY-7",
-        "An image whose digest is recorded in a file has that digest.",
-        "Copy the digest from the file, or rebuild the image and review the new digest.",
+        "An image whose digest a recipe records has that digest.",
+        "Copy the digest from the recipe, or rebuild the image and review the new digest.",
         _image_recorded,
     ),
     Rule(

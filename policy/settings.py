@@ -9,10 +9,10 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class PinnedImage:
-    """An image whose digest is recorded in a file; `name` is the last part of its path."""
+    """An image whose digest (SHA-256) a TOML file records as `digest`; `name` is the last part of the image's path."""
 
     name: str
-    digest_file: str
+    recipe: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ def check(tmp_path: Path) -> Check:
             path = (
                 tmp_path / name.replace("__", "/") if "__" in name else tmp_path / ".github/workflows" / f"{name}.yml"
             )
-            path = path.with_name(path.name.replace("_yml", ".yml").replace("_yaml", ".yaml"))
+            path = path.with_name(re.sub(r"_(yml|yaml|toml)$", r".\1", path.name))
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
         return [finding.rule for finding in findings(tmp_path)]

@@ -140,10 +140,11 @@ def test_an_image_without_a_digest_is_found(check: Check, job: str) -> None:
 
 @pytest.mark.clause("POLICY-7")
 def test_a_recorded_image_needs_its_record(check: Check) -> None:
-    """An image with a digest file is found when the file is missing, wherever the workflow names the image."""
+    """An image with a recipe is found when the recipe is missing or broken, wherever the workflow names the image."""
     named = steps(f"{{run: 'podman run localhost/prism-agda@{DIGEST} true'}}")
     assert check(ci=named) == ["image-recorded"]
-    assert check(ci=named, agda__image__digest=f"{DIGEST}\n") == []
+    assert check(ci=named, agda__image__recipe_toml="digest = [") == ["image-recorded"]
+    assert check(ci=named, agda__image__recipe_toml=f'digest = "{DIGEST.removeprefix("sha256:")}"\n') == []
 
 
 LOCAL_ACTION = "runs: {{using: composite, steps: [{}]}}\n"
