@@ -1,1 +1,1 @@
-"""The proofs, and the Python that ties them to the code; the PyPI package of this name is only ever run as a program."""
+"""The proofs and their tie to the Python code; the PyPI package of this name is only ever run as a program."""

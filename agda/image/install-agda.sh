@@ -7,22 +7,22 @@ root=$2
 # libghc-agda-dev, which agda-bin names as a dependency, is for programs that link Agda; it would bring all of GHC.
 # shellcheck disable=SC2016 # the script runs inside the root
 chroot "$root" sh -euc '
-    cd /root
+    mkdir -p /proofs /usr/share/agda
+    cd /usr/share/agda
     apt-get download -q "agda-bin=$1"
     dpkg --force-depends -i ./*.deb
     rm ./*.deb
-    export HOME=/root Agda_datadir=/usr/share/agda
+    export HOME=/usr/share/agda Agda_datadir=/usr/share/agda
     agda --setup
-    cd /usr/share/agda/lib/prim
+    cd lib/prim
     # Interfaces must be there already: a read-only root cannot take them.
     find Agda -name "*.agda" -not -path "*/Cubical/*" -not -name "Erase.agda" | LC_ALL=C sort | while read -r module; do
         agda --no-libraries "$module" >/dev/null
     done
-    mkdir -p /work
-    dpkg-query -W -f "\${Package} \${Version}\n" >/root/installed
+    dpkg-query -W -f "\${Package} \${Version}\n" >/usr/share/agda/installed
     while read -r name found; do
         printf "%s %s %s\n" "$name" "$found" \
             "$(apt-cache show "$name=$found" | sed -n "s/^SHA256: //p" | head -n 1)"
-    done </root/installed >/usr/share/agda/packages.lock
-    rm /root/installed
+    done </usr/share/agda/installed >/usr/share/agda/packages.lock
+    rm /usr/share/agda/installed
 ' sh "$version"

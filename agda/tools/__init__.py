@@ -1,1 +1,1 @@
-"""The tie between the proofs and the Python code: generated tables, statement hashes, the model, mutants, the container."""
+"""The tie between proofs and code: generated tables, statement hashes, the model, mutants, the container."""

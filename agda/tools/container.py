@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from click import echo
+
 from agda.tools import host
 from agda.tools.files import AGDA_ROOT, modules
 from agda.tools.image import DriftError, pinned_image, recipe
@@ -19,7 +21,7 @@ from agda.tools.runtimes import Runtime, first_usable
 HOLDS, FAILS, NOT_RUN, DRIFT = 0, 1, 3, 4
 
 _INSIDE: Final = (
-    "mkdir agda && cp -r /work/Prism /work/Everything.agda /work/prism.agda-lib agda && cd agda && "
+    "mkdir agda && cp -r /proofs/Prism /proofs/Everything.agda /proofs/prism.agda-lib agda && cd agda && "
     f"agda --version && agda {' '.join(host.FLAGS)} Everything.agda"
 )
 
@@ -36,19 +38,20 @@ def main(arguments: list[str]) -> int:
     try:
         image = pinned_image(recipe(), accept_drift=options.accept_drift)
         runtime, reasons = first_usable(image, options.runtime)
+        if runtime is not None:
+            for reason in reasons:
+                echo(f"passed over {reason}")
+            return _in_container(runtime, source, f"sha256:{image.digest}")
     except DriftError as error:
-        print(error, file=sys.stderr)
+        echo(error, err=True)
         return DRIFT
     except host.ToolMissingError as error:
-        runtime, reasons = None, [str(error)]
-    if runtime is not None:
-        for reason in reasons:
-            print(f"passed over {reason}")
-        return _in_container(runtime, source, f"sha256:{image.digest}")
+        reasons = [str(error)]
     if options.allow_host:
         done = host.check_sources(source)
-        return _verdict(f"{host.version()}\n{done.output}", done.accepted, source, f"host agda=={host.VERSION}, no container")
-    print(f"agda: not run: no container ({'; '.join(reasons)}); pass --allow-host to use agda=={host.VERSION}")
+        where = f"host agda=={host.VERSION}, no container"
+        return _verdict(f"{host.version()}\n{done.output}", done.accepted, source, where)
+    echo(f"agda: not run: no container ({'; '.join(reasons)}); pass --allow-host to use agda=={host.VERSION}")
     return NOT_RUN
 
 
@@ -60,15 +63,15 @@ def _in_container(runtime: Runtime, source: Path, digest: str) -> int:
 
 def _verdict(output: str, accepted: bool, source: Path, where: str) -> int:
     version = next((line for line in output.splitlines() if line.startswith("Agda version")), "")
-    print(f"runtime: {where}", version, sep="\n")
+    echo(f"runtime: {where}\n{version}")
     if not accepted:
-        print(output, f"agda: the check failed in {where}", sep="\n", file=sys.stderr)
+        echo(f"{output}\nagda: the check failed in {where}", err=True)
         return FAILS
     missed = sorted(set(modules(source)) - set(host.checked_modules(output)))
     if missed:
-        print(f"agda: Everything.agda must import every module, and lacks {', '.join(missed)}", file=sys.stderr)
+        echo(f"agda: Everything.agda must import every module, and lacks {', '.join(missed)}", err=True)
         return FAILS
-    print(f"agda: {len(modules(source))} modules checked in {where}")
+    echo(f"agda: {len(modules(source))} modules checked in {where}")
     return HOLDS
 
 

@@ -1,4 +1,5 @@
-// Runs the compiled model: one JSON program a line in, one JSON result a line out; big numbers travel as strings.
+// Runs the compiled model: one call [function, argument, ...] a line in, its answer a line out, both JSON. Numbers are
+// strings in answers, for they may be larger than JSON's.
 "use strict";
 // Agda compiles every built-in of Nat but these two; they mean what the manual says that they do.
 const nat = require("./jAgda.Agda.Builtin.Nat.js");
@@ -11,9 +12,7 @@ const toNat = (value) => (Array.isArray(value) ? value.map(toNat) : BigInt(value
 const fromNat = (_, value) => (typeof value === "bigint" ? value.toString() : value);
 
 for (const line of require("fs").readFileSync(0, "utf8").split("\n").filter(Boolean)) {
-  const { bits, capacity, batches } = JSON.parse(line);
-  const rows = model.interns(toNat(bits))(toNat(capacity))(toNat(batches));
-  const keys = rows.pop();
-  const values = model.values(toNat(bits))(keys);
-  process.stdout.write(JSON.stringify({ rows, keys, values }, fromNat) + "\n");
+  const [name, ...words] = JSON.parse(line);
+  const answer = words.map(toNat).reduce((partial, word) => partial(word), model[name]);
+  process.stdout.write(JSON.stringify(answer, fromNat) + "\n");
 }

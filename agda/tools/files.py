@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -30,5 +29,6 @@ def write_atomically(target: Path, text: str) -> None:
     """Replace `target` by `text` at once; a reader sees the old file or the new one."""
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=target.parent, delete=False) as stream:
         stream.write(text)
-    os.chmod(stream.name, 0o644)  # the check in a container reads it as nobody
-    os.replace(stream.name, target)
+    written = Path(stream.name)
+    written.chmod(0o644)  # the check in a container reads it as nobody
+    written.replace(target)

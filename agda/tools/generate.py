@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from itertools import product
 
+from click import echo
+
 from agda.tools.files import AGDA_ROOT, write_atomically
 from prism.ledger.key import LAYOUTS
 from prism.ops import OPS, Op
@@ -38,7 +40,8 @@ def _list(items: list[str]) -> str:
 
 def _ops() -> str:
     table = _list([f"op {op.code} {op.arity} {str(op.commutes).lower()}" for op in OPS])
-    return "\n".join(map(_constant, OPS)) + f"\n-- Code, arity, whether the operands commute.\nops : List Op\nops =\n{table}"
+    codes = "\n".join(map(_constant, OPS))
+    return f"{codes}\n-- Code, arity, whether the operands commute.\nops : List Op\nops =\n{table}"
 
 
 def _constant(op: Op) -> str:
@@ -89,7 +92,7 @@ def main(arguments: list[str]) -> int:
         return 0
     if TARGET.read_text(encoding="utf-8") == generated():
         return 0
-    print(f"{TARGET.name} differs from what the Python tables give; run `python -m agda.tools.generate`", file=sys.stderr)
+    echo(f"{TARGET.name} is not what the Python tables give; run `python -m agda.tools.generate`", err=True)
     return 1
 
 

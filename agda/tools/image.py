@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from click import echo
+
 from agda.tools.files import AGDA_ROOT, REPOSITORY
 from agda.tools.host import program
 
@@ -60,10 +62,10 @@ def pinned_image(wanted: Recipe, *, accept_drift: bool = False) -> Image:
         return Image(kept, wanted.digest)
     built = build(wanted)
     if built.digest != wanted.digest and not accept_drift:
-        changes = differences(LOCK.read_text(encoding="utf-8"), lock_of(built)) or ["no package; the tools that build it"]
+        changes = differences(LOCK.read_text(encoding="utf-8"), lock_of(built)) or ["no package, so what builds it"]
         raise DriftError(
             f"drift: the image must be sha256:{wanted.digest}, and today's archive gives sha256:{built.digest}; "
-            f"what changed: {'; '.join(changes)}. Renew the pin with `python -m agda.tools.image`, or pass --accept-drift"
+            f"what changed: {'; '.join(changes)}. Renew the pin (`python -m agda.tools.image`) or pass --accept-drift"
         )
     return built
 
@@ -113,7 +115,7 @@ def differences(locked: str, built: str) -> list[str]:
 
 
 def _packages(lock: str) -> dict[str, str]:
-    return {name: rest for name, rest in (line.split(" ", 1) for line in lock.splitlines())}
+    return dict(line.split(" ", 1) for line in lock.splitlines())
 
 
 def sha256(path: Path) -> str:
@@ -126,7 +128,7 @@ def main() -> int:
     """Build the image of today's archive and pin it: rewrite the lock, and print the digest for the recipe."""
     image = build(recipe())
     LOCK.write_text(lock_of(image), encoding="utf-8")
-    print(f'digest = "{image.digest}"')
+    echo(f'digest = "{image.digest}"')
     return 0
 
 

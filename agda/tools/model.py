@@ -14,10 +14,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from click import echo
 
 from agda.tools.files import copy_sources
 from agda.tools.host import ToolMissingError, run_agda
@@ -65,15 +67,26 @@ class Model:
         if done.returncode != 0:
             raise RuntimeError(f"the model must compile, and Agda says:\n{done.stdout}{done.stderr}")
 
-    def run(self, programs: Iterable[Program]) -> list[Trace]:
-        """Return what the model does with every program."""
-        text = "".join(json.dumps(asdict(program)) + "\n" for program in programs)
+    def call(self, calls: Iterable[Sequence[Any]]) -> list[Any]:
+        """Return the answer to every call `(function of Prism.Model.Base, argument, ...)`, in numbers and tuples."""
+        text = "".join(json.dumps(call) + "\n" for call in calls)
         environment = {"NODE_PATH": str(self._driver.parent)}
         command = [node(), str(self._driver)]
         done = subprocess.run(command, env=environment, input=text, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"the model must run under Node, which says:\n{done.stderr}")
-        return [_trace(json.loads(line)) for line in done.stdout.splitlines()]
+        return [_numbers(json.loads(line)) for line in done.stdout.splitlines()]
+
+    def run(self, programs: Sequence[Program]) -> list[Trace]:
+        """Return what the model does with every program."""
+        results = self.call([("interns", program.bits, program.capacity, program.batches) for program in programs])
+        ledgers = list(zip(programs, results, strict=True))
+        values = self.call([("values", program.bits, [str(key) for key in rows[-1]]) for program, rows in ledgers])
+        return [Trace((*rows[:-1],), rows[-1], numbers) for rows, numbers in zip(results, values, strict=True)]
+
+
+def _numbers(answer: Any) -> Any:
+    return tuple(map(_numbers, answer)) if isinstance(answer, list) else int(answer)
 
 
 def node() -> str:
@@ -85,14 +98,6 @@ def node() -> str:
     if found is None:
         raise ToolMissingError("the model runs under Node, which was not found; install the extra `test`")
     return found
-
-
-def _trace(answer: dict[str, list]) -> Trace:
-    return Trace(
-        rows=tuple(tuple(map(int, row)) for row in answer["rows"]),
-        keys=tuple(map(int, answer["keys"])),
-        values=tuple(map(int, answer["values"])),
-    )
 
 
 def python_trace(program: Program, make: MakeLedger) -> Trace:
@@ -158,7 +163,7 @@ def main(arguments: list[str]) -> int:
         model = Model(Path(folder))
         found = {name: mismatches(model, programs, ENGINES[name]) for name in options.engine or sorted(ENGINES)}
     for name, texts in found.items():
-        print(f"{name}: {len(programs)} programs, {len(texts)} mismatches", *texts[:3], sep="\n")
+        echo("\n".join([f"{name}: {len(programs)} programs, {len(texts)} mismatches", *texts[:3]]))
     return int(any(found.values()))
 
 

@@ -18,7 +18,7 @@ open import Prism.Model.Base
 
 
 def obligations(traces: Iterable[tuple[Program, Trace]]) -> str:
-    """Return the module `Obligations`: for every program, the model gives the rows, keys and values that Python gave."""
+    """Return the module `Obligations`: for every program the model gives the rows, keys and values of Python."""
     return "\n".join([_HEADER, *(_equations(program, trace) for program, trace in traces)])
 
 

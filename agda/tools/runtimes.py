@@ -23,7 +23,7 @@ class RuntimeUnusableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A runtime that holds the image: `command(source, program)` runs a program with `source` read-only at /work.
+    """A runtime that holds the image: `command(source, program)` runs a program with `source` read-only at /proofs.
 
     Inside there is no network, no capability, no privilege to gain, the user is nobody, and only /tmp can be written.
     """
@@ -98,7 +98,7 @@ def _engine(run: list[str], limits: list[str], tag: str) -> Callable[[Path, list
         *("--pull=never", f"--user={_NOBODY}:{_NOBODY}", "--tmpfs=/tmp", "--workdir=/tmp"),
         *(f"--env={name}={value}" for name, value in _ENVIRONMENT.items()),
     ]
-    return lambda source, program: [*run, *shut, *limits, f"--volume={source}:/work:ro", tag, *program]
+    return lambda source, program: [*run, *shut, *limits, f"--volume={source}:/proofs:ro", tag, *program]
 
 
 def _bubblewrap(image: Image) -> Iterator[Runtime]:
@@ -111,7 +111,7 @@ def _bubblewrap(image: Image) -> Iterator[Runtime]:
         *(word for name, value in _ENVIRONMENT.items() for word in ("--setenv", name, value)),
     ]
     yield Runtime(
-        "bubblewrap", lambda source, program: [bwrap, *shut, "--ro-bind", str(source), "/work", "--", *program]
+        "bubblewrap", lambda source, program: [bwrap, *shut, "--ro-bind", str(source), "/proofs", "--", *program]
     )
 
 

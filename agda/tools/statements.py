@@ -8,8 +8,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from agda.tools.host import FLAGS, run_agda
 from agda.tools.files import AGDA_ROOT
+from agda.tools.host import FLAGS, run_agda
 
 
 class StatementError(Exception):
@@ -37,7 +37,7 @@ def statements(root: Path, modules: list[str]) -> dict[str, dict[str, str]]:
 
 def _contents(output: str) -> list[list[dict[str, Any]]]:
     lines = (line.removeprefix("JSON> ") for line in output.splitlines())
-    infos = (json.loads(line).get("info") for line in lines if line.startswith('{"info"') or '"DisplayInfo"' in line)
+    infos = (json.loads(line).get("info") for line in lines if line.startswith("{"))
     return [info["contents"] for info in infos if isinstance(info, dict) and info.get("kind") == "ModuleContents"]
 
 

@@ -31,9 +31,13 @@ open _≅_
 mapCell : {S T : Set} → (S → T) → Cell S → Cell T
 mapCell f (cell o a b) = cell o (f a) (f b)
 
+-- Slot t takes the cell of slot `from t`, and every pointer follows to its new slot.
+rearrange : {S T : Set} → (S → T) → (T → S) → Arena S → Arena T
+rearrange to from arena t = mapCell to (arena (from t))
+
 -- Move every cell to its new slot, and every pointer with it.
 permute : {S T : Set} → S ≅ T → Arena S → Arena T
-permute π arena t = mapCell (to π) (arena (from π t))
+permute π = rearrange (to π) (from π)
 
 -- One order after another.
 infixr 9 _⨟_
@@ -64,4 +68,5 @@ data Tree : Set where
 
 unfold : {S : Set} → Nat → Arena S → S → Tree
 unfold zero        arena s = cut
-unfold (suc depth) arena s = tree (Cell.op (arena s)) (unfold depth arena (Cell.a (arena s))) (unfold depth arena (Cell.b (arena s)))
+unfold (suc depth) arena s =
+  tree (Cell.op (arena s)) (unfold depth arena (Cell.a (arena s))) (unfold depth arena (Cell.b (arena s)))

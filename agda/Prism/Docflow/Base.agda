@@ -26,7 +26,7 @@ record Review (Section : Set) : Set where
 open Review
 
 -- The review that is written when `documents` is read.
-reviewed : {Section : Set} (print : Nat → Nat) (documents : Documents Section) (self dependency : Section) → Review Section
+reviewed : {Section : Set} → (Nat → Nat) → Documents Section → Section → Section → Review Section
 reviewed print documents s d = review s d (print (content documents s)) (print (content documents d))
 
 -- The verdict: both fingerprints are what they were.

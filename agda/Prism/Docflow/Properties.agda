@@ -14,7 +14,7 @@ open import Prism.Nat.Properties
 
 open Documents
 
--- If no two contents have one fingerprint, a fresh review means that both sections read as they did when it was written.
+-- If no two contents have one fingerprint, a fresh review means that both sections read as when it was written.
 fresh-sound : {Section : Set} (print : Nat → Nat) → CollisionFree print → (then now : Documents Section) → ∀ s d →
   fresh? print now (reviewed print then s d) ≡ true →
   content then s ≡ content now s × content then d ≡ content now d
@@ -26,11 +26,12 @@ fresh-sound print injective then now s d p =
 fresh-complete : {Section : Set} (print : Nat → Nat) (then now : Documents Section) → ∀ s d →
   content then s ≡ content now s → content then d ≡ content now d →
   fresh? print now (reviewed print then s d) ≡ true
-fresh-complete print then now s d p q rewrite p | q = ∧-intro (==-refl (print (content now s))) (==-refl (print (content now d)))
+fresh-complete print then now s d p q rewrite p | q =
+  ∧-intro (==-refl (print (content now s))) (==-refl (print (content now d)))
 
 -- If every review is fresh, so is each of them: one stale edge blocks.
-one-stale-blocks : {Section : Set} (print : Nat → Nat) (documents : Documents Section) (reviews : List (Review Section)) →
-  ∀ {r} → r ∈ reviews → fresh? print documents r ≡ false → all-fresh? print documents reviews ≡ false
+one-stale-blocks : {Section : Set} (print : Nat → Nat) (documents : Documents Section)
+  (reviews : List (Review Section)) → ∀ {r} → r ∈ reviews → fresh? print documents r ≡ false → all-fresh? print documents reviews ≡ false
 one-stale-blocks print documents reviews m p with decide (all-fresh? print documents reviews)
 ... | inj₂ q = q
 ... | inj₁ q = absurd (true≢false (trans (sym (all⇒All (fresh? print documents) reviews q m)) p))

@@ -120,7 +120,8 @@ one-id c l v = at-injective (noDup v)
 -- The ids of an accepted batch are the positions of its keys.
 intern-sound : ∀ c l batch → status (after c l batch) ≡ ok →
   let ks = keys (after c l batch) in
-  ids c l batch ≡ map (λ x → idOf ks (encode c x)) batch × All (λ x → at ks (idOf ks (encode c x)) ≡ just (encode c x)) batch
+  ids c l batch ≡ map (λ x → idOf ks (encode c x)) batch ×
+  All (λ x → at ks (idOf ks (encode c x)) ≡ just (encode c x)) batch
 intern-sound c (ledger ks ok) batch e with intern c (ledger ks ok) batch | outcome c ks batch
 ... | _ | refused s p = absurd (p e)
 ... | _ | landed p q  =

@@ -1,9 +1,10 @@
 {-# OPTIONS --safe --without-K #-}
 
--- The definitions that the theorems are about, run on plain lists of numbers: the reference that Python is compared with.
+-- The definitions that the theorems are about, run on plain lists of numbers: what Python is compared with.
 
 module Prism.Model.Base where
 
+open import Prism.Arena.Base using (Arena; Cell; cell; rearrange)
 open import Prism.Generated
 open import Prism.Key.Base
 open import Prism.Ledger.Base
@@ -44,3 +45,27 @@ values bits = go []
   go : List Nat → List Nat → List Nat
   go known []       = known
   go known (k ∷ ks) = go (known ++ (valueOf known (unpack bits k) ∷ [])) ks
+
+-- The cells of an arena after an order: slot i takes the cell of the slot that stands at position i of the order.
+rearranged : List Nat → List (List Nat) → List (List Nat)
+rearranged order cells = map (λ i → writeCell (rearrange to from old i)) (upTo (length cells))
+  where
+  to : Nat → Nat
+  to s = fromMaybe 0 (find s order)
+
+  from : Nat → Nat
+  from t = fromMaybe 0 (at order t)
+
+  readCell : List Nat → Cell Nat
+  readCell (o ∷ a ∷ b ∷ []) = cell o a b
+  readCell _                = cell 0 0 0
+
+  writeCell : Cell Nat → List Nat
+  writeCell (cell o a b) = o ∷ a ∷ b ∷ []
+
+  old : Arena Nat
+  old s = readCell (fromMaybe [] (at cells s))
+
+  upTo : Nat → List Nat
+  upTo zero    = []
+  upTo (suc n) = upTo n ++ (n ∷ [])

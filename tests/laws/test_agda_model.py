@@ -1,0 +1,119 @@
+"""The Python core against the proved model: what Agda computes and what Python computes are the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from agda.tools import host
+from agda.tools.files import copy_sources
+from agda.tools.model import ENGINES, Model, Program, mismatches, python_trace, random_programs
+from agda.tools.obligations import obligations
+from prism.arena.permute import apply
+from prism.arena.store import Arena
+from prism.ledger.host import HostLedger
+from prism.ops import ADD, MUL, OPS, SUC
+from prism.status import Status
+
+pytestmark = pytest.mark.m5
+
+ONE = (SUC.code, 1, 0)
+LIMITS = [
+    Program(28, 3, ((ONE,), (ONE,), ((ADD.code, 2, 2),), (ONE, (MUL.code, 1, 1)))),
+    Program(2, 3, ((ONE, ONE), ((ADD.code, 2, 1),), ((ADD.code, 1, 2), ONE))),
+    Program(3, 100, tuple(((SUC.code, n, 0),) for n in range(1, 8))),
+]
+"""One node too many for the capacity, for both bounds at once, and for the layout."""
+
+MALFORMED = [
+    (255, 0, 0),
+    (SUC.code, 0, 0),
+    (SUC.code, 2, 0),
+    (SUC.code, 1, 1),
+    (ADD.code, 1, 0),
+    (ADD.code, 0, 1),
+    (MUL.code, 1, 2),
+    (0, 1, 0),
+    (1, 0, 1),
+]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """Compile the model once for the file."""
+    return Model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.mark.parametrize("engine", sorted(ENGINES))
+@pytest.mark.clause("LEDGER-3")
+def test_random_programs_agree(model: Model, engine: str) -> None:
+    """On random batches a ledger gives the ids, counts, statuses, keys and values that the model gives."""
+    assert mismatches(model, random_programs(seed=5, count=150), ENGINES[engine]) == []
+
+
+@pytest.mark.parametrize("engine", sorted(ENGINES))
+@pytest.mark.clause("LEDGER-5")
+def test_limits_agree(model: Model, engine: str) -> None:
+    """At capacity and at the largest id a ledger ends in the status of the model, and stays there."""
+    assert mismatches(model, LIMITS, ENGINES[engine]) == []
+    last = [int(trace.rows[-1][0]) for trace in model.run(LIMITS)]
+    assert last == [Status.OOM, Status.CORRUPT, Status.CORRUPT]
+
+
+@pytest.mark.parametrize("engine", sorted(ENGINES))
+@pytest.mark.clause("LEDGER-4")
+def test_malformed_nodes_agree(model: Model, engine: str) -> None:
+    """Each way to be malformed makes a ledger corrupt as it makes the model, and known nodes are found afterwards."""
+    later = (ONE, (SUC.code, 2, 0), *MALFORMED)
+    programs = [Program(28, 100, ((wrong, ONE), later)) for wrong in MALFORMED]
+    assert mismatches(model, programs, ENGINES[engine]) == []
+    assert {trace.rows[-1][0] for trace in model.run(programs)} == {Status.CORRUPT}
+
+
+@pytest.mark.clause("LEDGER-2")
+def test_layouts_agree(model: Model) -> None:
+    """The model numbers nodes alike in both layouts, as the proof that packing keeps their order says."""
+    programs = random_programs(seed=6, count=40)
+    compact, wide = (model.run([Program(bits, 1000, program.batches) for program in programs]) for bits in (16, 28))
+    assert [trace.rows for trace in compact] == [trace.rows for trace in wide]
+
+
+@pytest.mark.clause("ARENA-2")
+def test_rearranging_agrees(model: Model) -> None:
+    """An arena that is rearranged in Python is, cell by cell, what the model's rearrangement gives."""
+    rng = np.random.default_rng(0)
+    for slots in (8, 8, 8, 16, 16, 16):
+        op = np.concatenate([[0, 1], rng.choice([one.code for one in OPS], slots - 2)]).astype(np.uint8)
+        a, b = (np.concatenate([[0, 0], rng.integers(0, slots, slots - 2)]).astype(np.int32) for _ in range(2))
+        order = np.concatenate([[0, 1], 2 + rng.permutation(slots - 2)]).astype(np.int32)
+        before = Arena(*map(jnp.asarray, (op, a, b, np.int32(slots), np.zeros(1, np.int32))))
+        after = apply(before, jnp.asarray(order))
+        expected = model.call([("rearranged", order.tolist(), np.stack([op, a, b], axis=1).tolist())])[0]
+        assert np.stack([after.op, after.a, after.b], axis=1).tolist() == [list(cell) for cell in expected]
+
+
+@pytest.mark.clause("LEDGER-3")
+def test_what_python_computes_agda_proves(tmp_path: Path) -> None:
+    """Fifty programs run by the host ledger are equations that Agda accepts by computation."""
+    sources = copy_sources(tmp_path / "agda")
+    programs = random_programs(seed=7, count=50)
+    text = obligations((program, python_trace(program, HostLedger)) for program in programs)
+    (sources / "Obligations.agda").write_text(text, encoding="utf-8")
+    checked = host.check(sources, "Obligations")
+    assert checked.accepted, checked.output
+    assert text.count("_ = refl") == 100
+
+
+def test_a_wrong_output_is_no_proof(tmp_path: Path) -> None:
+    """An output with one id changed is rejected, so an accepted one says something."""
+    sources = copy_sources(tmp_path / "agda")
+    program = Program(28, 100, ((ONE, (ADD.code, 1, 1)),))
+    text = obligations([(program, python_trace(program, HostLedger))])
+    assert text.count("(0 ∷ 4 ∷ 2 ∷ 3 ∷ [])") == 1
+    (sources / "Obligations.agda").write_text(text.replace("(0 ∷ 4 ∷ 2 ∷ 3 ∷ [])", "(0 ∷ 4 ∷ 3 ∷ 2 ∷ [])"), "utf-8")
+    checked = host.check(sources, "Obligations")
+    assert not checked.accepted
+    assert "!=" in checked.output
