@@ -43,16 +43,26 @@ class Ramp:
 
 
 @dataclass(frozen=True, slots=True)
+class Counter:
+    """A Python integer equal to a value, and the range that it stays in."""
+
+    text: str
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
 class Value:
     """A value in the source: its expression, and along which batched axes it differs.
 
-    A `loose` value's array only broadcasts to its shape.
+    A `loose` value's array only broadcasts to its shape. `ramp` and `counter` are what is known of an integer.
     """
 
     text: str
     axes: Axes = NONE
     loose: bool = False
     ramp: Ramp | None = None
+    counter: Counter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +107,7 @@ class Context:
     lengths: tuple[int, ...] = ()
     copy_load: bool = True
     dropped: list[bool] = field(default_factory=list)
+    checked: dict[str, tuple[str, int]] = field(default_factory=dict)
 
     @property
     def lead(self) -> int:
@@ -206,7 +217,7 @@ def _emit_rule(equation: Any, rule: Rule, operands: Sequence[Bound | None], cont
             return [Value(text, axes, loose_result, _ramp(name, values))]
         result = context.writer.name()
         context.writer.line(f"{result} = {text}")
-        return [Value(result, axes, loose_result, _ramp(name, values))]
+        return [Value(result, axes, loose_result, _ramp(name, values), _counter(name, values, outs))]
     names = [context.writer.name() for _ in outs]
     if names:
         context.writer.line(f"{', '.join(names)}{',' if len(names) == 1 else ''} = {text}")
@@ -266,6 +277,22 @@ def _ramp(name: str, values: Sequence[Value]) -> Ramp | None:
     for axis, slope in second.slopes:
         slopes[axis] = slopes.get(axis, 0) + sign * slope
     return Ramp(first.base + sign * second.base, tuple(sorted(slopes.items())))
+
+
+def _counter(name: str, values: Sequence[Value], outs: Sequence[Any]) -> Counter | None:
+    """Follow a loop counter through additions and multiplications by constants."""
+    if name not in ("add", "mul") or outs[0].shape or outs[0].dtype.kind not in "iu":
+        return None
+    counters = [(v.counter, w.ramp) for v, w in (values, values[::-1]) if v.counter is not None]
+    if len(counters) != 1 or counters[0][1] is None or counters[0][1].slopes:
+        return None
+    counter, constant_of = counters[0][0], counters[0][1].base
+    assert counter is not None
+    if name == "add":
+        return Counter(f"{counter.text} + {constant_of}", counter.low + constant_of, counter.high + constant_of)
+    ends = sorted((counter.low * constant_of, counter.high * constant_of))
+    text = counter.text if counter.text.isidentifier() else f"({counter.text})"
+    return Counter(f"{text} * {constant_of}", *ends) if abs(ends[1]) < 2**31 else None
 
 
 def lifted(value: Value, context: Context) -> Value:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from prism.pallas.codegen import (
     NONE,
     Bound,
     Context,
+    Counter,
     DependsOnError,
     NoFastFormError,
     RefVar,
@@ -49,12 +51,20 @@ def _call(parameter: str) -> Handler:
     return handler
 
 
+@contextlib.contextmanager
+def _own_checks(context: Context) -> Iterator[None]:
+    """Forget after a block what was checked inside of it."""
+    before, context.checked = context.checked, dict(context.checked)
+    yield
+    context.checked = before
+
+
 def _dry(context: Context) -> Context:
     """Return a context whose statements are thrown away, to learn how results depend on batched axes."""
     writer = Writer(scope=context.writer.scope, depth=context.writer.depth)
     writer._names = context.writer._names
     writer._bound = context.writer._bound
-    return replace(context, writer=writer)
+    return replace(context, writer=writer, checked=dict(context.checked))
 
 
 def _assign(names: Sequence[str], values: Sequence[Value], context: Context) -> None:
@@ -91,7 +101,7 @@ def _cond(equation: Any, operands: Sequence[Bound | None], context: Context) -> 
             header = f"if {test}:" if k == 0 else "else:" if k == len(branches) - 1 else f"elif {test}:"
         if not names and not compat.open_jaxpr(branch)[0].eqns and header == "else:":
             continue
-        with context.writer.block(header):
+        with context.writer.block(header), _own_checks(context):
             results = _inline(branch, args, context)
             results = [solid(v, shape, context) for v, shape in zip(results, shapes, strict=True)]
             results = [lifted(v, context) if lift else v for v, lift in zip(results, batched, strict=True)]
@@ -143,7 +153,7 @@ def _while(equation: Any, operands: Sequence[Bound | None], context: Context) ->
         return _inline(parameters["body_jaxpr"], [*body_consts, *_plain(values)], inner)
 
     carry = _enter(_settle(body, carry, context), shapes, context)
-    with context.writer.block("while True:"):
+    with context.writer.block("while True:"), _own_checks(context):
         test = _inline(parameters["cond_jaxpr"], [*cond_consts, *carry], context)[0]
         if test.axes:
             raise DependsOnError(test.axes)
@@ -154,7 +164,7 @@ def _while(equation: Any, operands: Sequence[Bound | None], context: Context) ->
 
 def _plain(values: Sequence[Value]) -> list[Value]:
     """Forget what is known of a loop's carried values beyond their axes."""
-    return [replace(v, ramp=None) for v in values]
+    return [replace(v, ramp=None, counter=None) for v in values]
 
 
 def _scan(equation: Any, operands: Sequence[Bound | None], context: Context) -> list[Value]:
@@ -168,6 +178,7 @@ def _scan(equation: Any, operands: Sequence[Bound | None], context: Context) -> 
     if (rows or stacked) and context.lead:
         raise DependsOnError(frozenset(context.batched))
     index = context.writer.name()
+    counter = None if parameters["reverse"] else _loop_counter(parameters["jaxpr"], for_consts, carry)
     scanned = [
         solid(v, compat.shape_of(a), context).text
         for v, a in zip(rows, equation.invars[for_consts + for_carry :], strict=True)
@@ -180,7 +191,12 @@ def _scan(equation: Any, operands: Sequence[Bound | None], context: Context) -> 
             name = inner.writer.name()
             inner.writer.line(f"{name} = {value.text}")
             named.append(Value(name))
-        return _inline(parameters["jaxpr"], [*consts, *_plain(values), *named], inner)
+        entered = _plain(values)
+        if counter is not None and entered:
+            low, high = counter[1], counter[1] + max(length - 1, 0)
+            text = f"{index} + {low}" if low else index
+            entered[counter[0]] = replace(entered[counter[0]], counter=Counter(text, low, high))
+        return _inline(parameters["jaxpr"], [*consts, *entered, *named], inner)
 
     carry = _enter(_settle(body, carry, context), shapes, context)
     stacks = []
@@ -190,12 +206,29 @@ def _scan(equation: Any, operands: Sequence[Bound | None], context: Context) -> 
         context.writer.line(f"{name} = np.empty({compat.shape_of(var)}, {dtype})")
         stacks.append(name)
     order = f"reversed(range({length}))" if parameters["reverse"] else f"range({length})"
-    with context.writer.block(f"for {index} in {order}:"):
+    with context.writer.block(f"for {index} in {order}:"), _own_checks(context):
         results = body(carry, context)
         for name, value in zip(stacks, results[for_carry:], strict=True):
             context.writer.line(f"{name}[{index}] = {value.text}")
         _leave(carry, results[:for_carry], shapes, context)
     return [*carry, *(Value(name) for name in stacks)]
+
+
+def _loop_counter(jaxpr: Any, consts: int, carry: Sequence[Value]) -> tuple[int, int] | None:
+    """Return which carried value counts the iterations by one, and from where; `fori_loop` has one."""
+    inner, _ = compat.open_jaxpr(jaxpr)
+    for k, value in enumerate(carry):
+        var, result = inner.invars[consts + k], inner.outvars[k]
+        if value.ramp is None or value.ramp.slopes:
+            continue
+        for equation in inner.eqns:
+            if equation.outvars[0] is result and equation.primitive.name == "add":
+                step = equation.invars[1]
+                if equation.invars[0] is var and isinstance(step, compat.Literal) and np.ndim(step.val) == 0:
+                    return (k, value.ramp.base) if step.val == 1 else None
+            if equation.outvars and equation.outvars[0] is result:
+                break
+    return None
 
 
 def _run_scoped(equation: Any, operands: Sequence[Bound | None], context: Context) -> list[Value]:

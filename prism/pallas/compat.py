@@ -117,6 +117,8 @@ def scan_parts(parameters: dict[str, Any]) -> tuple[int, int]:
 
 def element_type(dtype: Any) -> np.dtype[Any]:
     """Return the NumPy type of an element; semaphores count in int32."""
+    if isinstance(dtype, np.dtype):
+        return dtype
     if is_semaphore(dtype):
         return _SEMAPHORE_COUNT
     if jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key):
@@ -131,7 +133,7 @@ def is_semaphore(dtype: Any) -> bool:
 
 def shape_of(var: Any) -> tuple[int, ...]:
     """Return the shape of a variable, a literal or a reference; effects tokens and keys have none."""
-    return tuple(int(n) for n in getattr(var.aval, "shape", ()))
+    return getattr(var.aval, "shape", ())
 
 
 def to_numpy(array: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from prism.pallas.call import Block, Call
+from prism.pallas.call import Call
 from prism.pallas.grid import Table
 from prism.pallas.structure import Use
 
@@ -93,9 +93,10 @@ def batched_layout(grid: tuple[int, ...], candidates: Sequence[int], step_bytes:
     return Layout(grid, tuple(a for a in range(len(grid)) if a not in taken), tuple(taken), first)
 
 
-def block_bytes(blocks: Sequence[Block]) -> int:
-    """Return how many bytes one step's windows hold."""
-    return sum(math.prod(block.sizes) * block.dtype.itemsize for block in blocks)
+def step_bytes(tables: Sequence[Table]) -> int:
+    """Return how many bytes one step moves: operands that stay in place are shared by all steps."""
+    moving = [t.block for t in tables if t.slopes is None or t.slopes.any()]
+    return sum(math.prod(block.sizes) * block.dtype.itemsize for block in moving)
 
 
 def covers(table: Table, visited: Any) -> bool:

@@ -38,7 +38,8 @@ _COMBINE = {
 class Machine:
     """Where a run stands, for reports: the kernel, the grid step, and the sites of its accesses.
 
-    `doubts` holds the first use of unwritten memory that a run saw; whether it matters is judged after the run.
+    `doubts` holds the first use of unwritten memory that a run saw, and `unsure` says that generated code saw one;
+    whether it matters is judged after the run.
     `parallel` says whether two steps, given as numbers, may run in either order.
     """
 
@@ -50,6 +51,7 @@ class Machine:
     parallel: tuple[bool, ...] = ()
     site: KernelSite = UNKNOWN_SITE
     poison_flip: bool = False
+    unsure: bool = False
     doubts: list[UninitializedReadError] = field(default_factory=list)
 
     def poison(self, dtype: np.dtype[Any]) -> Any:

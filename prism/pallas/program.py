@@ -13,7 +13,7 @@ from prism.pallas.codegen import Context, DependsOnError, NoFastFormError, Ramp,
 from prism.pallas.codegen_memory import SuspectError, emit_allocation, strided
 from prism.pallas.grid import Table, Visits
 from prism.pallas.launch import steps
-from prism.pallas.layout import Layout, batched_layout, block_bytes, independent_axes
+from prism.pallas.layout import Layout, batched_layout, independent_axes, step_bytes
 from prism.pallas.params import InterpretParams
 from prism.pallas.structure import Use
 from prism.pallas.writer import Writer
@@ -64,7 +64,7 @@ def write_program(plan: Plan, *, batch: bool) -> Program | None:
     if batch and not codegen_control.has_effects(kernel):
         candidates = independent_axes(call, plan.tables, plan.uses, grid)
     while True:
-        layout = batched_layout(grid, candidates, block_bytes((*call.inputs, *call.outputs)))
+        layout = batched_layout(grid, candidates, step_bytes(plan.tables))
         try:
             return _write(plan, layout)
         except DependsOnError as error:

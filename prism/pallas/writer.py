@@ -53,7 +53,10 @@ class Writer:
 
     def name(self) -> str:
         """Return a name not used before."""
-        return next(name for name in self._names if name not in self.scope)
+        name = next(self._names)
+        while name in self.scope:
+            name = next(self._names)
+        return name
 
     def bind(self, value: object, hint: str) -> str:
         """Return a name for an object; equal objects of the same identity share it."""
