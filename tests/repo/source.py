@@ -61,6 +61,15 @@ def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]
     return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
+def dotted(node: ast.expr) -> str:
+    """Return `a.b` for a name or an attribute of a name, the last name alone for a deeper one, else nothing."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return f"{node.value.id}.{node.attr}" if isinstance(node.value, ast.Name) else node.attr
+    return ""
+
+
 def strings(tree: ast.AST) -> Iterator[str]:
     """Yield every string constant and every literal part of an f-string, docstrings left out."""
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.repo.source import PRODUCTION, Module, modules, strings, table
+from tests.repo.source import PRODUCTION, Module, dotted, modules, strings, table
 
 pytestmark = [pytest.mark.m1, pytest.mark.clause("REPO-1")]
 
@@ -25,7 +25,7 @@ def imports(module: Module) -> Iterator[tuple[int, str]]:
             above = package[: len(package) - node.level + 1] if node.level else []
             base = ".".join([*above, *([node.module] if node.module else [])])
             yield from ((node.lineno, f"{base}.{alias.name}") for alias in node.names)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("importlib.import_module", "__import__"):
+        elif isinstance(node, ast.Call) and dotted(node.func) in ("importlib.import_module", "__import__"):
             given = node.args[0]
             yield node.lineno, str(given.value) if isinstance(given, ast.Constant) else COMPUTED
 
@@ -102,7 +102,7 @@ def reaches(module: Module, place: str) -> Iterator[int]:
         yield from (1 for text in strings(module.tree) if "milestones" in text.split("/")[0].split())
         return
     for node in ast.walk(module.tree):
-        if isinstance(node, ast.Attribute) and ast.unparse(node) in attributes[place]:
+        if isinstance(node, ast.Attribute) and dotted(node) in attributes[place]:
             yield node.lineno
     for line, name in imports(module):
         if any(name == wanted or name.startswith(wanted + ".") for wanted in attributes[place]):

@@ -13,7 +13,7 @@ from functools import cache
 
 import pytest
 
-from tests.repo.source import Module, functions, modules, strings, table
+from tests.repo.source import Module, dotted, functions, modules, strings, table
 
 pytestmark = [pytest.mark.m1, pytest.mark.clause("REPO-5")]
 
@@ -46,7 +46,7 @@ def messages(module: Module) -> Iterator[tuple[int, str]]:
             if isinstance(target, ast.Name)
         }
         for node in ast.walk(function):
-            if isinstance(node, ast.Call) and re.search(r"(?<!Assertion)(Error|Exit)$", ast.unparse(node.func)):
+            if isinstance(node, ast.Call) and re.search(r"(?<!Assertion)(Error|Exit)$", dotted(node.func)):
                 for given in [*node.args, *(keyword.value for keyword in node.keywords)]:
                     value = assigned.get(given.id, given) if isinstance(given, ast.Name) else given
                     yield from ((node.lineno, text) for text in texts(value))
