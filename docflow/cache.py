@@ -59,7 +59,7 @@ class Cache:
             return
         payload = json.dumps({"settings": self._settings, "entries": self._new}, separators=(",", ":")).encode()
         try:
-            files.replace(self._path.parent / ".gitignore", b"*\n")
-            files.replace(self._path, payload)
+            files.replace(self._path.parent / ".gitignore", b"*\n", is_durable=False)
+            files.replace(self._path, payload, is_durable=False)
         except OSError:
             return

@@ -190,16 +190,16 @@ def bump(root: Path, base: str, *, dry_run: bool) -> None:
 @click.argument("section")
 @_ROOT
 def impact(section: str, root: Path) -> None:
-    """Say who must re-review when SECTION changes: distance 1 at once, farther if those change in turn."""
+    """List the edges to review again when SECTION changes: those at 1 at once, farther ones if those change in turn."""
     from docflow import graph, names
 
     tree = _load(root)
     node = names.node(tree, section)
-    reached = {name: far for name, far in graph.impact(tree, node).items() if far and not name.endswith(graph.COMMON)}
-    for name, far in reached.items():
-        click.echo(f"{far} {name}")
-    direct = sum(far == 1 for far in reached.values())
-    click.echo(f"{len(reached)} rest on {node}: {direct} directly, {len(reached) - direct} through others")
+    edges = graph.to_review(tree, node)
+    for far, view in edges:
+        click.echo(f"{far} {view.key}")
+    direct = sum(far == 1 for far, _ in edges)
+    click.echo(f"{len(edges)} edges rest on {node}: {direct} directly, {len(edges) - direct} through others")
 
 
 @main.command()

@@ -46,7 +46,7 @@ def rewrite(path: str, data: bytes, edit: Callable[[str], str]) -> bytes:
 def assign(path: str, head: str, changes: Sequence[Change]) -> str:
     """Return frontmatter with each change made and nothing else changed, proved by reading it again.
 
-    A field whose layout cannot take the change in place is written anew as a block.
+    A field whose layout cannot take the change in place is written anew as a block; so is a mapping in braces.
     Errors: `DocflowError` if a step on the way is not a mapping, or the frontmatter cannot be read.
     """
     before = _values(path, head)
@@ -60,10 +60,13 @@ def assign(path: str, head: str, changes: Sequence[Change]) -> str:
     edited = "\n".join(lines)
     if _values(path, edited) == wanted:
         return edited
-    lines = head.split("\n")
-    for field in dict.fromkeys(steps[0] for steps, _ in changes):
-        _emit_field(lines, field, wanted[field])
-    edited = "\n".join(lines)
+    if head.lstrip().startswith("{"):
+        edited = "\n".join(line for field, value in wanted.items() for line in emit(field, value, 0))
+    else:
+        lines = head.split("\n")
+        for field in dict.fromkeys(steps[0] for steps, _ in changes):
+            _emit_field(lines, field, wanted[field])
+        edited = "\n".join(lines)
     if _values(path, edited) != wanted:
         raise DocflowError(
             f"{path}: the frontmatter cannot be edited without changing more than was asked; edit it by hand"
@@ -98,7 +101,6 @@ def _assign_line(lines: list[str], steps: Sequence[str], value: int | str) -> bo
         if at is None:
             if depth == 0:
                 return False
-            lines[start:start] = []
             position = _last_content(lines, start, end)
             nested: Any = value
             for missing in reversed(steps[depth + 1 :]):
@@ -108,7 +110,7 @@ def _assign_line(lines: list[str], steps: Sequence[str], value: int | str) -> bo
         start, end = at + 1, _block_end(lines, at, indent, end)
         key, _, rest = lines[at].partition(":") if not _quoted_key(lines[at]) else _split_quoted(lines[at])
         if depth == len(steps) - 1:
-            comment = re.search(r"\s#.*$", rest) if re.match(r"\s*[-+\w]+\s+#", rest) else None
+            comment = re.search(r"\s+#.*$", rest) if re.match(r"\s*[-+\w]+\s+#", rest) else None
             lines[at:end] = [f"{key}: {scalar(value)}{comment[0] if comment else ''}"]
             return True
         if rest.strip():

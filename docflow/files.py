@@ -47,10 +47,11 @@ def _regex(pattern: str) -> str:
     return rf"{prefix}{out}{'.*' if pattern.endswith('/') else ''}\Z"
 
 
-def replace(path: Path, data: bytes) -> None:
+def replace(path: Path, data: bytes, *, is_durable: bool = True) -> None:
     """Give `path` new content: whoever reads it, even after a crash, finds the old bytes or the new, nothing else.
 
-    The permission bits stay. A failure before the last step leaves the old file and no other.
+    The permission bits stay. A failure before the last step leaves the old file and no other. What is not durable
+    is not forced to the disk: when the machine itself stops, the new file may be lost.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
@@ -58,7 +59,8 @@ def replace(path: Path, data: bytes) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if is_durable:
+                os.fsync(file.fileno())
         Path(temporary).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
         os.replace(temporary, path)  # noqa: PTH105 (the one call that tests interrupt)
     except BaseException:

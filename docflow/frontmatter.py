@@ -99,7 +99,7 @@ def parse_yaml(text: str, first_line: int) -> Parsed:
         _build(parsed, yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)), first_line)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise FrontmatterError(first_line + (mark.line if mark else 0), error.problem or "invalid YAML") from None
+        raise FrontmatterError(first_line + (mark.line if mark else 0), str(error.problem)) from None
     except yaml.YAMLError as error:
         offset = getattr(error, "position", 0)
         raise FrontmatterError(first_line + text.count("\n", 0, offset), str(error).splitlines()[0]) from None

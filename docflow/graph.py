@@ -123,6 +123,16 @@ def impact(corpus: Corpus, node: str) -> Mapping[str, int]:
     return dict(sorted(distance.items(), key=lambda item: (item[1], item[0])))
 
 
+def to_review(corpus: Corpus, node: str) -> list[tuple[int, EdgeView]]:
+    """Return the edges whose review a change of `node` would make stale, with their distance, nearest first.
+
+    A document edge that a section edge repeats is left out: one review serves both.
+    """
+    distance = {node: 0, **impact(corpus, node)}
+    reached = [(distance[arc.target] + 1, arc.view) for arc in arcs(corpus) if arc.view and arc.target in distance]
+    return sorted(reached, key=lambda pair: (pair[0], pair[1].key))
+
+
 def path_between(corpus: Corpus, source: str, target: str) -> list[Arc] | None:
     """Return a shortest chain of arcs by which `source` rests on `target`, None if it does not."""
     import networkx
