@@ -1,14 +1,14 @@
 """Orders: combinators that turn an arena into a permutation of its slots.
 
-A `Key` gives every slot a sort key; `sort` orders the whole arena by it, `blocks` only inside blocks of a size,
-`compose` runs orders one after another, and `order_of` builds what a `Layout` asks for. A permutation `p` (int32[n])
-says which old slot each new slot takes, and keeps slots 0 and 1.
+`partition` orders by rank and `sort` by any key, each inside blocks of a size; `compose` runs orders one after
+another, and `order_of` builds what a `Layout` asks for. A permutation `p` (int32[n]) says which old slot each new slot
+takes, and keeps slots 0 and 1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import reduce
+from functools import partial, reduce
 
 import jax
 import jax.numpy as jnp
@@ -16,39 +16,51 @@ from jax import Array
 
 from prism.arena.layout import Layout
 from prism.arena.morton import interleave
-from prism.arena.permute import apply
-from prism.arena.store import Arena, ranks
+from prism.arena.permute import apply, inverse
+from prism.arena.store import Arena, Rank, ranks
 
 Key = Callable[[Arena], Array]
 Order = Callable[[Arena], Array]
 
 
-def by_rank(arena: Arena) -> Array:
-    """Key: hot slots first, free slots last."""
-    return ranks(arena)
+def partition(size: int) -> Order:
+    """Order by rank inside each block of `size` slots, hot first; equal ranks keep their order, no slot leaves.
 
-
-def by_rank_and_morton(arena: Arena) -> Array:
-    """Key: as `by_rank`, and within a rank nodes whose operands are neighbours are neighbours.
-
-    The coordinates are the 15 high bits of the two operand slots, so one key fits 32 bits.
+    A counting sort over the ranks, which outruns a comparison sort. Cost: one prefix sum of n a rank, one scatter.
     """
-    excess = max(0, arena.op.shape[0].bit_length() - 1 - 15)
-    near = interleave(arena.a >> excess, arena.b >> excess)
-    return by_rank(arena) << 30 | near
-
-
-def sort(key: Key) -> Order:
-    """Order the whole arena by `key`; slots with equal keys keep their order."""
-    return lambda arena: blocks(arena.op.shape[0], key)(arena)
-
-
-def blocks(size: int, key: Key) -> Order:
-    """Order by `key` inside each block of `size` slots; no slot leaves its block."""
 
     def order(arena: Arena) -> Array:
         n = arena.op.shape[0]
-        shape = (max(1, n // size), min(n, size))
+        # Class 0 is for NULL and ZERO, which stay in front.
+        classes = (ranks(arena) + 1).at[:2].set(0).reshape(-1, min(n, size))
+        place, start = jnp.zeros_like(classes, jnp.int32), jnp.zeros((classes.shape[0], 1), jnp.int32)
+        for each in range(len(Rank) + 1):
+            here = classes == each
+            count = jnp.cumsum(here, axis=1, dtype=jnp.int32)
+            place = jnp.where(here, start + count - 1, place)
+            start += count[:, -1:]
+        place += jnp.arange(classes.shape[0], dtype=jnp.int32)[:, None] * classes.shape[1]
+        return inverse(place.reshape(n))
+
+    return order
+
+
+def by_rank_and_morton(arena: Arena) -> Array:
+    """Key: hot slots first, free slots last, and within a rank nodes whose operands are neighbours are neighbours.
+
+    The coordinates are the 15 high bits of the two operand slots, so one key fits 32 bits: uint32[n].
+    """
+    excess = max(0, arena.op.shape[0].bit_length() - 1 - 15)
+    near = interleave(arena.a >> excess, arena.b >> excess)
+    return ranks(arena) << 30 | near
+
+
+def sort(size: int, key: Key) -> Order:
+    """Order by `key` inside each block of `size` slots; equal keys keep their order, no slot leaves its block."""
+
+    def order(arena: Arena) -> Array:
+        n = arena.op.shape[0]
+        shape = (-1, min(n, size))
         # NULL and ZERO sort before everything; other keys start at 2, and saturate rather than wrap.
         keys = jnp.minimum(key(arena), jnp.uint32(0xFFFFFFFD)) + 2
         keys = keys.at[:2].set(jnp.array([0, 1], jnp.uint32)).reshape(shape)
@@ -78,15 +90,15 @@ def order_of(layout: Layout, n_slots: int) -> Order | None:
     """Return the order that `layout` asks for on an arena of `n_slots`, None for none at all."""
     if not layout.sort:
         return None
-    key = by_rank_and_morton if layout.morton else by_rank
+    inside = partial(sort, key=by_rank_and_morton) if layout.morton else partition
     if layout.block:
-        return blocks(layout.block, key)
-    levels = [size for size in (layout.l2, layout.l1) if size and size < n_slots]
+        return inside(layout.block)
     if not layout.l2 and not layout.l1:
-        return sort(key)
+        return inside(n_slots)
+    levels = [size for size in (layout.l2, layout.l1) if 0 < size < n_slots]
     if layout.whole:
         size = 2 * max(levels, default=n_slots // 2)
         while size <= n_slots:
             levels.append(size)
             size *= 2
-    return compose(*(blocks(size, key) for size in levels))
+    return compose(*(inside(size) for size in levels))

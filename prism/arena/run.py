@@ -44,12 +44,15 @@ def start(arena: Arena) -> Run:
     return Run(arena, jnp.int32(0), jnp.int32(0), jnp.int32(0), jnp.bool_(True), jnp.bool_(True), arena.used)
 
 
+def laid_out(arena: Arena, layout: Layout, swizzle: str) -> Arena:
+    """Return the arena in its layout."""
+    order = order_of(layout, arena.op.shape[0])
+    return arena if order is None else apply(arena, order(arena), swizzle=swizzle)
+
+
 def step(run: Run, bounds: Bounds, layout: Layout, swizzle: str) -> Run:
     """Bring the arena into its layout and run one cycle."""
-    arena = run.arena
-    order = order_of(layout, arena.op.shape[0])
-    if order is not None:
-        arena = apply(arena, order(arena), swizzle=swizzle)
+    arena = laid_out(run.arena, layout, swizzle)
     done = cycle(arena, bounds.slots, bounds.rewrites - run.rewrites)
     return Run(
         arena=done.arena,

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from prism.arena.layout import Layout
 from prism.arena.locality import damage, distance_entropy
-from prism.arena.run import Bounds, Run, start, until_stop
+from prism.arena.run import Bounds, Run, laid_out, start, until_stop
 from prism.arena.store import Arena, Rank, capacity_for, load, ranks
 from prism.bench.arenas import ArenaShape, arena_shapes, arena_terms
 from prism.bench.workloads import balanced, chained
@@ -108,7 +108,7 @@ def modes_of(matrix: Matrix) -> list[Mode]:
         layouts[f"bsp-block{size}"] = Layout(block=size)
         for morton in (False, True) if matrix.hierarchy_morton else (False,):
             hierarchy = Layout(l2=size, l1=size * matrix.l1_mult, whole=matrix.whole, morton=morton)
-            layouts[f"bsp-l2{size}-l1{hierarchy.l1}{'-morton' * morton}"] = hierarchy
+            layouts[f"bsp-l2={size}-l1={hierarchy.l1}{'-morton' * morton}"] = hierarchy
     arrays = [
         Mode(f"{name}{'' if swizzle == 'jax' else '+' + swizzle}", "bsp", layout, swizzle)
         for swizzle in matrix.swizzles
@@ -174,6 +174,7 @@ def _expression_timer(name: str, mode: Mode, cycles: int) -> Callable[[int], Tim
 def _arena_timer(name: str, shape: ArenaShape, mode: Mode, cycles: int) -> Callable[[int], Timing]:
     capacity = capacity_for(4 * shape.count)
     arena = load(arena_terms(shape), capacity)
+    settle = jax.jit(partial(laid_out, layout=mode.layout, swizzle=mode.swizzle))
     advance = jax.jit(partial(until_stop, layout=mode.layout, swizzle=mode.swizzle))
     bounds = Bounds(*(jnp.int32(bound) for bound in (capacity, cycles, 1 << 30)))
     columns = _columns(name, "arena", capacity, mode)
@@ -184,7 +185,8 @@ def _arena_timer(name: str, shape: ArenaShape, mode: Mode, cycles: int) -> Calla
         done: Run = jax.block_until_ready(advance(start(arena), bounds))
         took = _times(0.0, time.perf_counter() - began, int(done.cycles))
         kept = int((done.arena.op != NULL.code).sum())
-        after = {f"post_{key}": value for key, value in _metrics(done.arena).items()}
+        # Locality is what the next cycle would meet: the arena in its layout, not with its new nodes at the end.
+        after = {f"post_{key}": value for key, value in _metrics(settle(done.arena)).items()}
         return Timing(**columns, **took, **before, **after, run=index, steps=int(done.rewrites), final_count=kept)
 
     return run

@@ -43,6 +43,7 @@ def _by_mode(axes: Any, lines: list[Line]) -> bool:
         axes.bar(at, heights, width, label=mode, color=_colour(index))
     axes.set_xticks(range(len(places)), places, rotation=30, ha="right")
     axes.set(title="Time by mode (median of runs)", ylabel="total time (ms)", yscale="log")
+    _plain_numbers(axes)
     _legend_outside(axes)
     return bool(medians)
 
@@ -104,6 +105,7 @@ def _curves(axes: Any, medians: Mapping[tuple, float]) -> None:
         axes.plot(*zip(*sorted(points), strict=True), marker="o", label=name, color=_colour(index))
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
+    _plain_numbers(axes)
     axes.grid(visible=True, which="both", alpha=0.3)
     _legend_outside(axes)
 
@@ -119,8 +121,19 @@ def _where(line: Line) -> str:
     return f"{line['workload']} ({line['platform']})"
 
 
-def _colour(index: int) -> str:
-    return f"C{index % 10}"
+def _colour(index: int) -> Any:
+    # Twenty colours in two shades; more modes than that repeat, and are then told apart by their order.
+    from matplotlib import colormaps
+
+    return colormaps["tab20"](index % 20)
+
+
+def _plain_numbers(axes: Any) -> None:
+    """Label a logarithmic time axis with numbers as people say them."""
+    from matplotlib.ticker import FuncFormatter
+
+    for formatter in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+        formatter(FuncFormatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "125" else ""))
 
 
 def _legend_outside(axes: Any) -> None:

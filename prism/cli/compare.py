@@ -56,14 +56,8 @@ def _matrix_options(command: _F) -> _F:
 @click.option("--out", type=_Path, default=Path("out/compare.csv"), show_default=True)
 def compare(runs: int, cycles: int, platform: str | None, out: Path, **options: Any) -> None:
     """Time workloads by engine, layout, swizzle and size, and write one line of CSV for each run."""
-    import jax
-
     if platform is not None:
-        jax.config.update("jax_platforms", "cuda" if platform == "gpu" else platform)
-        try:
-            jax.devices()
-        except RuntimeError as error:
-            raise click.UsageError(f"--platform {platform} needs such a device, but JAX finds none: {error}") from error
+        _use(platform)
     from prism.bench.compare import Matrix, to_csv
     from prism.bench.compare import compare as timings
     from prism.telemetry.record import write_text
@@ -101,6 +95,19 @@ def suite(out_dir: Path, **options: Any) -> None:
             arguments += [flag, ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
     for path in run_suite(out_dir, arguments, tick=lambda text: click.echo(text, err=True)):
         click.echo(f"wrote {path}")
+
+
+def _use(platform: str) -> None:
+    """Make JAX run on a platform; a usage error when it has no such device."""
+    import jax
+
+    if platform == "cpu":
+        jax.config.update("jax_platforms", "cpu")
+        return
+    try:
+        jax.devices(platform)
+    except RuntimeError as error:
+        raise click.UsageError(f"--platform {platform} needs such a device, but JAX finds none: {error}") from error
 
 
 @contextmanager

@@ -54,11 +54,11 @@ def session_of(engine: str, limits: Limits, options: dict[str, Any]) -> Iterator
     if not (options["check"] or options["telemetry"]):
         yield open_engine(engine, limits, schedule)
         return
-    from prism.cli.watch import DamageLog, check, tile_of
+    from prism.cli.watch import DamageLog, check
     from prism.vm.bsp import BspEngine
 
     schedule = schedule or Schedule()
-    log = DamageLog(tile_of(schedule.layout))
+    log = DamageLog(schedule.layout)
     watches = [log] if options["telemetry"] else []
     yield BspEngine(limits, schedule, [*watches, check] if options["check"] else watches)
     if options["telemetry"]:

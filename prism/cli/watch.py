@@ -3,43 +3,42 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
-from prism.arena.layout import Layout
+from prism.arena.layout import SWIZZLES, Layout
 from prism.arena.locality import damage, distance_entropy
-from prism.arena.run import Run
+from prism.arena.run import Run, laid_out
 from prism.arena.validate import violations
 from prism.errors import CorruptError
 from prism.rewrite.candidates import emit
 from prism.rewrite.validate import strata_violations
 from prism.telemetry import record
 
-DEFAULT_TILE = 256
+DEFAULT_TILE: Final = 256
+"""Slots in a tile where the layout has no blocks."""
 
 
 class DamageLog:
-    """Counts the pointers that leave their tile before each cycle, for `prism telemetry damage`."""
+    """Counts the pointers that leave their tile in each cycle's layout, for `prism telemetry damage`."""
 
-    def __init__(self, tile: int) -> None:
-        self._tile = tile
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._tile = layout.block or layout.l2 or layout.l1 or DEFAULT_TILE
         self._cycles: dict[str, list[float]] = {"hot": [], "edges": [], "crossing": [], "entropy": []}
 
     def __call__(self, before: Run, after: Run) -> None:
-        """Look at the arena as a cycle left it."""
-        del before
-        for name, count in damage(after.arena, self._tile)._asdict().items():
+        """Look at the arena as the cycle met it."""
+        del after
+        met = laid_out(before.arena, self._layout, SWIZZLES[0])
+        for name, count in damage(met, self._tile)._asdict().items():
             self._cycles[name].append(int(count))
-        self._cycles["entropy"].append(round(float(distance_entropy(after.arena)), 4))
+        self._cycles["entropy"].append(round(float(distance_entropy(met)), 4))
 
     def write(self, path: Path) -> None:
         """Write what was seen as a record, atomically."""
         record.write(path, {"kind": "damage", "tile": self._tile, **self._cycles, "host": record.host()})
-
-
-def tile_of(layout: Layout) -> int:
-    """Return the tile whose borders a layout tries to keep pointers inside."""
-    return layout.block or layout.l2 or layout.l1 or DEFAULT_TILE
 
 
 def check(before: Run, after: Run) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from prism.arena.layout import Layout
 from prism.arena.morton import interleave
-from prism.arena.order import blocks, by_rank, compose, order_of, sort
+from prism.arena.order import compose, order_of, partition, sort
 from prism.arena.permute import apply, inverse
 from prism.arena.store import Arena, Rank, capacity_for, load, ranks
 from prism.arena.unload import unload
@@ -88,16 +88,24 @@ def test_block_orders_never_leave_their_block() -> None:
     """A slot stays inside its block of 8, and blocks of 8 then 32 stay inside 32."""
     arena = load(random_terms(4), SLOTS)
     slots = np.arange(SLOTS)
-    assert (np.asarray(blocks(8, by_rank)(arena)) // 8 == slots // 8).all()
+    assert (np.asarray(partition(8)(arena)) // 8 == slots // 8).all()
     nested = order_for(Layout(l2=8, l1=32, whole=False))(arena)
     assert (np.asarray(nested) // 32 == slots // 32).all()
     assert (np.asarray(nested) // 8 != slots // 8).any(), "the test must see a slot leave its inner block"
 
 
+@pytest.mark.parametrize("size", [8, SLOTS])
+def test_partition_is_a_stable_sort_by_rank(size: int) -> None:
+    """Counting ranks gives the permutation that sorting by rank gives, in blocks and over the whole arena."""
+    for seed in range(5):
+        arena = load(random_terms(seed), SLOTS)
+        assert partition(size)(arena).tolist() == sort(size, ranks)(arena).tolist()
+
+
 def test_compose_is_running_one_after_the_other() -> None:
     """Applying a composition equals applying its orders in turn."""
     arena = load(random_terms(5), SLOTS)
-    first, second = blocks(8, by_rank), sort(by_rank)
+    first, second = partition(8), partition(SLOTS)
     once = apply(arena, first(arena))
     for got, expected in zip(apply(arena, compose(first, second)(arena)), apply(once, second(once)), strict=True):
         assert got.tolist() == expected.tolist()
