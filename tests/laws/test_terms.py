@@ -73,7 +73,11 @@ def test_printed_programs_read_back_and_stay_shared(forest: list) -> None:
 @given(programs)
 def test_a_graph_is_topological_and_minimal(forest: list) -> None:
     """Operands come before their rows, unused operands are 0, and the rows of the first terms are a prefix."""
-    graph = read_text("(def unused (mul 9 9))\n" + _text(forest)).graph
+    forest = ["used", *forest, "used"]
+    text = "(def unused (mul 9 9))\n(def used (mul 2 1))\n" + "\n".join(
+        t if t == "used" else text_of(t) for t in forest
+    )
+    graph = read_text(text).graph
     row = np.arange(len(graph))
     arity = np.array([BY_CODE[op].arity for op in graph.op.tolist()])
     assert ((graph.a < row) | (row < 1)).all()
