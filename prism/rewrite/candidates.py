@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any, NamedTuple, TypeAlias
 
 from prism.ops import NULL
-from prism.rewrite.cases import CASES, LOCAL, REF_LAST, REF_LOCAL, REFS, RESULT
+from prism.rewrite.cases import CASES, LOCAL, REF_CONTINUATION, REF_LOCAL, REFS, RESULT
 
 Array: TypeAlias = Any
 """A NumPy or a JAX array."""
@@ -50,7 +50,7 @@ def emit(op: Array, a: Array, b: Array, sites: Array, *, xp: ModuleType) -> Cand
         "b.a": a[at_b],
         "b.b": b[at_b],
         REFS[REF_LOCAL]: ~slot,
-        REFS[REF_LAST]: ~(slot + 1),
+        REFS[REF_CONTINUATION]: ~(slot + 1),
     }
     values = xp.stack([refs[name] for name in REFS], axis=1)
     node = rewrite[:, LOCAL:RESULT].reshape(-1, 2, 3)

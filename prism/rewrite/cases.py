@@ -13,14 +13,14 @@ from prism.errors import UsageError
 from prism.ops import BY_NAME, NULL, OPS, ZERO
 from prism.rules import RULES, Pattern, Rule
 
-REFS: Final = ("NULL", "ZERO", "a", "b", "a.a", "a.b", "b.a", "b.b", "local", "last")
+REFS: Final = ("NULL", "ZERO", "a", "b", "a.a", "a.b", "b.a", "b.b", "local", "continuation")
 """What a case may refer to, seen from the node that it rewrites: its operands and their operands, and the nodes that
 the case itself builds. A case holds indices into this table."""
 REF_LOCAL: Final = REFS.index("local")
-REF_LAST: Final = REFS.index("last")
-LOCAL, LAST, RESULT = 0, 3, 6
+REF_CONTINUATION: Final = REFS.index("continuation")
+LOCAL, CONTINUATION, RESULT = 0, 3, 6
 """Places in a rewrite: the two nodes that it builds, each as (op, ref, ref) with op 0 for none, and the ref that
-replaces the rewritten node: the last node if there is one. Only the last node may refer to the local one."""
+replaces the rewritten node: the continuation if there is one. Only the continuation may refer to the local node."""
 NO_REWRITE: Final = (0, 0, 0, 0, 0, 0, 0)
 
 _CODE: Final = {op.name: op.code for op in OPS}
@@ -113,9 +113,9 @@ def _build(rule: Rule, refs: dict[str, int]) -> tuple[int, ...]:
     result = place(rule.rhs)
     if len(nodes) > 2:
         raise _unfit(rule, "its right side must build at most two nodes, one for each candidate slot", rule.rhs)
-    nothing = NO_REWRITE[LOCAL:LAST]
-    local, last = (*nodes, nothing, nothing)[:2]
-    return (*local, *last, result)
+    nothing = NO_REWRITE[LOCAL:CONTINUATION]
+    local, continuation = (*nodes, nothing, nothing)[:2]
+    return (*local, *continuation, result)
 
 
 def _unfit(rule: Rule, must: str, got: Pattern) -> UsageError:

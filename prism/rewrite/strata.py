@@ -1,4 +1,4 @@
-"""Strata: the nodes that a cycle appends to a ledger, local rewrites first, last nodes over them [STRATA-2]."""
+"""Strata: the nodes that a cycle appends to a ledger, local rewrites first, continuations over them [STRATA-2]."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from prism.ledger.table import NO_ROOM, intern_one, pack_one
-from prism.rewrite.cases import LAST, LOCAL, REF_LAST, REF_LOCAL, RESULT
+from prism.rewrite.cases import CONTINUATION, LOCAL, REF_CONTINUATION, REF_LOCAL, RESULT
 
 NO_FRAME: Final = -2
 OUT_OF_STEPS: Final = -3
@@ -133,9 +133,9 @@ def _rewrite(keys, slots, forward, state, commutes, frames, refs, rewrites, case
         refs[REF_LOCAL] = _normal_form(forward, local)
         if refs[REF_LOCAL] == 0:
             return local
-    if rewrites[case, LAST] == 0:
+    if rewrites[case, CONTINUATION] == 0:
         return _forward_to(forward, node, refs[rewrites[case, RESULT]])
-    key = _built(rewrites, case, LAST, refs, id_bits, commutes)
+    key = _built(rewrites, case, CONTINUATION, refs, id_bits, commutes)
     return _forward_to(forward, node, _intern(keys, slots, state, key))
 
 
@@ -212,7 +212,7 @@ def _load(store, work, state, last):
 @njit(cache=True)
 def run(store, work, state):
     """Load and evaluate the roots from `state[ROOT]` on. Returns 0 when all are done, else NO_ROOM or NO_FRAME."""
-    refs = np.zeros(REF_LAST + 1, np.int64)
+    refs = np.zeros(REF_CONTINUATION + 1, np.int64)
     refs[1] = 1
     for root in range(state[ROOT], len(work.roots)):
         state[ROOT] = root

@@ -80,14 +80,14 @@ def test_the_order_of_sites_does_not_change_a_cycle(terms) -> None:
 @pytest.mark.clause("STRATA-6")
 @both_layouts
 def test_a_stratum_that_does_not_fit_lands_nothing_and_forwards_nothing(layout) -> None:
-    """With room for all local rewrites and one node too few for the last ones, only the local ones land."""
+    """With room for all local rewrites and one node too few for the continuations, only the local ones land."""
     terms = read_text("(add 3 2) (mul 4 3) (add 1 4) (mul 2 2)").graph
     roomy, _, state = loaded(terms, layout=layout)
-    local, last = cycle(roomy, state).landed.strata
-    assert local.start < local.stop == last.start < last.stop
+    local, continuation = cycle(roomy, state).landed.strata
+    assert local.start < local.stop == continuation.start < continuation.stop
     for capacity, count, fits in (
-        (last.stop, last.stop, True),
-        (last.stop - 1, local.stop, False),
+        (continuation.stop, continuation.stop, True),
+        (continuation.stop - 1, local.stop, False),
         (local.stop - 1, local.start, False),
     ):
         ledger, _, state = loaded(terms, layout=layout, capacity=capacity)

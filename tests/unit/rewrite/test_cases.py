@@ -8,7 +8,7 @@ import pytest
 
 from prism.errors import UsageError
 from prism.ops import BY_NAME, OPS
-from prism.rewrite.cases import CASES, LAST, LOCAL, REFS, RESULT, compile_rules
+from prism.rewrite.cases import CASES, CONTINUATION, LOCAL, REFS, RESULT, compile_rules
 from prism.rules import RULES, Rule
 
 pytestmark = pytest.mark.m2
@@ -54,7 +54,7 @@ def read(case: int, term) -> tuple:
     inner = [*(a or ())[1:], None, None][:2] + [*(b or ())[1:], None, None][:2]
     known = dict(zip(REFS, [None, ("zero",), a, b, *inner], strict=False))
     row = CASES.rewrites[case].tolist()
-    for place, at in (("local", LOCAL), ("last", LAST)):
+    for place, at in (("local", LOCAL), ("continuation", CONTINUATION)):
         op, *refs = row[at : at + 3]
         known[place] = (NAME[op], *(known[REFS[ref]] for ref in refs[: BY_NAME[NAME[op]].arity])) if op else None
     return known[REFS[row[RESULT]]]
@@ -77,10 +77,10 @@ def test_every_node_is_rewritten_as_the_first_matching_rule_says() -> None:
 
 
 @pytest.mark.clause("REWRITE-2")
-def test_only_the_last_node_refers_to_the_local_one() -> None:
+def test_only_the_continuation_refers_to_the_local_node() -> None:
     """The two nodes of a case are two strata: the local one is built from what was there before."""
-    assert (CASES.rewrites[:, LOCAL + 1 : LAST] < REFS.index("local")).all()
-    assert (CASES.rewrites[:, LAST + 1 : RESULT] < REFS.index("last")).all()
+    assert (CASES.rewrites[:, LOCAL + 1 : CONTINUATION] < REFS.index("local")).all()
+    assert (CASES.rewrites[:, CONTINUATION + 1 : RESULT] < REFS.index("continuation")).all()
 
 
 @pytest.mark.parametrize(

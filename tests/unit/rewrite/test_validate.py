@@ -66,12 +66,12 @@ def test_a_commit_that_is_not_total_or_not_equal_is_found() -> None:
 
 @pytest.mark.clause("STRATA-2")
 def test_a_node_that_refers_to_its_own_stratum_is_found() -> None:
-    """Both strata taken for one: the first last node over a new local rewrite is reported."""
+    """Both strata taken for one: the first continuation over a new local rewrite is reported."""
     ledger, found = emitted()
     landed = land(ledger, found)
-    local, last = landed.strata
-    (message,) = commit_violations(ledger, found, Landed(landed.q, (Stratum(local.start, last.stop),)))
-    assert message.startswith(f"node {last.start} must refer to earlier strata, got operand ")
+    local, continuation = landed.strata
+    (message,) = commit_violations(ledger, found, Landed(landed.q, (Stratum(local.start, continuation.stop),)))
+    assert message.startswith(f"node {continuation.start} must refer to earlier strata, got operand ")
 
 
 @pytest.mark.clause("STRATA-4")
