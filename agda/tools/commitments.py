@@ -102,7 +102,7 @@ def definition_findings(manifest: Manifest, current: Mapping[str, str]) -> Itera
             yield f"{name}: the definitions that statements rest on changed; review them, then accept the new hash"
 
 
-def test_findings(manifest: Manifest, passing: AbstractSet[str]) -> Iterator[str]:
+def witness_findings(manifest: Manifest, passing: AbstractSet[str]) -> Iterator[str]:
     """Yield every named test that is not among `passing`, the ids of tests that are there and not skipped."""
     bare = {test.split("[")[0] for test in passing}
     for test in manifest.tests:
@@ -156,7 +156,7 @@ def anchors() -> set[str]:
 def collected(tests: list[str]) -> set[str]:
     """Return the ids, without parameters, of the unskipped tests in the files of `tests`, as pytest collects them."""
     files = sorted({file for test in tests if (REPOSITORY / (file := test.split("::")[0])).exists()})
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-p", "no:cacheprovider"]
     command += ["-m", "not skip and not skipif and not xfail", *files]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     return {line.strip() for line in done.stdout.splitlines() if "::" in line}
@@ -196,7 +196,7 @@ def findings(manifest: Manifest, passing: AbstractSet[str]) -> list[str]:
         *statement_findings(manifest, stated),
         *definition_findings(manifest, definition_digests()),
         *clause_findings(manifest, anchors()),
-        *test_findings(manifest, passing),
+        *witness_findings(manifest, passing),
     ]
 
 

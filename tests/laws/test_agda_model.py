@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -12,6 +13,10 @@ from agda.tools import host
 from agda.tools.files import copy_sources
 from agda.tools.model import ENGINES, Model, Program, mismatches, python_trace, random_programs
 from agda.tools.obligations import obligations
+from docflow.corpus import EdgeView
+from docflow.lock import Entry, Seen
+from docflow.model import Edge, Review
+from docflow.rules.edges import OK, statuses
 from prism.arena.permute import apply
 from prism.arena.store import Arena
 from prism.ledger.host import HostLedger
@@ -93,6 +98,29 @@ def test_rearranging_agrees(model: Model) -> None:
         after = apply(before, jnp.asarray(order))
         expected = model.call([("rearranged", order.tolist(), np.stack([op, a, b], axis=1).tolist())])[0]
         assert np.stack([after.op, after.a, after.b], axis=1).tolist() == [list(cell) for cell in expected]
+
+
+@pytest.mark.clause("DOCFLOW-13")
+def test_reviews_agree(model: Model) -> None:
+    """Over all versions and fingerprints of two sides, then and now, docflow calls an edge ok when the model does."""
+    cases = list(product((1, 2), repeat=8))
+    expected = model.call([("verdict", case) for case in cases])
+    assert [statuses(_edge(*case)) == (OK,) for case in cases] == [bool(fresh) for fresh in expected]
+
+
+def _edge(*numbers: int) -> EdgeView:
+    """Return an edge whose review saw the first two (version, fingerprint), and whose texts now have the others."""
+    own, dep, own_now, dep_now = (
+        Seen(version, str(print_)) for version, print_ in zip(numbers[::2], numbers[1::2], strict=True)
+    )
+    return EdgeView(
+        path="a.md",
+        edge=Edge("section", "b.md#part", 1),
+        review=Review("section", "b.md#part", dep.version, own.version, "no_change", "read again", 1),
+        dep=dep_now,
+        own=own_now,
+        locked=Entry(dep, own),
+    )
 
 
 @pytest.mark.clause("LEDGER-3")

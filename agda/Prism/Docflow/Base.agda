@@ -16,24 +16,44 @@ record Documents (Section : Set) : Set where
 
 open Documents
 
--- A review of the edge from a section to one that it depends on records the fingerprints of both.
+-- What a review saw of a section.
+record Seen : Set where
+  constructor seen
+  field
+    version print : Nat
+
+-- How a section looks, under a way to take fingerprints.
+look : {Section : Set} → (Nat → Nat) → Documents Section → Section → Seen
+look print documents s = seen (version documents s) (print (content documents s))
+
+-- A review of the edge from a section to one that it depends on.
 record Review (Section : Set) : Set where
   constructor review
   field
-    self dependency         : Section
-    self-print dependency-print : Nat
+    self dependency           : Section
+    self-seen dependency-seen : Seen
 
 open Review
 
 -- The review that is written when `documents` is read.
 reviewed : {Section : Set} → (Nat → Nat) → Documents Section → Section → Section → Review Section
-reviewed print documents s d = review s d (print (content documents s)) (print (content documents d))
+reviewed print documents s d = review s d (look print documents s) (look print documents d)
 
--- The verdict: both fingerprints are what they were.
+same-version : Seen → Seen → Bool
+same-version x y = Seen.version x == Seen.version y
+
+-- Neither the version nor the fingerprint differs.
+unchanged : Seen → Seen → Bool
+unchanged x y = same-version x y ∧ (Seen.print x == Seen.print y)
+
+-- The verdict on two sides of an edge: neither changed.
+both-unchanged : Seen → Seen → Seen → Seen → Bool
+both-unchanged self dependency self-now dependency-now = unchanged self self-now ∧ unchanged dependency dependency-now
+
+-- The verdict on a review: both sections look as they did.
 fresh? : {Section : Set} → (Nat → Nat) → Documents Section → Review Section → Bool
-fresh? print documents r =
-  (self-print r == print (content documents (self r))) ∧
-  (dependency-print r == print (content documents (dependency r)))
+fresh? print documents r = both-unchanged (self-seen r) (dependency-seen r)
+  (look print documents (self r)) (look print documents (dependency r))
 
 -- The verdict over all edges.
 all-fresh? : {Section : Set} → (Nat → Nat) → Documents Section → List (Review Section) → Bool
@@ -42,7 +62,3 @@ all-fresh? print documents = all (fresh? print documents)
 -- The hypothesis of soundness: no two contents have one fingerprint.
 CollisionFree : (Nat → Nat) → Set
 CollisionFree print = ∀ {x y} → print x ≡ print y → x ≡ y
-
--- A verdict that compares hand-written versions instead.
-same-version? : {Section : Set} → Documents Section → Documents Section → Section → Bool
-same-version? then now s = version then s == version now s

@@ -14,31 +14,45 @@ open import Prism.Nat.Properties
 
 open Documents
 
+private
+  unchanged⇒same : (print : Nat → Nat) → CollisionFree print → {Section : Set} (then now : Documents Section) → ∀ s →
+    unchanged (look print then s) (look print now s) ≡ true → content then s ≡ content now s
+  unchanged⇒same print injective then now s p =
+    injective (==⇒≡ _ _ (∧-right {version then s == version now s} p))
+
+  same⇒unchanged : (print : Nat → Nat) {Section : Set} (then now : Documents Section) → ∀ s →
+    version then s ≡ version now s → content then s ≡ content now s →
+    unchanged (look print then s) (look print now s) ≡ true
+  same⇒unchanged print then now s p q rewrite p | q =
+    ∧-intro (==-refl (version now s)) (==-refl (print (content now s)))
+
 -- If no two contents have one fingerprint, a fresh review means that both sections read as when it was written.
 fresh-sound : {Section : Set} (print : Nat → Nat) → CollisionFree print → (then now : Documents Section) → ∀ s d →
   fresh? print now (reviewed print then s d) ≡ true →
   content then s ≡ content now s × content then d ≡ content now d
 fresh-sound print injective then now s d p =
-  injective (==⇒≡ _ _ (∧-left p)) ,
-  injective (==⇒≡ _ _ (∧-right {print (content then s) == print (content now s)} p))
+  unchanged⇒same print injective then now s (∧-left p) ,
+  unchanged⇒same print injective then now d (∧-right {unchanged (look print then s) (look print now s)} p)
 
--- A review of unchanged sections is fresh, whatever the fingerprint.
+-- A review of sections that are as they were is fresh, whatever the fingerprint.
 fresh-complete : {Section : Set} (print : Nat → Nat) (then now : Documents Section) → ∀ s d →
-  content then s ≡ content now s → content then d ≡ content now d →
+  version then s ≡ version now s → content then s ≡ content now s →
+  version then d ≡ version now d → content then d ≡ content now d →
   fresh? print now (reviewed print then s d) ≡ true
-fresh-complete print then now s d p q rewrite p | q =
-  ∧-intro (==-refl (print (content now s))) (==-refl (print (content now d)))
+fresh-complete print then now s d p q r t =
+  ∧-intro (same⇒unchanged print then now s p q) (same⇒unchanged print then now d r t)
 
 -- If every review is fresh, so is each of them: one stale edge blocks.
 one-stale-blocks : {Section : Set} (print : Nat → Nat) (documents : Documents Section)
-  (reviews : List (Review Section)) → ∀ {r} → r ∈ reviews → fresh? print documents r ≡ false → all-fresh? print documents reviews ≡ false
+  (reviews : List (Review Section)) → ∀ {r} →
+  r ∈ reviews → fresh? print documents r ≡ false → all-fresh? print documents reviews ≡ false
 one-stale-blocks print documents reviews m p with decide (all-fresh? print documents reviews)
 ... | inj₂ q = q
 ... | inj₁ q = absurd (true≢false (trans (sym (all⇒All (fresh? print documents) reviews q m)) p))
 
--- Versions written by hand are not enough: an edit that leaves the version alone is not seen.
-version-blind : Σ (Documents ⊤) (λ then → Σ (Documents ⊤) (λ now →
-  same-version? then now tt ≡ true × content then tt ≢ content now tt))
-version-blind =
+-- Versions written by hand are not enough: an edit that leaves the version alone is not seen, whatever the fingerprint.
+version-blind : (print : Nat → Nat) → Σ (Documents ⊤) (λ then → Σ (Documents ⊤) (λ now →
+  same-version (look print then tt) (look print now tt) ≡ true × content then tt ≢ content now tt))
+version-blind print =
   record { content = λ _ → 0 ; version = λ _ → 1 } ,
   record { content = λ _ → 1 ; version = λ _ → 1 } , refl , λ ()

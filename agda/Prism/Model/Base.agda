@@ -5,6 +5,7 @@
 module Prism.Model.Base where
 
 open import Prism.Arena.Base using (Arena; Cell; cell; rearrange)
+open import Prism.Docflow.Base using (both-unchanged; seen)
 open import Prism.Generated
 open import Prism.Key.Base
 open import Prism.Ledger.Base
@@ -69,3 +70,9 @@ rearranged order cells = map (λ i → writeCell (rearrange to from old i)) (upT
   upTo : Nat → List Nat
   upTo zero    = []
   upTo (suc n) = upTo n ++ (n ∷ [])
+
+-- Version and fingerprint of a section and of its dependency, first as a review saw them, then as they are: 1 if fresh.
+verdict : List Nat → Nat
+verdict (v ∷ p ∷ w ∷ q ∷ v′ ∷ p′ ∷ w′ ∷ q′ ∷ []) =
+  if both-unchanged (seen v p) (seen w q) (seen v′ p′) (seen w′ q′) then 1 else 0
+verdict _ = 0

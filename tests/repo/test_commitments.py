@@ -1,0 +1,240 @@
+"""Each commitment has its proof, its tests and its mutants, and each way of losing one of them is noticed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agda.tools import host
+from agda.tools.commitments import (
+    MANIFEST,
+    Manifest,
+    accept,
+    anchors,
+    clause_findings,
+    collected,
+    definition_digests,
+    definition_findings,
+    exported_theorems,
+    load,
+    passed,
+    shape_findings,
+    statement_findings,
+    witness_findings,
+)
+
+from agda.tools.files import AGDA_ROOT, copy_sources, modules
+from agda.tools.generate import TARGET, generated
+from agda.tools.mutants import MUTANTS, Mutant, MutantError, killed, mutated
+from agda.tools.statements import digest
+from tests.repo.source import ROOT
+
+pytestmark = [pytest.mark.m5, pytest.mark.clause("REPO-8")]
+
+STICKY = "Prism.Ledger.Properties.sticky"
+FALSE = {
+    "Key": "pack-injective w p q e = trans (sym (unpack-pack w _ p)) (trans (cong (unpack w) e) (unpack-pack w _ q))",
+    "Ledger": "sticky : ∀ c l batch → status l ≢ ok → after c l batch ≡ l",
+    "Strata": "earlier-only : ∀ c l batch → Valid c l → All (Below (bits c) (count l)) (stratum c l batch)",
+    "Arena": "unfold depth (permute π arena) (to π s) ≡ unfold depth arena s",
+    "Rewrite": "numeral-value : ∀ n → value (numeral n) ≡ n",
+}
+"""A line of a proof of each topic."""
+
+FALSEHOOD = {
+    "Key": "pack-injective w p q e = refl",
+    "Ledger": "sticky : ∀ c l batch → after c l batch ≡ l",
+    "Strata": "earlier-only : ∀ c l batch → Valid c l → All (Below (bits c) 0) (stratum c l batch)",
+    "Arena": "unfold depth (permute π arena) (to π s) ≡ unfold (suc depth) arena s",
+    "Rewrite": "numeral-value : ∀ n → value (numeral n) ≡ suc n",
+}
+"""What a false claim would put there."""
+
+
+@pytest.fixture(scope="module")
+def manifest() -> Manifest:
+    """Read the manifest of this repository."""
+    return load(MANIFEST.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def stated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Ask Agda for the statement of every theorem, once."""
+    return exported_theorems(copy_sources(tmp_path_factory.mktemp("stated") / "agda"))
+
+
+def test_the_generated_module_is_current() -> None:
+    """The Agda tables are what the Python tables give today."""
+    assert TARGET.read_text(encoding="utf-8") == generated()
+
+
+def test_every_module_is_checked() -> None:
+    """Agda accepts every module from source under --safe --without-K, and Everything imports them all."""
+    checked = host.check_sources()
+    assert checked.accepted, checked.output
+    assert sorted(checked.modules) == modules()
+    paths = [AGDA_ROOT / f"{name.replace('.', '/')}.agda" for name in modules()]
+    pragma = "{-# OPTIONS --safe --without-K #-}\n"
+    assert [path.name for path in paths if not path.read_text(encoding="utf-8").startswith(pragma)] == []
+
+
+@pytest.mark.parametrize("topic", sorted(FALSE))
+def test_a_false_statement_is_rejected(tmp_path: Path, topic: str) -> None:
+    """A planted false statement, one a topic, makes the check fail with a type error."""
+    root = copy_sources(tmp_path / "agda")
+    target = root / "Prism" / topic / "Properties.agda"
+    text = target.read_text(encoding="utf-8")
+    assert text.count(FALSE[topic]) == 1
+    target.write_text(text.replace(FALSE[topic], FALSEHOOD[topic]), encoding="utf-8")
+    checked = host.check(root, f"Prism.{topic}.Properties")
+    assert not checked.accepted
+    assert f"Prism/{topic}/Properties.agda" in checked.output
+
+
+def test_the_manifest_holds(manifest: Manifest, stated: dict[str, str]) -> None:
+    """Every theorem, definition, mutant and clause is what the manifest says, and none is left out."""
+    found = [
+        *shape_findings(manifest, {mutant.id for mutant in MUTANTS}),
+        *statement_findings(manifest, stated),
+        *definition_findings(manifest, definition_digests()),
+        *clause_findings(manifest, anchors()),
+    ]
+    assert found == []
+
+
+def test_the_named_tests_are_there(manifest: Manifest) -> None:
+    """Every test that a commitment names is collected and bears no skip; every killer is named by its commitment."""
+    assert list(witness_findings(manifest, collected(manifest.tests))) == []
+    witnesses = {mutant: commitment.tests for commitment in manifest.commitments for mutant in commitment.mutants}
+    assert [one.id for one in MUTANTS if one.killer.split("[")[0] not in witnesses[one.id]] == []
+
+
+def test_a_weakened_statement_is_noticed(tmp_path: Path, manifest: Manifest) -> None:
+    """A theorem with one more hypothesis still checks, but its hash has changed."""
+    root = copy_sources(tmp_path / "agda")
+    target = root / "Prism" / "Ledger" / "Properties.agda"
+    text = target.read_text(encoding="utf-8")
+    strong = "malformed⇒corrupt : ∀ c ks batch → all"
+    assert strong in text
+    weak = text.replace(strong, "malformed⇒corrupt : ∀ c ks batch → 2 ≤ length ks → all")
+    target.write_text(
+        weak.replace("malformed⇒corrupt c ks batch p rewrite p", "malformed⇒corrupt c ks batch _ p rewrite p"), "utf-8"
+    )
+    found = list(statement_findings(manifest, exported_theorems(root)))
+    assert len(found) == 1
+    assert found[0].startswith("Prism.Ledger.Properties.malformed⇒corrupt: its statement changed (hash ")
+
+
+def test_a_weakened_definition_is_noticed(manifest: Manifest) -> None:
+    """A definition that means less leaves the statements as they are, so its module's hash is what changes."""
+    current = definition_digests() | {"Prism.Ledger.Base": digest("other")}
+    assert list(definition_findings(manifest, current)) == [
+        "Prism.Ledger.Base: the definitions that statements rest on changed; review them, then accept the new hash"
+    ]
+
+
+def test_a_renamed_theorem_is_noticed(manifest: Manifest, stated: dict[str, str]) -> None:
+    """A theorem under another name is missing under the old one and unlisted under the new one."""
+    renamed = {name: text for name, text in stated.items() if name != STICKY} | {f"{STICKY}′": stated[STICKY]}
+    assert sorted(statement_findings(manifest, renamed)) == [
+        f"{STICKY}: listed, but no module exports it; was it renamed?",
+        f"{STICKY}′: exported, but no commitment lists it; add it, or make it a lemma",
+    ]
+
+
+def test_a_missing_test_is_noticed(manifest: Manifest) -> None:
+    """A commitment that names a test which is not collected, or none of whose cases is, has a finding."""
+    first = manifest.tests[0]
+    assert list(witness_findings(manifest, set(manifest.tests) - {first})) == [
+        f"{first}: named by a commitment, but missing, skipped or failed"
+    ]
+
+
+def test_a_skipped_or_failed_test_is_noticed(tmp_path: Path) -> None:
+    """Neither a marked test nor one that skips as it runs nor one that fails counts; a passing one does."""
+    tests = (
+        "import pytest\n"
+        "def test_passes(): assert True\n"
+        "@pytest.mark.skip(reason='x')\ndef test_marked(): assert True\n"
+        "def test_skips(): pytest.skip('x')\n"
+        "def test_fails(): assert False\n"
+    )
+    (tmp_path / "test_sample.py").write_text(tests, encoding="utf-8")
+    report = tmp_path / "report.xml"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", "--rootdir=."]
+    done = subprocess.run([*command, "test_sample.py"], cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert {case.rpartition("::")[2] for case in passed(report)} == {"test_passes"}
+
+
+def test_a_report_names_tests_as_pytest_does(tmp_path: Path) -> None:
+    """A case of a JUnit report is read back as the id by which pytest and the manifest know it."""
+    case = '<testcase classname="tests.repo.test_commitments" name="test_x[a]" />'
+    report = tmp_path / "report.xml"
+    report.write_text(f"<testsuites><testsuite>{case}</testsuite></testsuites>", encoding="utf-8")
+    assert passed(report) == {"tests/repo/test_commitments.py::test_x[a]"}
+
+
+def test_a_marked_test_is_not_collected() -> None:
+    """Collection for the manifest leaves out tests with a skip mark, and only those."""
+    file = "tests/repo/test_commitments.py"
+    assert f"{file}::test_a_marked_test_is_not_collected" in collected([f"{file}::any"])
+
+
+def test_a_commitment_without_a_witness_is_noticed(manifest: Manifest) -> None:
+    """A commitment needs a theorem, a test and a mutant, or a reason; mutants are named on both sides."""
+    bare = replace(manifest.commitments[0], id="bare", theorems={}, tests=(), mutants=("ghost",), exemption="")
+    assert list(shape_findings(Manifest((bare, bare), {}), {"lonely"})) == [
+        "bare: two commitments bear this id",
+        *2
+        * [
+            "bare: needs tests and mutants, or an exemption that says why there are none",
+            "bare: needs a theorem, or an exemption that says why there is none",
+        ],
+        "ghost: a commitment names this mutant, but there is none",
+        "lonely: no commitment names this mutant",
+    ]
+
+
+def test_a_clause_that_is_gone_is_noticed(manifest: Manifest) -> None:
+    """A commitment whose clause no chapter has is reported with the clause."""
+    first = manifest.commitments[0]
+    remaining = {commitment.clause for commitment in manifest.commitments} - {first.clause}
+    assert f"{first.id}: {first.clause} must be an anchor of a chapter, and is none" in list(
+        clause_findings(manifest, remaining)
+    )
+
+
+def test_hashes_are_renewed_by_name() -> None:
+    """Accepting replaces the hashes of names that are known and leaves all else as it is."""
+    text = 'id = "x"\n"Prism.A.b" = "1"\n"Prism.C" = "2" # kept\n'
+    assert accept(text, {"Prism.A.b": "9"}) == 'id = "x"\n"Prism.A.b" = "9"\n"Prism.C" = "2" # kept\n'
+
+
+def test_every_mutant_applies() -> None:
+    """The text that a mutant breaks occurs once in its file, so that no mutant fades away unnoticed."""
+    assert len(MUTANTS) >= 10
+    for mutant in MUTANTS:
+        source = (ROOT / mutant.file).read_text(encoding="utf-8")
+        assert mutated(mutant, source) != source
+
+
+def test_a_mutant_that_does_not_apply_is_refused() -> None:
+    """A mutant whose text is gone or ambiguous says so, with what to do."""
+    mutant = Mutant("gone", "prism/x.py", "a", "b", "tests/x.py::test_x")
+    with pytest.raises(
+        MutantError, match=r"mutant gone: its text must occur once in prism/x.py and occurs 2 times; update"
+    ):
+        mutated(mutant, "a a")
+
+
+def test_a_harmless_change_survives() -> None:
+    """A change that breaks nothing is not killed, so a kill says something; the same test kills a real break."""
+    killer = "tests/repo/test_commitments.py::test_the_generated_module_is_current"
+    file, old = "prism/status.py", "    CORRUPT = 2"
+    assert not killed(Mutant("harmless", file, old, f"{old}  # a comment", killer))
+    assert killed(Mutant("worse", file, old, "    CORRUPT = 3", killer))
