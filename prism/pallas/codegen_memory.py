@@ -155,7 +155,7 @@ class _Subscript:
         """Return a Python integer within bounds; what is known of the value saves the check, or repeating it."""
         if value.ramp is not None and not value.ramp.slopes and 0 <= value.ramp.base <= greatest:
             return str(value.ramp.base)
-        if value.counter is not None and 0 <= value.counter.low and value.counter.high <= greatest:
+        if value.counter is not None and value.counter.low >= 0 and value.counter.high <= greatest:
             return value.counter.text
         checked = self.context.checked
         known = checked.get(value.text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from prism.pallas import compat, debug, grid, program, structure
+from prism.pallas import compat, compiled, debug, grid, program, structure
 from prism.pallas.call import Block, Call
 from prism.pallas.codegen_memory import SuspectError
 from prism.pallas.errors import KernelError
@@ -31,8 +32,16 @@ class Variant:
     program: Program
     function: Callable[..., None]
     plan: Plan
-    covered: bool
     suspect: int = 0
+
+
+@dataclass(slots=True)
+class Loops:
+    """The compiled form of a call: its source, its function once it is loaded, and the time spent without it."""
+
+    source: str
+    function: Callable[..., int] | None = None
+    seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -42,7 +51,10 @@ class Prepared:
     call: Call
     uses: tuple[Any, ...]
     hides_nan: bool
+    changing: bool
     equations: dict[int, Any] = field(default_factory=dict)
+    plans: dict[Any, Plan | None] = field(default_factory=dict)
+    loops: dict[Any, Loops | None] = field(default_factory=dict)
     variants: dict[Any, Variant | None] = field(default_factory=dict)
 
 
@@ -62,7 +74,7 @@ class Cache:
             self._kernels.move_to_end(id(jaxpr))
             return found[2]
         call = compat.describe(parameters)
-        entry = Prepared(call, program.uses_of(call), _may_hide_nan(call))
+        entry = Prepared(call, program.uses_of(call), _may_hide_nan(call), grid.depends_on_memory(call))
         self._kernels[id(jaxpr)] = (jaxpr, mapping, entry)
         if len(self._kernels) > self._capacity:
             self._kernels.popitem(last=False)
@@ -88,10 +100,29 @@ cache = Cache(512)
 
 def run(prepared: Prepared, args: Sequence[Any], params: InterpretParams) -> list[Array] | None:
     """Run a call's generated source; None if debug mode must run it, to judge or because no source can be written."""
-    call = prepared.call
+    cells, arrays = grid_and_arrays(prepared.call, args)
+    loops = _loops(prepared, cells, arrays, params)
+    if loops is not None and _pays(loops, params):
+        results = _run_loops(loops, prepared, cells, arrays, params)
+        if results is not None:
+            return results
+    started = time.perf_counter()
+    results = _run_source(prepared, cells, arrays, params)
+    if loops is not None:
+        loops.seconds += time.perf_counter() - started
+    return results
+
+
+def grid_and_arrays(call: Call, args: Sequence[Any]) -> tuple[tuple[int, ...], list[Array]]:
+    """Return the concrete grid and the arrays among a call's operands."""
     bounds = iter(int(a) for a in args[: call.dynamic_bounds])
     cells = tuple(next(bounds) if n is None else n for n in call.grid)
-    arrays = [np.asarray(a) for a in args[call.dynamic_bounds :]]
+    return cells, [np.asarray(a) for a in args[call.dynamic_bounds :]]
+
+
+def _run_source(
+    prepared: Prepared, cells: tuple[int, ...], arrays: Sequence[Array], params: InterpretParams
+) -> list[Array] | None:
     for batch in (True, False):
         variant = _variant(prepared, cells, arrays, params, batch=batch)
         if variant is None:
@@ -107,11 +138,63 @@ def run(prepared: Prepared, args: Sequence[Any], params: InterpretParams) -> lis
     return None
 
 
+_COMPILE_AFTER = 5.0
+"""Seconds of NumPy in one process that justify compiling scalar loops, which takes Numba one to four."""
+_LOAD_AFTER = 0.2
+"""Seconds that justify loading machine code which an earlier process left on disk."""
+
+
+def _pays(loops: Loops, params: InterpretParams) -> bool:
+    if params.mode == "compiled" or loops.function is not None:
+        return True
+    if params.mode != "auto" or loops.seconds < _LOAD_AFTER:
+        return False
+    return loops.seconds > _COMPILE_AFTER or compiled.is_stored(loops.source)
+
+
+def _loops(
+    prepared: Prepared, cells: tuple[int, ...], arrays: Sequence[Array], params: InterpretParams
+) -> Loops | None:
+    """Return a call's compiled form; for `auto`, only of kernels that loop."""
+    if params.mode == "fast" or params.grid_order != "sequential":
+        return None
+    kernel, _ = compat.open_jaxpr(prepared.call.jaxpr)
+    if params.mode == "auto" and not {"scan", "while"}.intersection(structure.primitives_in(kernel)):
+        return None
+    key = (cells, params)
+    if key not in prepared.loops:
+        plan = plan_of(prepared, cells, arrays, params)
+        source = None if plan is None else compiled.write_loops(plan)
+        prepared.loops[key] = None if source is None else Loops(source)
+    return prepared.loops[key]
+
+
+def _run_loops(
+    loops: Loops, prepared: Prepared, cells: tuple[int, ...], arrays: Sequence[Array], params: InterpretParams
+) -> list[Array] | None:
+    """Run the compiled form; None if its outcome must be judged elsewhere."""
+    call, plan = prepared.call, plan_of(prepared, cells, arrays, params)
+    if plan is None or any(low or high for block in call.inputs for low, high in block.padding):
+        return None
+    if loops.function is None:
+        loops.function = compiled.load(loops.source)
+    machine = Machine(call.name, params, cells, parallel=call.parallel)
+    prefetched, inputs, outputs = memory_of(plan, machine, arrays, [True] * len(call.outputs))
+    masks = compiled.blank_masks(plan, outputs)
+    strict = params.uninitialized == "raise"
+    if loops.function(*prefetched, *map(np.ascontiguousarray, inputs), *outputs, *masks):
+        return None
+    for block, mask, tracked in zip(call.outputs, masks, compiled.tracked_outputs(plan), strict=True):
+        if strict and tracked and not mask[interior_of(block)].all():
+            return None
+    if strict and not plan.covered:
+        return None
+    return [o[interior_of(block)] for o, block in zip(outputs, call.outputs, strict=True)]
+
+
 def source_of(prepared: Prepared, args: Sequence[Any], params: InterpretParams) -> str:
     """Return the source that a call runs, or a comment that says why there is none."""
-    bounds = iter(int(a) for a in args[: prepared.call.dynamic_bounds])
-    cells = tuple(next(bounds) if n is None else n for n in prepared.call.grid)
-    arrays = [np.asarray(a) for a in args[prepared.call.dynamic_bounds :]]
+    cells, arrays = grid_and_arrays(prepared.call, args)
     variant = _variant(prepared, cells, arrays, params, batch=True)
     if variant is None:
         return f"# kernel {prepared.call.name}: only debug mode can run it\n"
@@ -122,28 +205,25 @@ def _variant(
     prepared: Prepared, cells: tuple[int, ...], arrays: Sequence[Array], params: InterpretParams, *, batch: bool
 ) -> Variant | None:
     key = (cells, params, batch)
-    changing = grid.depends_on_memory(prepared.call)
-    if key in prepared.variants and not changing:
+    if key in prepared.variants and not prepared.changing:
         return prepared.variants[key]
-    plan = _plan(prepared, cells, arrays, params)
-    if plan is None:
-        if not changing:
-            prepared.variants[key] = None
-        return None
-    found = program.write_program(plan, batch=batch)
-    if found is None:
-        prepared.variants[key] = None
-        return None
-    function = load_function(found.source, dict(found.scope), found.name, cache.code)
-    inputs = len(prepared.call.inputs)
-    aliased = {out for _, out in prepared.call.aliases}
-    covered = all(
-        k in aliased or covers(table, visit.blocks)
-        for k, (table, visit) in enumerate(zip(plan.tables[inputs:], plan.visits, strict=True))
-    )
-    variant = Variant(found, function, plan, covered)
+    plan = plan_of(prepared, cells, arrays, params)
+    found = None if plan is None else program.write_program(plan, batch=batch)
+    variant = None
+    if plan is not None and found is not None:
+        variant = Variant(found, load_function(found.source, dict(found.scope), found.name, cache.code), plan)
     prepared.variants[key] = variant
     return variant
+
+
+def plan_of(
+    prepared: Prepared, cells: tuple[int, ...], arrays: Sequence[Array], params: InterpretParams
+) -> Plan | None:
+    """Return the plan of a call, kept unless prefetched memory decides about it."""
+    key = (cells, params)
+    if key not in prepared.plans or prepared.changing:
+        prepared.plans[key] = _plan(prepared, cells, arrays, params)
+    return prepared.plans[key]
 
 
 def _plan(prepared: Prepared, cells: tuple[int, ...], arrays: Sequence[Array], params: InterpretParams) -> Plan | None:
@@ -163,13 +243,18 @@ def _plan(prepared: Prepared, cells: tuple[int, ...], arrays: Sequence[Array], p
     for table, visit in zip(tables[len(call.inputs) :], visits, strict=True):
         if visit.returned is not None and not table.block.whole:
             return None
-    return Plan(call, cells, tuple(tables), tuple(visits), params, prepared.uses)
+    aliased = {out for _, out in call.aliases}
+    covered = all(
+        k in aliased or covers(table, visit.blocks)
+        for k, (table, visit) in enumerate(zip(tables[len(call.inputs) :], visits, strict=True))
+    )
+    return Plan(call, cells, tuple(tables), tuple(visits), params, prepared.uses, covered)
 
 
 def _launch(variant: Variant, prepared: Prepared, arrays: Sequence[Array], params: InterpretParams) -> list[Array]:
     call = prepared.call
     strict = params.uninitialized == "raise"
-    if strict and not variant.covered:
+    if strict and not variant.plan.covered:
         raise SuspectError
     results = _run_once(
         variant, prepared, arrays, Machine(call.name, params, variant.plan.grid, parallel=call.parallel)
@@ -196,15 +281,9 @@ def _suspect_padding(
 
 def _run_once(variant: Variant, prepared: Prepared, arrays: Sequence[Array], machine: Machine) -> list[Array]:
     call, plan = prepared.call, variant.plan
-    count = len(call.prefetched)
-    prefetched = [_owned(a, use.written) for a, use in zip(arrays[:count], plan.uses, strict=False)]
-    kept = {position - count for position, out in call.aliases if _is_in_place(call, position, out)}
-    inputs = [
-        _input(block, array, machine, copy=use.written or k in kept)
-        for k, (block, array, use) in enumerate(zip(call.inputs, arrays[count:], plan.uses[count:], strict=False))
-    ]
-    outputs = _outputs(variant, machine, prefetched, inputs, arrays)
-    refs = variant.program.refs[count + len(inputs) : count + len(inputs) + len(outputs)]
+    count = len(call.prefetched) + len(call.inputs)
+    refs = variant.program.refs[count : count + len(call.outputs)]
+    prefetched, inputs, outputs = memory_of(plan, machine, arrays, [ref.tracked for ref in refs])
     done = [np.zeros(o.shape, np.bool_) for o, ref in zip(outputs, refs, strict=True) if ref.masked]
     lanes = [np.full(o.shape, -1, np.int64) for o, ref in zip(outputs, refs, strict=True) if ref.contested]
     starts = [[tuple(row) for row in plan.tables[k].starts.tolist()] for k in variant.program.tables]
@@ -275,24 +354,28 @@ def _input(block: Block, array: Array, machine: Machine, *, copy: bool) -> Array
     return array
 
 
-def _outputs(
-    variant: Variant, machine: Machine, prefetched: Sequence[Array], inputs: Sequence[Array], arrays: Sequence[Array]
-) -> list[Array]:
-    call, count = variant.plan.call, len(prefetched)
+def memory_of(
+    plan: Plan, machine: Machine, arrays: Sequence[Array], fill: Sequence[bool]
+) -> tuple[list[Array], list[Array], list[Array]]:
+    """Return the prefetched, input and output arrays of a run; outputs that `fill` marks begin as poison."""
+    call, count = plan.call, len(plan.call.prefetched)
+    prefetched = [_owned(a, use.written) for a, use in zip(arrays[:count], plan.uses, strict=False)]
     sources = {out: position for position, out in call.aliases}
-    results = []
-    for k, block in enumerate(call.outputs):
+    kept = {position - count for out, position in sources.items() if _is_in_place(call, position, out)}
+    inputs = [
+        _input(block, array, machine, copy=use.written or k in kept)
+        for k, (block, array, use) in enumerate(zip(call.inputs, arrays[count:], plan.uses[count:], strict=False))
+    ]
+    outputs = []
+    for k, (block, filled) in enumerate(zip(call.outputs, fill, strict=True)):
         source = sources.get(k)
-        if source is not None and _is_in_place(call, source, k):
-            results.append(inputs[source - count])
-            continue
         if source is not None:
-            results.append(padded(arrays[source], block, machine))
+            in_same = _is_in_place(call, source, k)
+            outputs.append(inputs[source - count] if in_same else padded(arrays[source], block, machine))
             continue
         shape = tuple(n + low + high for n, (low, high) in zip(block.shape, block.padding, strict=True))
-        ref = variant.program.refs[count + len(inputs) + k]
-        if variant.covered and not ref.tracked and machine.params.uninitialized == "raise":
-            results.append(np.empty(shape, block.dtype))
+        if plan.covered and not filled and machine.params.uninitialized == "raise":
+            outputs.append(np.empty(shape, block.dtype))
         else:
-            results.append(np.full(shape, machine.poison(block.dtype), block.dtype))
-    return results
+            outputs.append(np.full(shape, machine.poison(block.dtype), block.dtype))
+    return prefetched, inputs, outputs

@@ -37,7 +37,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is known of a call before its source is written."""
+    """What is known of a call before its source is written; `covered`: the visited blocks cover every output."""
 
     call: Call
     grid: tuple[int, ...]
@@ -45,6 +45,7 @@ class Plan:
     visits: tuple[Visits, ...]
     params: InterpretParams
     uses: tuple[Use, ...]
+    covered: bool
 
 
 def uses_of(call: Call) -> tuple[Use, ...]:
