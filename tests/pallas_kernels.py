@@ -6,7 +6,7 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -33,7 +33,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class RandomKernel:
-    """A drawn kernel. `ops` are (name, argument numbers) over the inputs' values; `outputs` number the results."""
+    """A drawn kernel. `ops` are (name, argument numbers) over the inputs' values; `outputs` number the results.
+
+    `fault` plants a mistake, which may or may not show on the drawn grid: see `FAULTS`.
+    """
 
     grid: tuple[int, ...]
     block: tuple[int, int]
@@ -42,6 +45,7 @@ class RandomKernel:
     outputs: tuple[tuple[int, Kind, str], ...]
     accumulates: bool
     ragged: int
+    fault: str = ""
 
     @property
     def operands(self) -> tuple[np.ndarray[Any, Any], ...]:
@@ -99,12 +103,19 @@ class RandomKernel:
         lead = (None,) * max(len(kept) - 1, 0)
         return pl.BlockSpec(
             (*lead, *self.block),
-            lambda *steps: (*steps[: len(lead)], 0, steps[len(kept) - 1] if kept else 0),
+            lambda *steps: (*steps[: len(lead)], 0, self._folded(steps[len(kept) - 1]) if kept else 0),
         )
+
+    def _folded(self, step: Any) -> Any:
+        return step % 2 if self.fault == "folded map" else step
 
     def _kernel(self, *refs: Any) -> None:
         step = sum((pl.program_id(axis) for axis in range(len(self.grid))), jnp.int32(0))
-        values = [_read(source.read, ref, self.block, step) for source, ref in zip(self.sources, refs, strict=False)]
+        late = 2 if self.fault == "late window" else 0
+        values = [
+            _read(source.read, ref, self.block, step, late=late)
+            for source, ref in zip(self.sources, refs, strict=False)
+        ]
         for name, arguments in self.ops:
             values.append(OPERATIONS[name].apply(step, *(values[k] for k in arguments)))
         scratch = refs[-1]
@@ -112,6 +123,11 @@ class RandomKernel:
             value = jnp.broadcast_to(values[number], self.block)
             if self.accumulates:
                 _accumulate(ref, value, axis=len(self.grid) - 1)
+            elif self.fault == "skipped store":
+                pl.when(step != 1)(functools.partial(_write, write, ref, value, step, scratch))
+            elif self.fault == "unset scratch" and value.dtype == jnp.float32:
+                pl.when(step > 0)(functools.partial(scratch.__setitem__, ..., value))
+                ref[...] = scratch[...]
             else:
                 _write(write, ref, value, step, scratch)
 
@@ -122,11 +138,11 @@ def _integers(source: Source, shape: tuple[int, int]) -> np.ndarray[Any, Any]:
     return rng.integers(low, 2 if source.dtype == "bool" else 5, shape).astype(jnp.dtype(source.dtype))
 
 
-def _read(how: str, ref: Any, block: tuple[int, int], step: Any) -> Any:
+def _read(how: str, ref: Any, block: tuple[int, int], step: Any, *, late: int) -> Any:
     rows, columns = block
     match how:
         case "window":
-            return ref[pl.ds(step % 3, rows), :]
+            return ref[pl.ds(step % 3 + late, rows), :]
         case "strided":
             return ref[pl.ds(0, rows, stride=2), :]
         case "gather":
@@ -167,6 +183,16 @@ def _accumulate(ref: Any, value: Any, *, axis: int) -> None:
         ref[...] = jnp.zeros_like(ref)
 
     ref[...] += value
+
+
+FAULTS = ("late window", "unset scratch", "skipped store", "folded map")
+"""A window that starts two rows late; scratch read at step 0 though nobody set it; step 1 leaves its store out; an
+index map that returns to earlier blocks."""
+
+
+def faulty_kernels() -> st.SearchStrategy[RandomKernel]:
+    """Draw a kernel with a mistake in it."""
+    return st.builds(lambda kernel, fault: replace(kernel, fault=fault), kernels(), st.sampled_from(FAULTS))
 
 
 @st.composite

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -92,7 +93,7 @@ def run(selection: Selection, params: Mapping[str, Any] | None) -> list[Outcome]
 
 
 def _command(selection: Selection, params: Mapping[str, Any] | None, out: Path) -> list[str]:
-    command = [sys.executable, "-m", "pytest", "-q", "-c", "/dev/null", "--noconftest", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "--noconftest", "-p", "no:cacheprovider"]
     command += ["--rootdir", ".", "-p", "prism.bench.jax_suite_plugin"]
     command += ["--jax-checkout", str(selection.checkout), "--jax-suite-out", str(out)]
     command += ["--jax-suite-every", str(selection.every)]
