@@ -16,6 +16,7 @@ from jax.experimental.pallas import triton
 from prism.ledger.probing import VACANT, Probing, home
 
 _LANES: Final = 128
+_SEARCHING: Final = np.int32(-2)
 
 
 def find_by_lanes(keys: jax.Array, index: jax.Array, wanted: jax.Array, *, interpret: bool = False) -> jax.Array:
@@ -48,8 +49,8 @@ def _lanes(items: int) -> tuple[jax.Array, jax.Array]:
     return lane, lane < items
 
 
-def _any(flags: jax.Array) -> jax.Array:
-    return jnp.max(flags.astype(np.int32)) > 0
+# Both loops carry as a scalar whether any lane goes on, and no flags. Where a loop's condition reduces the lanes
+# itself, Triton as of jax 0.11.2 lets every lane exchange the id of lane 0; where it carries flags, it crashes.
 
 
 def _find_lanes(items: int, keys: Any, index: Any, wanted: Any, slots: Any, found: Any) -> None:
@@ -59,14 +60,16 @@ def _find_lanes(items: int, keys: Any, index: Any, wanted: Any, slots: Any, foun
     mask = np.int32(len(index) - 1)
 
     def look(state: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-        slot, answer, searching = state
+        slot, answer, _ = state
+        searching = answer == _SEARCHING
         node = triton.load(index.at[slot], mask=searching, other=VACANT)
         held = triton.load(keys.at[jnp.maximum(node, 0)], mask=node != VACANT, other=0)
-        hit = (node != VACANT) & (held == key)
-        return slot + 1 & mask, jnp.where(hit, node, answer), (node != VACANT) & ~hit
+        answer = jnp.where(searching & ((node == VACANT) | (held == key)), node, answer)
+        return slot + 1 & mask, answer, jnp.min(answer)
 
-    start = triton.load(slots.at[lane], mask=exists, other=0), jnp.full(_LANES, -1, np.int32), exists
-    _, answer, _ = lax.while_loop(lambda state: _any(state[2]), look, start)
+    answer = jnp.where(exists, _SEARCHING, np.int32(VACANT))
+    start = triton.load(slots.at[lane], mask=exists, other=0), answer, jnp.min(answer)
+    _, answer, _ = lax.while_loop(lambda state: state[2] == _SEARCHING, look, start)
     triton.store(found.at[lane], answer, mask=exists)
 
 
@@ -80,13 +83,14 @@ def _enter_lanes(items: int, _: Any, slots: Any, ids: Any, index: Any) -> None:
     mask = np.int32(len(index) - 1)
 
     def exchange(state: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-        slot, carried, waiting = state
-        displaced = triton.atomic_xchg(index, (slot,), carried, mask=waiting)
-        return slot + 1 & mask, displaced, waiting & (displaced != VACANT)
+        slot, carried, _ = state
+        waiting = carried != VACANT
+        displaced = jnp.where(waiting, triton.atomic_xchg(index, (slot,), carried, mask=waiting), VACANT)
+        return slot + 1 & mask, displaced, jnp.max(displaced)
 
     carried = triton.load(ids.at[lane], mask=exists, other=VACANT)
-    start = triton.load(slots.at[lane], mask=exists, other=0), carried, carried != VACANT
-    lax.while_loop(lambda state: _any(state[2]), exchange, start)
+    start = triton.load(slots.at[lane], mask=exists, other=0), carried, jnp.max(carried)
+    lax.while_loop(lambda state: state[2] != VACANT, exchange, start)
 
 
 TRITON: Final = Probing(find_by_lanes, enter_by_lanes)

@@ -62,7 +62,7 @@ def test_a_large_batch_under_contention():
 def test_refusal_leaves_every_byte(probing):
     """A batch that overflows or is wrong changes no key and no index slot, nor does any later one."""
     for wrong, status in (([SUC.code], [5000], [0]), Status.CORRUPT), (None, Status.OOM):
-        ledger, random = DeviceLedger(capacity=1000, probing=probing), np.random.default_rng(9)
+        ledger, random = DeviceLedger(capacity=300, probing=probing), np.random.default_rng(9)
         ledger.intern(*random_batch(random, 5, ledger.count))
         ledger.intern(*random_batch(random, 200, ledger.count))
         before = [np.asarray(part).tobytes() for part in (ledger.state.keys, ledger.state.index)]
