@@ -94,16 +94,16 @@ def laundered_review(corpus: Corpus) -> Iterator[Fault]:
     A document edge and the section edges to the same target count as one.
     """
     limit = corpus.config.same_note_limit
-    rows = [(document, review) for document in corpus.governed for review in document.reviews]
+    rows = [(one.path, review, normal(review.note)) for one in corpus.governed for review in one.reviews]
     users: dict[str, set[tuple[str, str]]] = {}
-    for document, review in rows:
-        users.setdefault(normal(review.note), set()).add((document.path, review.ref))
-    for document, review in rows:
-        count = len(users[normal(review.note)])
-        if normal(review.note) and count > limit:
-            key = edge_key(document.path, review.section, review.ref)
+    for path, review, note in rows:
+        users.setdefault(note, set()).add((path, review.ref))
+    for path, review, note in rows:
+        count = len(users[note])
+        if note and count > limit:
+            key = edge_key(path, review.section, review.ref)
             yield Fault(
-                document.path,
+                path,
                 review.line,
                 key,
                 f"{key} bears a note that stands on {count} edges (at most {limit} may share one)",
