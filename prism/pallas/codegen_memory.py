@@ -45,8 +45,8 @@ def clashes(writers: Any, lane: int) -> bool:
 
 
 def outside(index: Any, extent: int) -> bool:
-    """Whether any of an array's indices is out of bounds."""
-    return index.size > 0 and (index.min() < 0 or index.max() >= extent)
+    """Whether any of an array's indices is out of bounds; negative entries count from the end, as in NumPy."""
+    return index.size > 0 and (index.min() < -extent or index.max() >= extent)
 
 
 def emit_allocation(ref: RefVar, context: Context, *, zero: bool) -> None:

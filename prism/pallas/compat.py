@@ -181,8 +181,10 @@ def _transform(transform: Any, equation: Any) -> Transform:
     match transform:
         case indexing.NDIndexer():
             items = tuple(
-                Span(item.start, item.size, item.stride) if isinstance(item, indexing.Slice) else item
-                for item in transform.indices
+                Span(item.start, item.size, item.stride)
+                if isinstance(item, indexing.Slice)
+                else _static(item, extent, equation)
+                for item, extent in zip(transform.indices, transform.shape, strict=True)
             )
             return Index(items, tuple(transform.shape))
         case state_types.ReshapeTransform():
@@ -193,6 +195,14 @@ def _transform(transform: Any, equation: Any) -> Transform:
             return Transpose(tuple(transform.permutation))
         case _:
             raise UnsupportedError(f"the reference transform {type(transform).__name__}", site_of(equation))
+
+
+def _static(item: Any, extent: int, equation: Any) -> Any:
+    """Return a scalar written in the source as an int; a negative one counts from the end."""
+    atom = equation.invars[item.position] if isinstance(item, Operand) else None
+    if not isinstance(atom, Literal) or np.ndim(atom.val):
+        return item
+    return int(atom.val) + (extent if atom.val < 0 else 0)
 
 
 def _decode_get(equation: Any, operands: list[Operand]) -> Access:

@@ -231,7 +231,8 @@ def _plan(prepared: Prepared, cells: tuple[int, ...], arrays: Sequence[Array], p
     call = prepared.call
     machine = Machine(call.name, params, cells, parallel=call.parallel)
     prefetched = [Ref(m.name, a, machine) for m, a in zip(call.prefetched, arrays, strict=False)]
-    env = debug.Environment(machine, compiled=prepared.equations)
+    extents = tuple(cells[axis] for axis in call.visible_axes)
+    env = debug.Environment(machine, extents, compiled=prepared.equations)
     try:
         tables = [grid.bounded(t, cells, machine) for t in grid.tabulate(call, cells, prefetched, env)]
     except KernelError:
@@ -256,18 +257,18 @@ def _launch(variant: Variant, prepared: Prepared, arrays: Sequence[Array], param
     strict = params.uninitialized == "raise"
     if strict and not variant.plan.covered:
         raise SuspectError
-    results = _run_once(
-        variant, prepared, arrays, Machine(call.name, params, variant.plan.grid, parallel=call.parallel)
-    )
-    if strict and any(low or high for block in call.inputs for low, high in block.padding):
-        _suspect_padding(variant, prepared, arrays, params, results)
+    machine = Machine(call.name, params, variant.plan.grid, parallel=call.parallel)
+    results = _run_once(variant, prepared, arrays, machine)
+    padding = any(low or high for block in call.inputs for low, high in block.padding)
+    if strict and (padding or machine.unsure or machine.doubts):
+        _suspect_poison(variant, prepared, arrays, params, results)
     return results
 
 
-def _suspect_padding(
+def _suspect_poison(
     variant: Variant, prepared: Prepared, arrays: Sequence[Array], params: InterpretParams, results: Sequence[Array]
 ) -> None:
-    """Suspect a run whose outputs may depend on padding: NaN shows it, or another filler does where NaN may hide."""
+    """Suspect a run whose outputs depend on unwritten memory: NaN shows it, or another filler where NaN may hide."""
     if not prepared.hides_nan:
         if any(np.isnan(result).any() for result in results):
             raise SuspectError
@@ -288,8 +289,6 @@ def _run_once(variant: Variant, prepared: Prepared, arrays: Sequence[Array], mac
     lanes = [np.full(o.shape, -1, np.int64) for o, ref in zip(outputs, refs, strict=True) if ref.contested]
     starts = [[tuple(row) for row in plan.tables[k].starts.tolist()] for k in variant.program.tables]
     variant.function(machine, *prefetched, *inputs, *outputs, *done, *lanes, *starts)
-    if machine.doubts:
-        raise SuspectError
     masks = iter(done)
     for block, ref in zip(call.outputs, refs, strict=True):
         if ref.masked and not next(masks)[interior_of(block)].all():
@@ -335,7 +334,7 @@ _HIDING = frozenset(
 
 def _may_hide_nan(call: Call) -> bool:
     kernel, _ = compat.open_jaxpr(call.jaxpr)
-    floats = all(block.dtype.kind == "f" for block in (*call.inputs, *call.outputs))
+    floats = all(memory.dtype.kind == "f" for memory in (*call.inputs, *call.outputs, *call.scratch))
     return not floats or not _HIDING.isdisjoint(structure.primitives_in(kernel))
 
 

@@ -54,7 +54,7 @@ def stage(params: InterpretParams, parameters: dict[str, Any], *args: Any) -> li
 
     def host(*arrays: Any) -> list[Any]:
         try:
-            return [np.ascontiguousarray(r) for r in execute(prepared, [np.asarray(a) for a in arrays], params)]
+            return [np.array(r, order="C") for r in execute(prepared, [np.asarray(a) for a in arrays], params)]
         except Exception as error:
             _outcome.put(error)
             raise

@@ -61,7 +61,9 @@ class Machine:
             return usual
         if dtype == np.bool_:
             return np.True_
-        return np.asarray(1 if dtype.kind in "iu" else 77).astype(dtype)[()]
+        # The two fillers bracket the integers, so that a maximum or a comparison shows one of them.
+        other = dtypes.integer_range(dtype)[1] if dtypes.is_integer(dtype) else 77
+        return np.asarray(other).astype(dtype)[()]
 
     def problem(
         self,
@@ -247,8 +249,9 @@ class Ref:
             start = max(0, min(item.start, extent - (last - item.start) - 1))
             return slice(start, start + item.stop - item.start, item.step)
         if isinstance(item, np.ndarray) and item.ndim:
-            if item.size == 0 or (item.min() >= 0 and item.max() < extent):
-                return item
+            # Entries of an index array count from the end if they are negative, as in NumPy.
+            if item.size == 0 or (item.min() >= -extent and item.max() < extent):
+                return np.where(item < 0, item + extent, item)
             if self.machine.params.out_of_bounds == "raise":
                 self._out_of_bounds(index)
             return np.clip(item, 0, extent - 1)

@@ -77,7 +77,7 @@ class Writer:
 
     def text(self, header: str) -> str:
         """Return the function's source."""
-        return "\n".join([header, *self.lines, ""])
+        return "\n".join([header, *(self.lines or ["    pass"]), ""])
 
 
 def _fresh_names() -> Iterator[str]:
