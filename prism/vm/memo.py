@@ -29,7 +29,7 @@ class LedgerEngine:
         self._ledger = HostLedger(limits.layout, limits.capacity)
         self._forward = np.zeros(len(self._ledger.table.keys), np.int32)
         self._forward[1] = 1
-        self._frames = np.empty((1024, 2), np.int32)
+        self._waiting = np.empty(1024, np.int32)
 
     @property
     def count(self) -> int:
@@ -62,11 +62,11 @@ class LedgerEngine:
         state[BUDGET], state[ID_BITS] = self._max_steps, self._ledger.layout.id_bits
         while True:
             table = self._ledger.table
-            store = Store(table.keys, table.index, self._forward, COMMUTES, CASES.case, CASES.rewrites, self._frames)
+            store = Store(table.keys, table.index, self._forward, COMMUTES, CASES.case, CASES.rewrites, self._waiting)
             answer = memo_loop.run(store, work, state)
             table.count = int(state[COUNT])
             if answer == NO_FRAME:
-                self._frames = np.concatenate((self._frames, np.empty_like(self._frames)))
+                self._waiting = np.concatenate((self._waiting, np.empty_like(self._waiting)))
             elif answer != NO_ROOM:
                 return len(work.roots)
             elif not self._make_room():

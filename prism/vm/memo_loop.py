@@ -1,8 +1,9 @@
 """The loops of engine `ledger`: load rows, bring roots to normal form, read normal forms back; Numba on flat arrays.
 
-`forward[node]` is what a node was rewritten to: 0 while unknown, the node itself when it is normal. It is also the
-memo, for it outlives the term. A loop that runs out of rows returns with its state, and goes on from there once the
-host has made room.
+`forward[node]` is what a node was rewritten to: 0 while unknown, the node itself when it is normal, and the local node,
+negated, while the continuation of its rewrite waits for that. It is also the memo, for it outlives the term: a rewrite
+that a step limit interrupts is not done twice. A loop that runs out of rows returns with its state, and goes on from
+there once the host has made room.
 """
 
 from __future__ import annotations
@@ -21,11 +22,9 @@ OUT_OF_STEPS: Final = -3
 """Beside NO_ROOM, why a loop returns before its work is done; a good answer is never negative."""
 
 COUNT, STEPS, REUSED, DEPTH, ROW, ROOT, BUDGET, ID_BITS = range(8)
-"""Places in the int64 vector `state`: nodes in use; rule applications and repeated interns of the root at hand; frames
-in use; the next row to load; the root at hand; the most rule applications for a root; bits of an id in a key."""
+"""Places in the int64 vector `state`: nodes in use; rule applications and repeated interns of the root at hand; nodes
+that wait; the next row to load; the root at hand; the most rule applications for a root; bits of an id in a key."""
 STATE_SIZE: Final = 8
-
-_NODE, _PENDING = range(2)
 
 # Nothing decorated so allocates. With its run time on, Numba counts references to every array at every call,
 # atomically, and that takes half of the time.
@@ -36,8 +35,8 @@ class Store(NamedTuple):
     """What the loops work on, beside their `state`.
 
     keys, slots: the keys and the index of a `prism.ledger.table.Table`. forward: int32[len(keys)]. commutes: by op
-    code. cases, rewrites: see `prism.rewrite.cases.CaseTable`. frames: int32[room, 2], the nodes that wait, each with
-    the local node that its rewrite has built, or 0.
+    code. cases, rewrites: see `prism.rewrite.cases.CaseTable`. waiting: int32[room], nodes that wait for
+    the one after them.
     """
 
     keys: NDArray[np.uint64]
@@ -46,7 +45,7 @@ class Store(NamedTuple):
     commutes: NDArray[np.bool_]
     cases: NDArray[np.uint8]
     rewrites: NDArray[np.int32]
-    frames: NDArray[np.int32]
+    waiting: NDArray[np.int32]
 
 
 class Work(NamedTuple):
@@ -92,7 +91,7 @@ def _intern(keys, slots, state, key):
 def _normal_form(forward, node):
     """Return the normal form of a node, 0 while it is unknown."""
     target = np.int64(forward[node])
-    return target if forward[target] == target else np.int64(0)
+    return target if target > 0 and forward[target] == target else np.int64(0)
 
 
 @_loop
@@ -112,42 +111,45 @@ def _built(rewrites, case, at, refs, id_bits, commutes):
 
 
 @_loop
-def _rewrite(keys, slots, forward, state, commutes, frames, refs, rewrites, case):
-    """Rewrite a node by a case whose operands are known; answers as `_advance`.
-
-    The local node is brought to normal form before the continuation is built over it, so that no node is built over
-    a redex; the frame remembers it meanwhile.
-    """
-    top, id_bits = state[DEPTH] - 1, state[ID_BITS]
-    node, local = np.int64(frames[top, _NODE]), np.int64(frames[top, _PENDING])
-    if local == 0:
-        if state[STEPS] == state[BUDGET]:
-            return np.int64(OUT_OF_STEPS)
-        if rewrites[case, LOCAL]:
-            local = _intern(keys, slots, state, _built(rewrites, case, LOCAL, refs, id_bits, commutes))
-            if local < 0:
-                return local
-        frames[top, _PENDING] = local
+def _rewrite(keys, slots, forward, state, commutes, rewrites, node, case, refs):
+    """Rewrite a node by a case whose operands are known, as far as its local node; answers as `_advance`."""
+    if state[STEPS] == state[BUDGET]:
+        return np.int64(OUT_OF_STEPS)
+    if rewrites[case, LOCAL] == 0:
         state[STEPS] += 1
-    if local:
-        refs[REF_LOCAL] = _normal_form(forward, local)
-        if refs[REF_LOCAL] == 0:
-            return local
+        return _forward_to(forward, node, refs[rewrites[case, RESULT]])
+    local = _intern(keys, slots, state, _built(rewrites, case, LOCAL, refs, state[ID_BITS], commutes))
+    if local < 0:
+        return local
+    state[STEPS] += 1
+    forward[node] = -local
+    return np.int64(0)
+
+
+@_loop
+def _continue(keys, slots, forward, state, commutes, rewrites, node, case, refs):
+    """Build the continuation of a rewrite over the normal form of its local node; answers as `_advance`.
+
+    So no node is built over a redex.
+    """
+    local = -np.int64(forward[node])
+    refs[REF_LOCAL] = _normal_form(forward, local)
+    if refs[REF_LOCAL] == 0:
+        return local
     if rewrites[case, CONTINUATION] == 0:
         return _forward_to(forward, node, refs[rewrites[case, RESULT]])
-    key = _built(rewrites, case, CONTINUATION, refs, id_bits, commutes)
+    key = _built(rewrites, case, CONTINUATION, refs, state[ID_BITS], commutes)
     return _forward_to(forward, node, _intern(keys, slots, state, key))
 
 
 @_loop
-def _advance(keys, slots, forward, state, commutes, cases, rewrites, frames, refs):
+def _advance(keys, slots, forward, state, commutes, cases, rewrites, node, refs):
     """Take one step on a node without a normal form: the rule order of `prism.vm.baseline` [REWRITE-3].
 
     Returns 0 when it took one, the node (positive) that must be normal first, NO_ROOM or OUT_OF_STEPS.
     """
-    node, id_bits = np.int64(frames[state[DEPTH] - 1, _NODE]), state[ID_BITS]
-    target = np.int64(forward[node])
-    if target:
+    target, id_bits = np.int64(forward[node]), state[ID_BITS]
+    if target > 0:
         normal = _normal_form(forward, target)
         return _forward_to(forward, node, normal) if normal else target
     op, a, b = unpack_one(keys[node], id_bits)
@@ -155,6 +157,8 @@ def _advance(keys, slots, forward, state, commutes, cases, rewrites, frames, ref
     head_b, refs[6], refs[7] = unpack_one(keys[b], id_bits)
     refs[2], refs[3] = a, b
     case = cases[op, head_a, head_b]
+    if target < 0:
+        return _continue(keys, slots, forward, state, commutes, rewrites, node, case, refs)
     if case == 0 or rewrites[case, LOCAL]:
         normal_a, normal_b = _normal_form(forward, a), _normal_form(forward, b)
         if a and not normal_a:
@@ -166,33 +170,28 @@ def _advance(keys, slots, forward, state, commutes, cases, rewrites, frames, ref
             return _forward_to(forward, node, _intern(keys, slots, state, key))
         if case == 0:
             return _forward_to(forward, node, node)
-    return _rewrite(keys, slots, forward, state, commutes, frames, refs, rewrites, case)
+    return _rewrite(keys, slots, forward, state, commutes, rewrites, node, case, refs)
 
 
 @_loop
 def _evaluate(store, state, refs):
-    """Bring the node of the lowest frame to normal form. Returns 0, NO_ROOM, NO_FRAME or OUT_OF_STEPS."""
-    keys, slots, forward, commutes, cases, rewrites, frames = store
+    """Bring the node that waits longest to normal form. Returns 0, NO_ROOM, NO_FRAME or OUT_OF_STEPS."""
+    keys, slots, forward, commutes, cases, rewrites, waiting = store
     while state[DEPTH]:
-        top = state[DEPTH] - 1
-        if _normal_form(forward, frames[top, _NODE]):
-            state[DEPTH] = top
+        depth = state[DEPTH]
+        node = np.int64(waiting[depth - 1])
+        if _normal_form(forward, node):
+            state[DEPTH] = depth - 1
             continue
-        if top + 1 == len(frames):
+        if depth == len(waiting):
             return np.int64(NO_FRAME)
-        answer = _advance(keys, slots, forward, state, commutes, cases, rewrites, frames, refs)
+        answer = _advance(keys, slots, forward, state, commutes, cases, rewrites, node, refs)
         if answer < 0:
             return answer
         if answer:
-            _push(state, frames, answer)
+            waiting[depth] = answer
+            state[DEPTH] = depth + 1
     return np.int64(0)
-
-
-@_loop
-def _push(state, frames, node):
-    depth = state[DEPTH]
-    frames[depth, _NODE], frames[depth, _PENDING] = node, 0
-    state[DEPTH] = depth + 1
 
 
 @_loop
@@ -220,7 +219,8 @@ def run(store, work, state):
         answer = _load(store, work, state, work.roots[root])
         if answer == 0:
             if state[DEPTH] == 0:
-                _push(state, store.frames, work.loaded[work.roots[root]])
+                store.waiting[0] = work.loaded[work.roots[root]]
+                state[DEPTH] = 1
             answer = _evaluate(store, state, refs)
         work.steps[root], work.reused[root] = state[STEPS], state[REUSED]
         work.nodes[root] += state[COUNT] - before
