@@ -121,8 +121,8 @@ Rule = Callable[[Any, list[Lazy], tuple[Aval, ...], Any], list[Lazy]]
 
 
 def _spread(value: Lazy, index: Texts) -> str:
-    """Return an operand's element; scalars serve every element."""
-    return value.at(index if value.shape else ())
+    """Return an operand's element; scalars and dimensions of extent 1 serve every element."""
+    return value.at(tuple("0" if n == 1 else k for n, k in zip(value.shape, index, strict=False)))
 
 
 def _elementwise(text: str) -> Rule:
