@@ -259,17 +259,22 @@ def fmt(paths: tuple[Path, ...], root: Path, *, is_check: bool) -> None:
     from docflow.fmt import format_file
 
     chosen = list(paths) or [root / document.path for document in _load(root).governed]
-    changed = 0
+    changed = refused = 0
     for path in chosen:
         old = path.read_bytes()
-        new = format_file(path.as_posix(), old)
+        try:
+            new = format_file(path.as_posix(), old)
+        except DocflowError as error:
+            refused += 1
+            click.echo(f"docflow: {error}", err=True)
+            continue
         if new != old:
             changed += 1
             click.echo(f"{'would rewrite' if is_check else 'rewrote'} {path.as_posix()}")
             if not is_check:
                 files.replace(path, new)
     click.echo(f"{changed} of {len(chosen)} files {'would change' if is_check else 'changed'}")
-    sys.exit(int(is_check and changed > 0))
+    sys.exit(2 if refused else int(is_check and changed > 0))
 
 
 @main.command()

@@ -223,6 +223,17 @@ def test_fmt_rewrites_and_checks(root: Path) -> None:
     assert run("fmt", "--check").exit_code == 0
 
 
+def test_fmt_passes_over_what_it_cannot_read(root: Path) -> None:
+    """A file that cannot be read is told and makes the status 2; the others are formatted all the same."""
+    tree.spoil(
+        root, [("base.md", "doc_role: chapter", "doc_role chapter"), ("user.md", "doc_role: chapter", "doc_role: a: b")]
+    )
+    done = run("fmt")
+    assert done.exit_code == 2
+    assert "base.md:4: the frontmatter must be readable to be formatted: expected `key: value`" in done.output
+    assert "rewrote user.md\n1 of 2 files changed\n" in done.output
+
+
 def test_show_reads_any_file(root: Path) -> None:
     """Show prints what is read from one file of any name: dialect, sections, edges, reviews, defects."""
     (root / "notes.txt").write_text(tree.USER.replace("doc_role: chapter", "doc_role: a: b"))
