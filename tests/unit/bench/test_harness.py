@@ -1,0 +1,87 @@
+"""The bench harness: turns, agreement, rows, and what it prints."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from prism.bench.harness import Contender, Missing, race, report
+from prism.bench.intern import intern_bench
+from prism.cli.bench import bench
+from prism.errors import PrismError, UsageError
+
+pytestmark = pytest.mark.m1
+
+
+def contender(name: str, log: list[str], answer: int = 7, warm: bool = True) -> Contender:
+    """Return a contender that logs each run."""
+
+    def work() -> int:
+        log.append(name)
+        return answer
+
+    return Contender(name, lambda: work, warm)
+
+
+def test_contenders_run_in_turn_after_a_warm_up():
+    """Whoever compiles runs once first; then all run one after the other, round by round."""
+    log: list[str] = []
+    race("b", "c", [contender("x", log), contender("y", log, warm=False)], runs=2, items=1, unit="items/s")
+    assert log == ["x", "x", "y", "x", "y"]
+
+
+def test_rows_hold_the_measured_times():
+    """A row has the bench, case, contender, its times, the number of runs and the rate at the median."""
+    (row,) = race("b", "c", [contender("x", [])], runs=3, items=10, unit="items/s")
+    assert (row.bench, row.case, row.impl, row.runs, row.unit) == ("b", "c", "x", 3, "items/s")
+    assert 0 < row.min_s <= row.median_s <= row.max_s
+    assert row.rate == 10 / row.median_s
+
+
+def test_contenders_that_disagree_are_no_contest():
+    """Two answers that differ stop the bench."""
+    with pytest.raises(PrismError, match="must give one answer, but x gives 7 and y gives 8; fix the one"):
+        race("b", "c", [contender("x", []), contender("y", [], 8)], runs=1, items=1, unit="items/s")
+
+
+def test_runs_must_be_positive():
+    """No run, no median."""
+    with pytest.raises(UsageError, match="at least one run of each contender, got runs=0; pass a positive number"):
+        race("b", "c", [], runs=0, items=1, unit="items/s")
+
+
+def test_a_missing_peer_is_a_row_that_says_so(capsys):
+    """A peer that is not installed stays in the table and in the JSON, with the reason."""
+    rows = race("b", "c", [contender("x", []), Missing("peer", "not here")], runs=1, items=1, unit="items/s")
+    report(rows, as_json=True)
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (last["impl"], last["runs"], last["median_s"], last["unit"]) == ("peer", 0, None, "missing: not here")
+    report(rows, as_json=False)
+    assert "missing: not here" in capsys.readouterr().out
+
+
+def test_intern_bench_runs_every_contender():
+    """On a small batch ledgers and peers count the same distinct nodes, and each has a line with the agreed keys."""
+    result = CliRunner().invoke(bench, ["intern", "--n", "300", "--runs", "1", "--json"], catch_exceptions=False)
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    keys = ["bench", "case", "impl", "median_s", "min_s", "max_s", "runs", "rate", "unit"]
+    assert all(list(row) == keys for row in rows)
+    assert {"prism host", "prism device (XLA)", "python dict", "numpy unique", "egglog"} <= {
+        row["impl"] for row in rows
+    }
+
+
+@pytest.mark.parametrize("text", ["", "0", "1.5", "x", "-3", "1e3,", "inf"])
+def test_sizes_are_checked(text):
+    """Sizes are positive whole numbers; anything else is a usage error that shows it."""
+    result = CliRunner().invoke(bench, ["intern", "--n", text])
+    assert result.exit_code == 2
+    assert f"got {text!r}" in result.stderr
+
+
+def test_a_batch_needs_two_nodes():
+    """Half of one node is no duplicate."""
+    with pytest.raises(UsageError, match="needs at least 2 nodes, got 1; raise --n"):
+        list(intern_bench([1], 1))
