@@ -130,6 +130,7 @@ def test_a_terminal_has_prompt_history_and_continuation(tmp_path: Path) -> None:
     child.send("22)\r")
     child.expect(r"42\r?\n")
     child.expect(r"reused \d+, rewrites \d+, \d+ us")
+    child.expect("λ>")  # an end of input sent before the next prompt is there would be lost
     child.sendeof()
     child.expect(pexpect.EOF)
     child.close()
