@@ -15,7 +15,7 @@ from prism.errors import PrismError
 from prism.pallas import compat, debug, fast, hooks
 from prism.pallas.execute import execute
 from prism.pallas.fast import cache
-from prism.pallas.memory import Machine
+from prism.pallas.machine import Machine
 from prism.pallas.params import InterpretParams
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from prism.pallas import compat, debug
+from prism.pallas.decode import STATE_PRIMITIVES
 from prism.pallas.errors import UnsupportedError
 from prism.pallas.primitives import TABLE, NotBatchableError, Rule, Site
 from prism.pallas.structure import Use, dropped, lasting_loads, used_variables
@@ -93,8 +94,8 @@ class Context:
 
     `batched` are the batched grid axes in order; `program` gives each
     visible axis's index as a value and its extent. `origins` and `extents` say of each batched axis where the current
-    chunk begins and how long it is, as expressions; `lengths` are the whole axes' lengths. `copy_load` and `dropped` are of
-    the current equation: whether a load may outlive the memory, and which results nobody reads.
+    chunk begins and how long it is, as expressions; `lengths` are the whole axes' lengths. `copy_load` and
+    `dropped` are of the current equation: whether a load may outlive the memory, and which results nobody reads.
     """
 
     writer: Writer
@@ -130,6 +131,12 @@ def emit(jaxpr: Any, consts: Sequence[Any], args: Sequence[Bound], context: Cont
         results = _emit_equation(equation, operands, context)
         env.update(zip(equation.outvars, results, strict=True))
     return [_value_of(v, env, context) for v in jaxpr.outvars]
+
+
+def _captured(const: Any, context: Context) -> Bound:
+    if isinstance(const, Value | RefVar):
+        return const
+    return Value(context.writer.bind(np.asarray(const), "const"))
 
 
 def _value_of(atom: Any, env: dict[Any, Bound], context: Context) -> Value:
@@ -179,7 +186,7 @@ def _emit_equation(equation: Any, operands: Sequence[Bound | None], context: Con
     from prism.pallas import codegen_control, codegen_memory
 
     name = equation.primitive.name
-    if name in compat.STATE_PRIMITIVES:
+    if name in STATE_PRIMITIVES:
         return codegen_memory.emit_access(equation, operands, context)
     handler = codegen_control.HANDLERS.get(name)
     if handler is not None:

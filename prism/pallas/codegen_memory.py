@@ -25,6 +25,7 @@ from prism.pallas.codegen import (
     constant,
     solid,
 )
+from prism.pallas.decode import decode
 from prism.pallas.memory import Ref
 
 
@@ -67,16 +68,14 @@ def emit_allocation(ref: RefVar, context: Context, *, zero: bool) -> None:
 
 def emit_access(equation: Any, operands: Sequence[Bound | None], context: Context) -> list[Value]:
     """Write one memory access and return its results."""
-    access = compat.decode(equation)
-    ref = operands[0]
-    plain = isinstance(ref, RefVar) and isinstance(access, Load | Store) and not ref.use.involved
-    if plain and len(access.place.transforms) <= 1:
+    access, ref = decode(equation), operands[0]
+    if isinstance(ref, RefVar) and isinstance(access, Load | Store) and not ref.use.involved:
         transform = access.place.transforms[0] if access.place.transforms else None
         items = transform.items if isinstance(transform, Index) else tuple(Span(0, n) for n in ref.shape)
         if not _scattered(access, items, equation):
             subscript = _Subscript(equation, operands, ref, items, context)
             if isinstance(access, Load):
-                return [_emit_load(ref, subscript, equation, context)]
+                return [_emit_load(ref, subscript, context)]
             return _emit_store(access, ref, subscript, equation, operands, context)
     return _emit_performed(access, equation, operands, context)
 
@@ -217,12 +216,12 @@ class _Subscript:
 
     def _ramps(self, ramps: Sequence[Ramp]) -> None:
         context, ref = self.context, self.ref
-        sizes = [i.size if isinstance(i, Span) else 1 for i in self.items]
+        sizes = [i.size if isinstance(i, Span) and isinstance(i.size, int) else 1 for i in self.items]
         table = [dict(r.slopes) for r in ramps]
         for ramp, size, extent in zip(ramps, sizes, ref.shape, strict=True):
             ends = [slope * (context.lengths[context.batched.index(axis)] - 1) for axis, slope in ramp.slopes]
             low, high = ramp.base + sum(min(e, 0) for e in ends), ramp.base + sum(max(e, 0) for e in ends)
-            if low < 0 or high + int(size) > extent:
+            if low < 0 or high + size > extent:
                 self._suspect_if("True")
         starts = []
         for ramp, row in zip(ramps, table, strict=True):
@@ -254,7 +253,7 @@ class _Subscript:
         return f"{self.view.format(base) if self.view else base}[{self.text}]"
 
 
-def _emit_load(ref: RefVar, subscript: _Subscript, equation: Any, context: Context) -> Value:
+def _emit_load(ref: RefVar, subscript: _Subscript, context: Context) -> Value:
     writer = context.writer
     _check_written(ref, subscript, context)
     name = writer.name()
@@ -262,7 +261,6 @@ def _emit_load(ref: RefVar, subscript: _Subscript, equation: Any, context: Conte
     if ref.use.written and context.copy_load and not subscript.scalar and subscript.basic:
         text += ".copy()"
     writer.line(f"{name} = {text}")
-    del equation
     return Value(name, subscript.axes)
 
 

@@ -9,33 +9,20 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax._src import config, debugging, pjit, source_info_util, state, traceback_util, tree_util
+from jax._src import config, debugging, pjit, source_info_util, state, traceback_util
 from jax._src import core as jax_core
+from jax._src import dtypes as jax_dtypes
 from jax._src.interpreters import mlir
 from jax._src.pallas import core as pallas_core
 from jax._src.pallas import pallas_call
-from jax._src.state import indexing
-from jax._src.state import types as state_types
+from jax._src.state.indexing import NDIndexer as NDIndexer
+from jax._src.indexing import Slice as Slice
+from jax._src.state.types import BitcastTransform as BitcastTransform
+from jax._src.state.types import ReshapeTransform as ReshapeTransform
+from jax._src.state.types import TransformedRef as TransformedRef
+from jax._src.state.types import TransposeTransform as TransposeTransform
 
 from prism.errors import PrismError
-from prism.pallas.access import (
-    Access,
-    Bitcast,
-    Copy,
-    CopyWait,
-    Index,
-    Inspect,
-    Load,
-    Operand,
-    Place,
-    Reshape,
-    Signal,
-    Span,
-    Store,
-    Transform,
-    Transpose,
-    Wait,
-)
 from prism.pallas.call import Block, BlockDim, Call, Memory
 from prism.pallas.errors import UNKNOWN_SITE, KernelSite, UnsupportedError
 from prism.pallas.params import InterpretParams
@@ -121,7 +108,7 @@ def element_type(dtype: Any) -> np.dtype[Any]:
         return dtype
     if is_semaphore(dtype):
         return _SEMAPHORE_COUNT
-    if jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key):
+    if jax_dtypes.issubdtype(dtype, jax.dtypes.prng_key):
         return np.dtype(np.uint32)
     return np.dtype(dtype)
 
@@ -139,7 +126,7 @@ def shape_of(var: Any) -> tuple[int, ...]:
 def to_numpy(array: Any) -> Any:
     """Return a host view of an array in JAX's type for it; keys become their words."""
     if isinstance(array, jax.Array):
-        if jax.dtypes.issubdtype(array.dtype, jax.dtypes.extended):
+        if jax_dtypes.issubdtype(array.dtype, jax.dtypes.extended):
             return np.asarray(jax.random.key_data(array))
         return np.asarray(array)
     host = np.asarray(array)
@@ -156,144 +143,6 @@ def to_jax(array: Any, aval: Any) -> jax.Array:
     """Return a device array of a result."""
     del aval
     return jax.device_put(array)
-
-
-# Memory accesses
-
-
-def decode(equation: Any) -> Access:
-    """Return what a state primitive asks for; operands are named by position."""
-    operands = [Operand(k) for k in range(len(equation.invars))]
-    return _DECODERS[equation.primitive.name](equation, operands)
-
-
-def _place(ref: Any, transforms: Any, equation: Any) -> Place:
-    return Place(ref, tuple(_transform(t, equation) for t in transforms or ()))
-
-
-def _place_of(view: Any, equation: Any) -> Place:
-    if isinstance(view, state_types.TransformedRef):
-        return _place(view.ref, view.transforms, equation)
-    return Place(view)
-
-
-def _transform(transform: Any, equation: Any) -> Transform:
-    match transform:
-        case indexing.NDIndexer():
-            items = tuple(
-                Span(item.start, item.size, item.stride)
-                if isinstance(item, indexing.Slice)
-                else _static(item, extent, equation)
-                for item, extent in zip(transform.indices, transform.shape, strict=True)
-            )
-            return Index(items, tuple(transform.shape))
-        case state_types.ReshapeTransform():
-            return Reshape(tuple(transform.shape))
-        case state_types.BitcastTransform():
-            return Bitcast(np.dtype(transform.dtype))
-        case state_types.TransposeTransform():
-            return Transpose(tuple(transform.permutation))
-        case _:
-            raise UnsupportedError(f"the reference transform {type(transform).__name__}", site_of(equation))
-
-
-def _static(item: Any, extent: int, equation: Any) -> Any:
-    """Return a scalar written in the source as an int; a negative one counts from the end."""
-    atom = equation.invars[item.position] if isinstance(item, Operand) else None
-    if not isinstance(atom, Literal) or np.ndim(atom.val):
-        return item
-    return int(atom.val) + (extent if atom.val < 0 else 0)
-
-
-def _decode_get(equation: Any, operands: list[Operand]) -> Access:
-    ref, *rest = operands
-    return Load(_place(ref, tree_util.tree_unflatten(equation.params["tree"], rest), equation))
-
-
-def _decode_swap(equation: Any, operands: list[Operand]) -> Access:
-    ref, value, *rest = operands
-    return Store(_place(ref, tree_util.tree_unflatten(equation.params["tree"], rest), equation), value)
-
-
-def _decode_add(equation: Any, operands: list[Operand]) -> Access:
-    ref, value, *rest = operands
-    place = _place(ref, tree_util.tree_unflatten(equation.params["tree"], rest), equation)
-    return Store(place, value, combine="add")
-
-
-def _decode_masked_load(equation: Any, operands: list[Operand]) -> Access:
-    ref, transforms, mask, other = equation.params["args_tree"].unflatten(operands)
-    return Load(_place(ref, transforms, equation), mask, other)
-
-
-def _decode_masked_swap(equation: Any, operands: list[Operand]) -> Access:
-    ref, transforms, value, mask = equation.params["args_tree"].unflatten(operands)
-    return Store(_place(ref, transforms, equation), value, mask)
-
-
-def _decode_atomic(equation: Any, operands: list[Operand]) -> Access:
-    ref, transforms, value, mask = equation.params["args_tree"].unflatten(operands)
-    kind = equation.params["atomic_type"].value
-    combine = "set" if kind == "xchg" else kind
-    return Store(_place(ref, transforms, equation), value, mask, combine, atomic=True)
-
-
-def _decode_compare_swap(equation: Any, operands: list[Operand]) -> Access:
-    del equation
-    ref, expected, value = operands
-    return Store(Place(ref), value, combine="cas", atomic=True, compare=expected)
-
-
-def _decode_copy(equation: Any, operands: list[Operand]) -> Access:
-    source, target, signal, sent, device = equation.params["tree"].unflatten(operands)
-    return Copy(
-        _place_of(source, equation),
-        _place_of(target, equation),
-        _place_of(signal, equation),
-        None if sent is None else _place_of(sent, equation),
-        device,
-        bool(equation.params.get("add", False)),
-    )
-
-
-def _decode_copy_wait(equation: Any, operands: list[Operand]) -> Access:
-    _, target, signal, _, _ = equation.params["tree"].unflatten(operands)
-    return CopyWait(_place_of(target, equation), _place_of(signal, equation))
-
-
-def _decode_signal(equation: Any, operands: list[Operand]) -> Access:
-    ref, transforms, amount, device, _ = equation.params["args_tree"].unflatten(operands)
-    return Signal(_place(ref, transforms, equation), amount, device)
-
-
-def _decode_wait(equation: Any, operands: list[Operand]) -> Access:
-    ref, transforms, amount, decrement = equation.params["args_tree"].unflatten(operands)
-    return Wait(_place(ref, transforms, equation), amount, decrement)
-
-
-def _decode_inspect(equation: Any, operands: list[Operand]) -> Access:
-    ref, transforms = equation.params["args_tree"].unflatten(operands)
-    return Inspect(_place(ref, transforms, equation))
-
-
-_DECODERS: dict[str, Callable[[Any, list[Operand]], Access]] = {
-    "get": _decode_get,
-    "swap": _decode_swap,
-    "addupdate": _decode_add,
-    "masked_load": _decode_masked_load,
-    "masked_swap": _decode_masked_swap,
-    "atomic_rmw": _decode_atomic,
-    "atomic_cas": _decode_compare_swap,
-    "dma_start": _decode_copy,
-    "dma_wait": _decode_copy_wait,
-    "semaphore_signal": _decode_signal,
-    "semaphore_wait": _decode_wait,
-    "semaphore_read": _decode_inspect,
-}
-STATE_PRIMITIVES = frozenset(_DECODERS)
-
-
-# Kernel calls
 
 
 def describe(parameters: dict[str, Any]) -> Call:
@@ -357,7 +206,8 @@ def _block_dim(dim: Any) -> BlockDim:
         case pallas_core.Squeezed():
             return BlockDim("squeezed", 1)
         case pallas_core.Element():
-            return BlockDim("element", int(dim.block_size), tuple(dim.padding))
+            low, high = dim.padding
+            return BlockDim("element", int(dim.block_size), (int(low), int(high)))
         case pallas_core.Blocked():
             return BlockDim("blocked", int(dim.block_size))
         case _:
@@ -375,9 +225,6 @@ def _semantics(parameters: dict[str, Any], mapping: Any) -> tuple[str, tuple[boo
     seen = iter(parallel)
     # Semantics are declared for the axes the user wrote; a vmapped axis is parallel by construction.
     return "tpu", tuple(True if k in mapping.vmapped_dims else next(seen, False) for k in range(rank))
-
-
-# Rerouting
 
 
 def active_params() -> InterpretParams | None:

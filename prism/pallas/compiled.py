@@ -17,7 +17,8 @@ import numpy as np
 
 from prism.pallas import compat, structure
 from prism.pallas.call import Block
-from prism.pallas.loop_rules import HELPERS, NoLoopFormError, typed
+from prism.pallas.loop_helpers import HELPERS
+from prism.pallas.loop_rules import NoLoopFormError, typed
 from prism.pallas.loops import LoopRef, LoopWriter, emit, expressible
 from prism.pallas.program import Plan
 
@@ -73,7 +74,8 @@ class _LoopProgram:
         decorator = '@numba.njit(error_model="numpy", cache=True, nogil=True)'
         body = "\n".join(writer.lines)
         site = compat.function_site(self.kernel)
-        return f'"""Generated from {site.function}."""\n\nimport numba\nimport numpy as np\n{HELPERS}\n\n{decorator}\n{header}\n{body}\n'
+        start = f'"""Generated from {site.function}."""\n\nimport numba\nimport numpy as np\n'
+        return "\n".join([start, HELPERS, "", decorator, header, body, ""])
 
     def _block(self, k: int, block: Block) -> LoopRef:
         table = self.plan.tables[k]

@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from prism.pallas import compat, state
+from prism.pallas.decode import STATE_PRIMITIVES, decode
 from prism.pallas.errors import KernelSite, UnsupportedError
-from prism.pallas.memory import Machine, Ref
+from prism.pallas.machine import Machine
+from prism.pallas.memory import Ref
 from prism.pallas.params import TraceEvent
 from prism.pallas.primitives import TABLE, Aval, Site
 from prism.pallas.structure import INLINED, dropped, used_variables
@@ -71,9 +73,9 @@ def _evaluate_equation(equation: Any, operands: Values, used: set[Any], env: Env
     structured = _STRUCTURED.get(name)
     if structured is not None:
         return structured(equation, operands, env)
-    if name in compat.STATE_PRIMITIVES:
+    if name in STATE_PRIMITIVES:
         env.machine.site = compat.site_of(equation)
-        return state.perform(compat.decode(equation), operands, dropped(equation, used))
+        return state.perform(decode(equation), operands, dropped(equation, used))
     function = env.compiled.get(id(equation))
     if function is None:
         function = env.compiled[id(equation)] = compile_equation(equation, outside=env.call is not None)

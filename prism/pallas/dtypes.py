@@ -140,8 +140,9 @@ def _bitcast_narrow(x: Array, dtype: np.dtype[Any], old: int, new: int) -> Any:
     if old < new:
         per = 8 // old
         parts = (raw & ((1 << old) - 1)).reshape(*x.shape[:-1], -1, per)
-        byte = sum((parts[..., k].astype(np.uint8) << np.uint8(k * old)) for k in range(per))
-        return np.ascontiguousarray(np.asarray(byte, np.uint8)).view(dtype)[..., 0] if new > 8 else byte.view(dtype)
+        shifts = np.arange(per, dtype=np.uint8) * np.uint8(old)
+        byte = np.bitwise_or.reduce(parts << shifts, axis=-1, dtype=np.uint8)
+        return byte.view(dtype) if new == 8 else byte.view(dtype)[..., 0]
     per = 8 // new
     parts = np.stack([(raw >> np.uint8(k * new)) & np.uint8((1 << new) - 1) for k in range(per)], axis=-1)
     flat = parts.reshape(*x.shape, -1)

@@ -17,7 +17,8 @@ from prism.pallas.codegen_memory import SuspectError
 from prism.pallas.errors import KernelError
 from prism.pallas.launch import in_place, interior_of, padded, steps
 from prism.pallas.layout import covers
-from prism.pallas.memory import Machine, Ref
+from prism.pallas.machine import Machine
+from prism.pallas.memory import Ref
 from prism.pallas.params import InterpretParams
 from prism.pallas.program import Plan, Program
 from prism.pallas.writer import load_function

@@ -12,7 +12,7 @@ import numpy as np
 from prism.pallas import compat, debug, structure
 from prism.pallas.call import Block, Call
 from prism.pallas.errors import OutOfBoundsError, RaceError
-from prism.pallas.memory import Machine, warn_race
+from prism.pallas.machine import Machine, warn_race
 from prism.pallas.primitives import TABLE
 
 Array = np.ndarray[Any, np.dtype[Any]]

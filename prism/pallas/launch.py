@@ -12,7 +12,8 @@ from prism.errors import UsageError
 from prism.pallas import compat, debug, grid, structure
 from prism.pallas.call import Block, Call, Memory
 from prism.pallas.errors import KernelSite, UninitializedReadError
-from prism.pallas.memory import Machine, Ref
+from prism.pallas.machine import Machine
+from prism.pallas.memory import Ref
 from prism.pallas.params import InterpretParams
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -17,6 +17,7 @@ import numpy as np
 from prism.pallas import compat, structure
 from prism.pallas.access import Index, Load, Operand, Span, Store
 from prism.pallas.debug import avals
+from prism.pallas.decode import decode
 from prism.pallas.loop_rules import LOOP_RULES, Lazy, NoLoopFormError, cast, typed
 from prism.pallas.structure import INLINED, Use, dropped, used_variables
 
@@ -126,7 +127,7 @@ def constant(atom: Any) -> Lazy:
     dtype = compat.element_type(atom.aval.dtype)
     if np.ndim(atom.val):
         raise NoLoopFormError("an array literal")
-    item = np.asarray(atom.val).astype(dtype).item()
+    item: Any = np.asarray(atom.val).astype(dtype).item()
     if isinstance(item, float) and not np.isfinite(item):
         text = cast(dtype, "np.nan" if np.isnan(item) else "np.inf" if item > 0 else "-np.inf")
     else:
@@ -157,7 +158,7 @@ def _emit_equation(equation: Any, operands: list[Bound], unused: list[bool], wri
 
 
 def _access(equation: Any, operands: list[Bound], unused: list[bool], writer: LoopWriter) -> list[Lazy]:
-    access, ref = compat.decode(equation), operands[0]
+    access, ref = decode(equation), operands[0]
     if not isinstance(ref, LoopRef) or not isinstance(access, Load | Store) or len(access.place.transforms) > 1:
         raise NoLoopFormError("an involved access")
     transform = access.place.transforms[0] if access.place.transforms else None
@@ -215,7 +216,7 @@ def _places(
         stride = item.stride if isinstance(item, Span) else 1
         length = (size - 1) * stride + 1 if size else 0
         starts.append((_start(start, extent - length, operands, writer), stride if isinstance(item, Span) else None))
-    shape = tuple(int(i.size) for i in items if isinstance(i, Span))
+    shape = tuple(i.size for i in items if isinstance(i, Span) and isinstance(i.size, int))
 
     def places(index: Texts) -> Texts:
         own = iter(index)

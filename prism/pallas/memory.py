@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import numpy as np
 
-from prism.pallas import dtypes
-from prism.pallas.access import Bitcast, Combine, Index, Operand, Reshape, Scalar, Span, Transform, Transpose
-from prism.pallas.errors import (
-    UNKNOWN_SITE,
-    KernelError,
-    KernelSite,
-    OutOfBoundsError,
-    RaceError,
-    RaceWarning,
-    UninitializedReadError,
+from prism.pallas.access import Bitcast, Combine, Index, Reshape, Transform, Transpose
+from prism.pallas.errors import OutOfBoundsError, UninitializedReadError
+from prism.pallas.indexing import (
+    Array,
+    Item,
+    bitcast_rows,
+    bounds,
+    concrete,
+    first_element,
+    selected_shape,
+    show,
+    slots,
 )
-from prism.pallas.params import InterpretParams
-
-Array = np.ndarray[Any, np.dtype[Any]]
-Item = int | slice | Array
+from prism.pallas.machine import Machine, report_race
 
 _COMBINE = {
     "add": np.add,
@@ -32,68 +29,6 @@ _COMBINE = {
     "or": np.bitwise_or,
     "xor": np.bitwise_xor,
 }
-
-
-@dataclass(slots=True)
-class Machine:
-    """Where a run stands, for reports: the kernel, the grid step, and the sites of its accesses.
-
-    `doubts` holds the first use of unwritten memory that a run saw, and `unsure` says that generated code saw one;
-    whether it matters is judged after the run.
-    `parallel` says whether two steps, given as numbers, may run in either order.
-    """
-
-    kernel: str
-    params: InterpretParams
-    grid: tuple[int, ...] = ()
-    step: tuple[int, ...] = ()
-    number: int = 0
-    parallel: tuple[bool, ...] = ()
-    site: KernelSite = UNKNOWN_SITE
-    poison_flip: bool = False
-    unsure: bool = False
-    doubts: list[UninitializedReadError] = field(default_factory=list)
-
-    def poison(self, dtype: np.dtype[Any]) -> Any:
-        """Return the filler of unwritten memory; the second run of a doubtful kernel uses another one."""
-        usual = dtypes.poison(dtype)
-        if not self.poison_flip:
-            return usual
-        if dtype == np.bool_:
-            return np.True_
-        # The two fillers bracket the integers, so that a maximum or a comparison shows one of them.
-        other = dtypes.integer_range(dtype)[1] if dtypes.is_integer(dtype) else 77
-        return np.asarray(other).astype(dtype)[()]
-
-    def problem(
-        self,
-        kind: type[KernelError],
-        text: str,
-        ref: str,
-        index: tuple[object, ...],
-        shape: tuple[int, ...],
-        *,
-        remedy: str,
-    ) -> Any:
-        """Build a report of `kind` at the current site and step."""
-        return kind(
-            text,
-            kernel=self.kernel,
-            site=self.site,
-            step=self.step,
-            ref=ref,
-            index=index,
-            shape=shape,
-            remedy=remedy,
-        )
-
-    def step_of(self, number: int) -> tuple[int, ...]:
-        """Return the grid indices of step `number`."""
-        return tuple(int(k) for k in np.unravel_index(number, self.grid)) if self.grid else ()
-
-    def concurrent(self, earlier: tuple[int, ...]) -> bool:
-        """Whether the step `earlier` may run at the same time as the current one: they differ on a parallel axis."""
-        return any(p and a != b for p, a, b in zip(self.parallel, earlier, self.step, strict=True))
 
 
 class Ref:
@@ -130,7 +65,7 @@ class Ref:
 
     def load_masked(self, index: tuple[Item, ...], mask: Any, other: Any) -> Any:
         """Return the selected elements where `mask` holds; elements that are not read need not exist."""
-        mask = np.broadcast_to(np.asarray(mask, np.bool_), self.shape_of(index))
+        mask = np.broadcast_to(np.asarray(mask, np.bool_), selected_shape(index))
         inside, grids = self._masked_grids(index, mask)
         if self.written is not None:
             self._check_written(grids, mask & inside)
@@ -167,7 +102,7 @@ class Ref:
 
         The result holds the old elements where written, and `value` elsewhere.
         """
-        mask = np.broadcast_to(np.asarray(mask, np.bool_), self.shape_of(index))
+        mask = np.broadcast_to(np.asarray(mask, np.bool_), selected_shape(index))
         inside, grids = self._masked_grids(index, mask)
         here = mask & inside
         if self.written is not None and (read or combine != "set"):
@@ -199,25 +134,14 @@ class Ref:
             self._mark(self._bounded(index), None)
         return old
 
-    def shape_of(self, index: tuple[Item, ...]) -> tuple[int, ...]:
-        """Return the shape that an index selects, in bounds or not."""
-        spans = [len(range(i.start, i.stop, i.step or 1)) if isinstance(i, slice) else None for i in index]
-        arrays = [np.shape(i) for i in index if not isinstance(i, slice)]
-        inner = np.broadcast_shapes(*arrays) if arrays else ()
-        places = [k for k, n in enumerate(spans) if n is None]
-        sizes = [n for n in spans if n is not None]
-        adjacent = not places or places[-1] - places[0] + 1 == len(places)
-        at = places[0] if places and adjacent else 0
-        return (*sizes[:at], *inner, *sizes[at:])
-
     def _masked_grids(self, index: tuple[Item, ...], mask: Array) -> tuple[Array, tuple[Array, ...]]:
         """Return which selected elements exist, and their coordinates, clipped into the reference."""
         ranges = tuple(
             np.arange(i.start, i.stop, i.step or 1) if isinstance(i, slice) else np.asarray(i) for i in index
         )
-        shape, slots = self.shape_of(index), _slots(index)
+        shape, begins = selected_shape(index), slots(index)
         grids, inside = [], np.ones(shape, np.bool_)
-        for values, slot, extent in zip(ranges, slots, self.data.shape, strict=True):
+        for values, slot, extent in zip(ranges, begins, self.data.shape, strict=True):
             tail = len(shape) - slot - values.ndim
             grid = np.broadcast_to(values.reshape(values.shape + (1,) * tail), shape)
             inside &= (grid >= 0) & (grid < extent)
@@ -226,7 +150,7 @@ class Ref:
             at = tuple(int(k) for k in np.argwhere(mask & ~inside)[0])
             raw = [
                 np.broadcast_to(v.reshape(v.shape + (1,) * (len(shape) - s - v.ndim)), shape)[at]
-                for v, s in zip(ranges, slots, strict=True)
+                for v, s in zip(ranges, begins, strict=True)
             ]
             self._out_of_bounds(tuple(int(k) for k in raw))
         return inside, tuple(grids)
@@ -263,12 +187,12 @@ class Ref:
         return min(max(place, 0), extent - 1)
 
     def _out_of_bounds(self, index: tuple[Item, ...]) -> NoReturn:
-        shown = ", ".join(_show(item) for item in index)
+        shown = ", ".join(show(item) for item in index)
         raise self.machine.problem(
             OutOfBoundsError,
             f"index [{shown}] is outside of {self.name}, which has shape {self.data.shape}",
             self.name,
-            tuple(_bounds(item) for item in index),
+            tuple(bounds(item) for item in index),
             self.data.shape,
             remedy="keep start >= 0 and start + size <= extent in every dimension, or mask the access",
         )
@@ -279,7 +203,7 @@ class Ref:
         bad = ~ok if where is None else (~ok & where)
         if not np.any(bad) or self.machine.doubts:
             return
-        element = _first_element(index, np.asarray(bad), self.data.shape)
+        element = first_element(index, np.asarray(bad), self.data.shape)
         text = f"element {element} of {self.name} is read, but nobody has written it"
         remedy = f"initialise {self.name} before the first read, for example in the first grid step"
         if self.padding:
@@ -298,7 +222,7 @@ class Ref:
         for number in np.unique(others[suspect]) if suspect.any() else ():
             earlier = self.machine.step_of(int(number))
             if self.machine.concurrent(earlier):
-                element = _first_element(index, suspect & (others == number), self.data.shape)
+                element = first_element(index, suspect & (others == number), self.data.shape)
                 report_race(self.machine, earlier, self.name, element, self.data.shape)
                 return
 
@@ -387,100 +311,3 @@ class Ref:
             parent._mark_nothing()
 
         return Ref(self.name, np.array(bitcast_rows(self.data, target)), self.machine, parent=(self, commit))
-
-
-def bitcast_rows(x: Array, dtype: np.dtype[Any]) -> Array:
-    """Reinterpret bits so that the second axis from the end shrinks or grows (the packing of a TPU's sublanes)."""
-    old, new = dtypes.bit_width(x.dtype), dtypes.bit_width(dtype)
-    if old == new:
-        return np.asarray(dtypes.bitcast(x, dtype))
-    if x.ndim < 2:
-        flat = dtypes.bitcast(x.reshape(-1, new // old) if new > old else x, dtype)
-        return np.asarray(flat).reshape(-1)
-    *head, rows, columns = x.shape
-    if old < new:
-        packing = new // old
-        grouped = x.reshape(*head, rows // packing, packing, columns).swapaxes(-1, -2)
-        return np.asarray(dtypes.bitcast(np.ascontiguousarray(grouped), dtype))
-    parts = np.asarray(dtypes.bitcast(x, dtype))
-    return parts.swapaxes(-1, -2).reshape(*head, rows * (old // new), columns)
-
-
-def concrete(index: Index, values: tuple[Any, ...]) -> tuple[Item, ...]:
-    """Return an index with the operands' values in place."""
-
-    def scalar(item: Scalar) -> Any:
-        return values[item.position] if isinstance(item, Operand) else item
-
-    result: list[Item] = []
-    for item in index.items:
-        if isinstance(item, Span):
-            start, size = int(scalar(item.start)), int(scalar(item.size))
-            result.append(slice(start, start + (size - 1) * item.stride + 1 if size else start, item.stride))
-        else:
-            result.append(scalar(item))
-    return tuple(result)
-
-
-def report_race(
-    machine: Machine, earlier: tuple[int, ...], name: str, element: tuple[int, ...], shape: tuple[int, ...]
-) -> None:
-    """Raise or warn that the current step and `earlier` both wrote `element`."""
-    if machine.params.races == "off":
-        return
-    error = machine.problem(
-        RaceError,
-        f"grid steps {earlier} and {machine.step} both write element {element} of {name}, and may run in either order",
-        name,
-        element,
-        shape,
-        remedy="give each parallel step its own block, accumulate on consecutive steps, or use an atomic",
-    )
-    error.other_step = earlier
-    warn_race(machine, error)
-
-
-def warn_race(machine: Machine, error: RaceError) -> None:
-    """Raise a race, or warn of it, as the parameters ask."""
-    if machine.params.races == "warn":
-        warnings.warn(RaceWarning(str(error)), stacklevel=2)
-    elif machine.params.races == "raise":
-        raise error
-
-
-def _slots(index: tuple[Item, ...]) -> list[int]:
-    """Return at which axis of the selected shape each item's own axes begin."""
-    places = [k for k, item in enumerate(index) if not isinstance(item, slice)]
-    inner = np.broadcast_shapes(*(np.shape(index[k]) for k in places)) if places else ()
-    adjacent = not places or places[-1] - places[0] + 1 == len(places)
-    slots, axis = [], 0 if adjacent else len(inner)
-    seen = False
-    for item in index:
-        if isinstance(item, slice):
-            slots.append(axis)
-            axis += 1
-            continue
-        if adjacent and not seen:
-            start, axis, seen = axis, axis + len(inner), True
-        base = start if adjacent else 0
-        slots.append(base + len(inner) - np.ndim(item))
-    return slots
-
-
-def _first_element(index: tuple[Any, ...], bad: Array, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the coordinates of the first selected element where `bad` holds."""
-    numbers = np.arange(int(np.prod(shape, dtype=np.int64))).reshape(shape)[index]
-    flat = int(np.asarray(numbers)[tuple(np.argwhere(bad)[0])]) if bad.ndim else int(numbers)
-    return tuple(int(k) for k in np.unravel_index(flat, shape)) if shape else ()
-
-
-def _show(item: Item) -> str:
-    if isinstance(item, slice):
-        return f"{item.start}:{item.stop}" + (f":{item.step}" if item.step not in (None, 1) else "")
-    return f"array of {int(item.min())}..{int(item.max())}" if isinstance(item, np.ndarray) and item.ndim else str(item)
-
-
-def _bounds(item: Item) -> object:
-    if isinstance(item, slice):
-        return (item.start, item.stop)
-    return (int(item.min()), int(item.max())) if isinstance(item, np.ndarray) and item.ndim else int(item)

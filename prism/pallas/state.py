@@ -8,7 +8,8 @@ import numpy as np
 
 from prism.pallas.access import Access, Copy, CopyWait, Index, Inspect, Load, Operand, Place, Signal, Store, Wait
 from prism.pallas.errors import DeadlockError, UnsupportedError
-from prism.pallas.memory import Item, Ref, concrete
+from prism.pallas.indexing import Item, concrete
+from prism.pallas.memory import Ref
 
 Values = list[Any]
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from prism.pallas import compat
 from prism.pallas.access import Copy, Index, Load, Store
+from prism.pallas.decode import STATE_PRIMITIVES, decode
 
 INLINED = {
     "jit": "jaxpr",
@@ -134,7 +135,7 @@ def _stores_whole(equation: Any, var: Any, used: set[Any]) -> bool:
         return False
     if any(v is var for v in equation.invars[1:]) or not all(dropped(equation, used)):
         return False
-    access = compat.decode(equation)
+    access = decode(equation)
     if not isinstance(access, Store):
         return False
     return all(isinstance(t, Index) and t.whole for t in access.place.transforms) and len(access.place.transforms) <= 1
@@ -182,9 +183,9 @@ def use_of(jaxpr: Any, var: Any) -> Use:
 
 
 def _use_in(equation: Any, var: Any, used: set[Any]) -> Use:
-    if equation.primitive.name not in compat.STATE_PRIMITIVES:
+    if equation.primitive.name not in STATE_PRIMITIVES:
         return _ANY_USE
-    access = compat.decode(equation)
+    access = decode(equation)
     if isinstance(access, Load | Store):
         plain = access.mask is None and len(access.place.transforms) <= 1
         plain = plain and all(isinstance(t, Index) for t in access.place.transforms)
@@ -194,8 +195,9 @@ def _use_in(equation: Any, var: Any, used: set[Any]) -> Use:
         whole = plain and all(isinstance(t, Index) and t.whole for t in access.place.transforms)
         read = access.combine != "set" or not all(dropped(equation, used))
         return Use(read=read, written=True, partial=not whole, involved=not plain)
-    if isinstance(access, Copy) and equation.invars[access.source.ref.position] is var:
-        if equation.invars[access.target.ref.position] is not var:
+    if isinstance(access, Copy):
+        source, target = (equation.invars[p.ref.position] is var for p in (access.source, access.target))
+        if source and not target:
             return Use(read=True, involved=True)
     return _ANY_USE
 

@@ -11,7 +11,7 @@ from prism.pallas.primitives.site import NotBatchableError, Rule, Site, emit_fun
 
 
 def divide(x: Any, y: Any) -> Any:
-    """Integers divide towards zero and by zero to -1; floats as IEEE."""
+    """Divide integers towards zero, and by zero to -1; floats as IEEE."""
     x, y = np.asarray(x), np.asarray(y)
     if not dtypes.is_integer(x.dtype):
         return x / y
@@ -23,7 +23,7 @@ def divide(x: Any, y: Any) -> Any:
 
 
 def remainder(x: Any, y: Any) -> Any:
-    """The sign follows the dividend; x rem 0 is x for integers."""
+    """Return the remainder with the sign of the dividend; x rem 0 is x for integers."""
     x, y = np.asarray(x), np.asarray(y)
     if not dtypes.is_integer(x.dtype):
         return np.fmod(x, y)
@@ -31,7 +31,7 @@ def remainder(x: Any, y: Any) -> Any:
 
 
 def integer_power(x: Any, exponent: int) -> Any:
-    """Repeated squaring in the operand's type, as XLA expands it."""
+    """Multiply by repeated squaring in the operand's type, as XLA expands it."""
     x = np.asarray(x)
     result, square, left = None, x, abs(exponent)
     while left:
@@ -53,13 +53,13 @@ def _in_range(y: Any, bits: int) -> Any:
 
 
 def shift_left(x: Any, y: Any) -> Any:
-    """A shift by at least the width gives 0."""
+    """Shift left; by at least the width gives 0."""
     ok = _in_range(np.asarray(y), dtypes.bit_width(np.asarray(x).dtype))
     return np.where(ok, np.left_shift(x, np.where(ok, y, np.zeros_like(y))), np.zeros_like(x))
 
 
 def shift_right_logical(x: Any, y: Any) -> Any:
-    """Zeros enter from the left; a shift by at least the width gives 0."""
+    """Shift right with zeros from the left; by at least the width gives 0."""
     x, y = np.asarray(x), np.asarray(y)
     unsigned = np.dtype(f"u{x.dtype.itemsize}")
     ok = _in_range(y, 8 * x.dtype.itemsize)
@@ -68,14 +68,14 @@ def shift_right_logical(x: Any, y: Any) -> Any:
 
 
 def shift_right_arithmetic(x: Any, y: Any) -> Any:
-    """The sign enters from the left; a shift by at least the width gives the sign."""
+    """Shift right with the sign from the left; by at least the width gives the sign."""
     x, y = np.asarray(x), np.asarray(y)
     bits = 8 * x.dtype.itemsize
     return np.right_shift(x, np.where(_in_range(y, bits), y, np.full_like(y, bits - 1)))
 
 
 def count_leading_zeros(x: Any) -> Any:
-    """Number of zero bits above the highest set bit."""
+    """Return the number of zero bits above the highest set bit."""
     x = np.asarray(x)
     bits = 8 * x.dtype.itemsize
     left = x.astype(np.dtype(f"u{x.dtype.itemsize}"))
@@ -86,7 +86,7 @@ def count_leading_zeros(x: Any) -> Any:
 
 
 def population_count(x: Any) -> Any:
-    """Number of set bits of the two's complement."""
+    """Return the number of set bits of the two's complement."""
     x = np.asarray(x)
     return np.bitwise_count(x.astype(np.dtype(f"u{x.dtype.itemsize}"))).astype(x.dtype)
 
@@ -114,27 +114,27 @@ def _special(name: str, x: Any) -> Any:
 
 
 def erf(x: Any) -> Any:
-    """The error function."""
+    """Return the error function."""
     return _special("erf", x)
 
 
 def erfc(x: Any) -> Any:
-    """The complementary error function."""
+    """Return the complementary error function."""
     return _special("erfc", x)
 
 
 def erf_inv(x: Any) -> Any:
-    """The inverse error function."""
+    """Return the inverse error function."""
     return _special("erfinv", x)
 
 
 def lgamma(x: Any) -> Any:
-    """The logarithm of the absolute value of the gamma function."""
+    """Return the logarithm of the absolute value of the gamma function."""
     return _special("gammaln", x)
 
 
 def digamma(x: Any) -> Any:
-    """The logarithmic derivative of the gamma function."""
+    """Return the logarithmic derivative of the gamma function."""
     return _special("digamma", x)
 
 

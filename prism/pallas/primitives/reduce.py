@@ -55,7 +55,7 @@ def sort_together(operands: tuple[Any, ...], axis: int, keys: int) -> tuple[Any,
 
 
 def top_k(x: Any, k: int, axis: int) -> tuple[Any, Any]:
-    """The k greatest along an axis, in descending order, and their indices; the first of equals first."""
+    """Return the k greatest along an axis, in descending order, and their indices; the first of equals first."""
     x = np.asarray(x)
     moved = np.moveaxis(x, axis, -1)
     wide = moved.astype(np.float32) if moved.dtype.kind == "V" else moved

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from prism.pallas.memory import bitcast_rows
+from prism.pallas.indexing import bitcast_rows
 from prism.pallas.primitives.site import Rule, Site, emit_template
 
 

@@ -1,0 +1,164 @@
+"""State primitives decoded: JAX's reference transforms and flattened operands as the accesses of `access`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from prism.pallas import compat
+from prism.pallas.access import (
+    Access,
+    Bitcast,
+    Copy,
+    CopyWait,
+    Index,
+    Inspect,
+    Load,
+    Operand,
+    Place,
+    Reshape,
+    Signal,
+    Span,
+    Store,
+    Transform,
+    Transpose,
+    Wait,
+)
+from prism.pallas.errors import UnsupportedError
+
+
+def decode(equation: Any) -> Access:
+    """Return what a state primitive asks for; operands are named by position."""
+    operands = [Operand(k) for k in range(len(equation.invars))]
+    return _DECODERS[equation.primitive.name](equation, operands)
+
+
+def _place(ref: Any, transforms: Any, equation: Any) -> Place:
+    return Place(ref, tuple(_transform(t, equation) for t in transforms or ()))
+
+
+def _place_of(view: Any, equation: Any) -> Place:
+    if isinstance(view, compat.TransformedRef):
+        return _place(view.ref, view.transforms, equation)
+    return Place(view)
+
+
+def _transform(transform: Any, equation: Any) -> Transform:
+    match transform:
+        case compat.NDIndexer():
+            items = tuple(
+                _span(item) if isinstance(item, compat.Slice) else _static(item, extent, equation)
+                for item, extent in zip(transform.indices, transform.shape, strict=True)
+            )
+            return Index(items, tuple(transform.shape))
+        case compat.ReshapeTransform():
+            return Reshape(tuple(transform.shape))
+        case compat.BitcastTransform():
+            return Bitcast(np.dtype(transform.dtype))
+        case compat.TransposeTransform():
+            return Transpose(tuple(transform.permutation))
+        case _:
+            raise UnsupportedError(f"the reference transform {type(transform).__name__}", compat.site_of(equation))
+
+
+def _span(item: Any) -> Span:
+    return Span(item.start, item.size, item.stride)
+
+
+def _static(item: Any, extent: int, equation: Any) -> Any:
+    """Return a scalar written in the source as an int; a negative one counts from the end."""
+    atom = equation.invars[item.position] if isinstance(item, Operand) else None
+    if not isinstance(atom, compat.Literal) or np.ndim(atom.val):
+        return item
+    return int(atom.val) + (extent if atom.val < 0 else 0)
+
+
+def _decode_get(equation: Any, operands: list[Operand]) -> Access:
+    ref, *rest = operands
+    return Load(_place(ref, jax.tree.unflatten(equation.params["tree"], rest), equation))
+
+
+def _decode_swap(equation: Any, operands: list[Operand]) -> Access:
+    ref, value, *rest = operands
+    return Store(_place(ref, jax.tree.unflatten(equation.params["tree"], rest), equation), value)
+
+
+def _decode_add(equation: Any, operands: list[Operand]) -> Access:
+    ref, value, *rest = operands
+    place = _place(ref, jax.tree.unflatten(equation.params["tree"], rest), equation)
+    return Store(place, value, combine="add")
+
+
+def _decode_masked_load(equation: Any, operands: list[Operand]) -> Access:
+    ref, transforms, mask, other = equation.params["args_tree"].unflatten(operands)
+    return Load(_place(ref, transforms, equation), mask, other)
+
+
+def _decode_masked_swap(equation: Any, operands: list[Operand]) -> Access:
+    ref, transforms, value, mask = equation.params["args_tree"].unflatten(operands)
+    return Store(_place(ref, transforms, equation), value, mask)
+
+
+def _decode_atomic(equation: Any, operands: list[Operand]) -> Access:
+    ref, transforms, value, mask = equation.params["args_tree"].unflatten(operands)
+    kind = equation.params["atomic_type"].value
+    combine = "set" if kind == "xchg" else kind
+    return Store(_place(ref, transforms, equation), value, mask, combine, atomic=True)
+
+
+def _decode_compare_swap(equation: Any, operands: list[Operand]) -> Access:
+    del equation
+    ref, expected, value = operands
+    return Store(Place(ref), value, combine="cas", atomic=True, compare=expected)
+
+
+def _decode_copy(equation: Any, operands: list[Operand]) -> Access:
+    source, target, signal, sent, device = equation.params["tree"].unflatten(operands)
+    return Copy(
+        _place_of(source, equation),
+        _place_of(target, equation),
+        _place_of(signal, equation),
+        None if sent is None else _place_of(sent, equation),
+        device,
+        bool(equation.params.get("add", False)),
+    )
+
+
+def _decode_copy_wait(equation: Any, operands: list[Operand]) -> Access:
+    _, target, signal, _, _ = equation.params["tree"].unflatten(operands)
+    return CopyWait(_place_of(target, equation), _place_of(signal, equation))
+
+
+def _decode_signal(equation: Any, operands: list[Operand]) -> Access:
+    ref, transforms, amount, device, _ = equation.params["args_tree"].unflatten(operands)
+    return Signal(_place(ref, transforms, equation), amount, device)
+
+
+def _decode_wait(equation: Any, operands: list[Operand]) -> Access:
+    ref, transforms, amount, decrement = equation.params["args_tree"].unflatten(operands)
+    return Wait(_place(ref, transforms, equation), amount, decrement)
+
+
+def _decode_inspect(equation: Any, operands: list[Operand]) -> Access:
+    ref, transforms = equation.params["args_tree"].unflatten(operands)
+    return Inspect(_place(ref, transforms, equation))
+
+
+_DECODERS: dict[str, Callable[[Any, list[Operand]], Access]] = {
+    "get": _decode_get,
+    "swap": _decode_swap,
+    "addupdate": _decode_add,
+    "masked_load": _decode_masked_load,
+    "masked_swap": _decode_masked_swap,
+    "atomic_rmw": _decode_atomic,
+    "atomic_cas": _decode_compare_swap,
+    "dma_start": _decode_copy,
+    "dma_wait": _decode_copy_wait,
+    "semaphore_signal": _decode_signal,
+    "semaphore_wait": _decode_wait,
+    "semaphore_read": _decode_inspect,
+}
+STATE_PRIMITIVES = frozenset(_DECODERS)
