@@ -23,8 +23,8 @@ def git(root: Path, *arguments: str) -> bytes | None:
     return done.stdout if done.returncode == 0 else None
 
 
-def old_documents(root: Path, corpus: Corpus, base: str) -> Iterator[tuple[Document, Document]]:
-    """Yield (document at `base`, document now) for each governed document that differs from `base`.
+def old_documents(root: Path, corpus: Corpus, base: str) -> Iterator[Document]:
+    """Yield the governed documents that differ from `base`, as they were there.
 
     Errors: `DocflowError` if `root` is not in a git work tree or `base` is no commit.
     """
@@ -34,42 +34,33 @@ def old_documents(root: Path, corpus: Corpus, base: str) -> Iterator[tuple[Docum
     for name in listing.decode("utf-8", "replace").split("\0"):
         document = corpus.documents.get(name)
         data = git(root, "show", f"{base}:./{name}") if document and document.is_governed else None
-        if document is not None and data is not None:
-            yield read(name, data), document
+        if data is not None:
+            yield read(name, data)
 
 
 def plan(corpus: Corpus, base: str) -> dict[str, dict[str, tuple[int, int]]]:
     """Return, for each document, the versions to raise: section (empty: the document) -> (now, new).
 
     A section is raised if its text differs from the one at `base`, or from the one in the lock, under the same
-    version. A document is raised with any of its sections, or if its text differs from the one at `base`.
+    version. A document is raised with any of its sections, if its text differs from the one at `base`, and if it is
+    behind one of its sections.
     """
-    raised: dict[str, dict[str, tuple[int, int]]] = {}
-    for old, new in old_documents(corpus.root, corpus, base):
-        raised[new.path] = dict(_raised(old, new))
+    before = {old.path: old for old in old_documents(corpus.root, corpus, base)}
+    raised = {path: dict(_raised_sections(old, corpus.documents[path])) for path, old in before.items()}
     for view in corpus.edges:
         for name in changed_sides(view):
             path, _, anchor = name.partition("#")
             version = corpus.texts[name].version
             raised.setdefault(path, {}).setdefault(anchor, (version, version + 1))
-    for path, versions in raised.items():
-        document = corpus.documents[path]
-        newest = max((new for _, new in versions.values()), default=0)
-        if versions and document.revision is not None:
-            _, revision = versions.get("", (0, document.revision + (not _is_ahead(corpus, path, base))))
-            if max(revision, newest) > document.revision:
-                versions[""] = (document.revision, max(revision, newest))
+    for document in corpus.governed:
+        versions = raised.setdefault(document.path, {})
+        needed = _needed_revision(before.get(document.path), document, versions)
+        if document.revision is not None and needed > document.revision:
+            versions[""] = (document.revision, needed)
     return {path: versions for path, versions in sorted(raised.items()) if versions}
 
 
-def _is_ahead(corpus: Corpus, path: str, base: str) -> bool:
-    """Say whether a document's revision is already above the one at `base`."""
-    data, now = git(corpus.root, "show", f"{base}:./{path}"), corpus.documents[path].revision
-    old = read(path, data).revision if data is not None else None
-    return old is not None and now is not None and now > old
-
-
-def _raised(old: Document, new: Document) -> Iterator[tuple[str, tuple[int, int]]]:
+def _raised_sections(old: Document, new: Document) -> Iterator[tuple[str, tuple[int, int]]]:
     before = {section.anchor: section for section in old.sections}
     for section in new.sections:
         was = before.get(section.anchor)
@@ -77,8 +68,17 @@ def _raised(old: Document, new: Document) -> Iterator[tuple[str, tuple[int, int]
             continue
         if section.fingerprint != was.fingerprint and section.version <= was.version:
             yield section.anchor, (section.version, was.version + 1)
-    if old.revision and new.revision and old.fingerprint != new.fingerprint and new.revision <= old.revision:
-        yield "", (new.revision, old.revision + 1)
+
+
+def _needed_revision(old: Document | None, new: Document, versions: Mapping[str, tuple[int, int]]) -> int:
+    """Return the least revision that a document may have; one without an old state is as it was at the base."""
+    least = max(
+        [section.version or 0 for section in new.sections] + [version for _, version in versions.values()] + [0]
+    )
+    if versions or (old is not None and old.fingerprint != new.fingerprint):
+        was = old.revision if old is not None else new.revision
+        least = max(least, (was or 0) + 1)
+    return least
 
 
 def changes(versions: Mapping[str, tuple[int, int]]) -> list[Change]:

@@ -70,7 +70,7 @@ def missing_note(view: EdgeView) -> str | None:
 
 def unknown_dependency(view: EdgeView) -> str | None:
     """Require that what an edge rests on is a versioned document or section of the tree."""
-    return f"{view.edge.ref} is no versioned document or section of this tree" if view.dep is None else None
+    return "rests on what is no versioned document or section of this tree" if view.dep is None else None
 
 
 def unbumped(view: EdgeView) -> str | None:

@@ -163,6 +163,9 @@ def test_adopting_locks_only_what_is_fresh(tmp_path: Path) -> None:
     keys, entries = review.adopt(tree.load(tmp_path))
     assert keys == ("user.md -> base.md",)
     assert entries[EDGE] == before
+    tree.spoil(tmp_path, [("user.md", "dep_version: 2", "dep_version: 3")])
+    assert {rule for rule, path, _ in tree.found(tmp_path) if path == "user.md"} >= {"missing_lock"}
+    assert review.adopt(tree.load(tmp_path))[1][EDGE] == before
     assert lock.parse(lock.render(entries)).entries.keys() == entries.keys()
 
 
@@ -246,8 +249,8 @@ def test_bump_raises_what_changed_since_the_commit(tmp_path: Path) -> None:
     assert bumped(tmp_path) == {}
     assert {rule for rule, _, _ in tree.found(tmp_path)} == {"stale_dep"}
     tree.spoil(tmp_path, [("user.md", "Rests on", "Still rests on"), ("user.md", "  user: 1", "  user: 7")])
-    assert bumped(tmp_path) == {"user.md": {"": (4, 5)}}
-    tree.spoil(tmp_path, [("user.md", "doc_revision: 5", "doc_revision: 4"), ("user.md", "  user: 7", "  user: 1")])
+    assert bumped(tmp_path) == {"user.md": {"": (4, 7)}}
+    tree.spoil(tmp_path, [("user.md", "doc_revision: 7", "doc_revision: 4"), ("user.md", "  user: 7", "  user: 1")])
     assert bumped(tmp_path) == {"user.md": {"user": (1, 2), "": (4, 5)}}
 
 
@@ -260,6 +263,16 @@ def test_bump_sees_what_was_committed_without_a_version(tmp_path: Path) -> None:
     git(tmp_path, "commit", "-qm", "one")
     assert bumped(tmp_path) == {"base.md": {"base": (2, 3), "": (3, 4)}}
     assert bumped(tmp_path) == {}
+
+
+@pytest.mark.clause("DOCFLOW-22")
+def test_bump_lifts_a_revision_that_is_behind(tmp_path: Path) -> None:
+    """A document whose revision is below a section's version is raised to it, though nothing else changed."""
+    tree.spoil(tree.write(tmp_path), [("base.md", "doc_revision: 3", "doc_revision: 1")])
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "one")
+    assert bumped(tmp_path) == {"base.md": {"": (1, 2)}}
 
 
 def test_bump_needs_a_commit(tmp_path: Path) -> None:
