@@ -12,11 +12,11 @@ import numpy as np
 from jax._src import config, debugging, pjit, source_info_util, state, traceback_util
 from jax._src import core as jax_core
 from jax._src import dtypes as jax_dtypes
+from jax._src.indexing import Slice as Slice
 from jax._src.interpreters import mlir
 from jax._src.pallas import core as pallas_core
 from jax._src.pallas import pallas_call
 from jax._src.state.indexing import NDIndexer as NDIndexer
-from jax._src.indexing import Slice as Slice
 from jax._src.state.types import BitcastTransform as BitcastTransform
 from jax._src.state.types import ReshapeTransform as ReshapeTransform
 from jax._src.state.types import TransformedRef as TransformedRef

@@ -98,11 +98,10 @@ def _typed_choice(integer: str, floating: str) -> Rule:
     return rule
 
 
-def _shift(helper: str, *, unsigned: bool) -> Rule:
+def _shift(helper: str, *, kind: str) -> Rule:
     def rule(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
         bits = 8 * outs[0].dtype.itemsize
-        first = f"np.uint{bits}({{0}})" if unsigned else "{0}"
-        return _elementwise(f"{helper}({first}, np.int64({{1}}), {bits})")(equation, values, outs, writer)
+        return _elementwise(f"{helper}(np.{kind}{bits}({{0}}), np.int64({{1}}), {bits})")(equation, values, outs, writer)
 
     return rule
 
@@ -337,9 +336,9 @@ LOOP_RULES: dict[str, Rule] = {
     "logistic": _elementwise("1.0 / (1.0 + np.exp(-{0}))"),
     "clamp": _elementwise("_min(_max({1}, {0}), {2})"),
     "integer_pow": _integer_pow,
-    "shift_left": _shift("_shl", unsigned=False),
-    "shift_right_arithmetic": _shift("_shr", unsigned=False),
-    "shift_right_logical": _shift("_shrl", unsigned=True),
+    "shift_left": _shift("_shl", kind="uint"),
+    "shift_right_arithmetic": _shift("_shr", kind="int"),
+    "shift_right_logical": _shift("_shrl", kind="uint"),
     "convert_element_type": _convert,
     "select_n": _select,
     "broadcast_in_dim": _broadcast,

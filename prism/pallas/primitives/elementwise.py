@@ -68,10 +68,11 @@ def shift_right_logical(x: Any, y: Any) -> Any:
 
 
 def shift_right_arithmetic(x: Any, y: Any) -> Any:
-    """Shift right with the sign from the left; by at least the width gives the sign."""
+    """Shift right with copies of the first bit, of unsigned types too; by at least the width gives them alone."""
     x, y = np.asarray(x), np.asarray(y)
-    bits = 8 * x.dtype.itemsize
-    return np.right_shift(x, np.where(_in_range(y, bits), y, np.full_like(y, bits - 1)))
+    bits, signed = 8 * x.dtype.itemsize, np.dtype(f"i{x.dtype.itemsize}")
+    amount = np.where(_in_range(y, bits), y, np.full_like(y, bits - 1)).astype(signed)
+    return np.right_shift(x.astype(signed), amount).astype(x.dtype)
 
 
 def count_leading_zeros(x: Any) -> Any:

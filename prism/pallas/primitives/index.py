@@ -143,8 +143,8 @@ def _emit_gather(site: Site) -> str:
     site.serial_only()
     numbers = site.bind(site.params["dimension_numbers"], "numbers")
     sizes = tuple(int(n) for n in site.params["slice_sizes"])
-    fill = site.params.get("fill_value")
-    return site.call(gather, *site.all_args(), numbers, repr(sizes), repr(_mode(site)), repr(fill))
+    fill = site.bind(site.params.get("fill_value"), "fill")
+    return site.call(gather, *site.all_args(), numbers, repr(sizes), repr(_mode(site)), fill)
 
 
 def _scatter_rule(combine: str) -> Rule:
