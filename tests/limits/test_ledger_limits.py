@@ -79,9 +79,11 @@ def test_a_batch_across_the_limit_adds_nothing(engine):
     ledger = engine(WIDE, 300)
     fill(ledger, 298)
     keys = ledger.keys().tolist()
-    three = [SUC.code] * 3, [296, 295, 294], [0] * 3
-    assert ledger.intern([ADD.code, *three[0]], [1, *three[1]], [1, *three[2]]).tolist() == [0] * 4
+    known, new = (ADD.code, 1, 1), [(SUC.code, 296, 0), (SUC.code, 295, 0), (SUC.code, 294, 0)]
+    batch = [list(column) for column in zip(known, *new, strict=True)]
+    assert ledger.intern(*batch).tolist() == [0, 0, 0, 0]
     assert (ledger.status, ledger.keys().tolist()) == (Status.OOM, keys)
+    assert ledger.intern(*batch).tolist() == [2, 0, 0, 0]
 
 
 @both_engines
