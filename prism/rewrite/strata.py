@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from prism.ledger.api import Ledger
 from prism.rewrite.candidates import Candidates
 from prism.rewrite.commit import project
-from prism.status import Status
 
 
 class Stratum(NamedTuple):
@@ -30,7 +29,7 @@ class Landed(NamedTuple):
 def land(ledger: Ledger, found: Candidates) -> Landed:
     """Intern the enabled candidates, a batch for each stratum, and return what they became [STRATA-3].
 
-    A stratum that does not fit sets the sticky status of the ledger and lands no node; then no later one is tried.
+    A stratum that does not fit sets the sticky status of the ledger, and neither it nor a later one lands a node.
     """
     q = np.zeros(len(found.enabled), np.int32)
     strata: list[Stratum] = []
@@ -40,6 +39,4 @@ def land(ledger: Ledger, found: Candidates) -> Landed:
         a, b = (project(operand[slots], q, xp=np) for operand in (found.a, found.b))
         q[slots] = ledger.intern(found.op[slots], a, b)
         strata.append(Stratum(start, ledger.count))
-        if ledger.status is not Status.OK:
-            break
     return Landed(q, tuple(strata))

@@ -32,6 +32,8 @@ NULL_ROW, ZERO_ROW = (0, 0, 0), (1, 0, 0)
         (graph(NULL_ROW, (2, 0, 0)), "row 1 of a term graph must be zero if it is row 1, got 2"),
         (graph(NULL_ROW, ZERO_ROW, (2, 5000, 0)), "row 2 of a term graph must have as operand a an earlier row"),
         (graph(NULL_ROW, ZERO_ROW, (10, 1, 2)), "row 2 of a term graph must have as operand b an earlier row"),
+        (graph(NULL_ROW, ZERO_ROW, (2, 0, 0)), "row 2 of a term graph must have as operand a an earlier row"),
+        (graph(NULL_ROW, ZERO_ROW, (10, 1, 0)), "row 2 of a term graph must have as operand b an earlier row"),
         (graph(NULL_ROW, ZERO_ROW, (2, 1, 1)), "operand b an earlier row, or 0 if its op takes none, got 1"),
         (graph(NULL_ROW, ZERO_ROW, roots=(1, 2)), "root 1 of a term graph must be a row from 1 to 1, got 2"),
         (graph(NULL_ROW, ZERO_ROW, roots=(0,)), "root 0 of a term graph must be a row from 1 to 1, got 0"),
