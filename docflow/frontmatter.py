@@ -154,7 +154,7 @@ def _value(parsed: Parsed, event: Any, kind: str, line: int) -> Any:
         return {}
     if kind == "SequenceStartEvent":
         return []
-    return resolve(event.value) if event.implicit[0] and not event.style else event.value
+    return resolve(event.value) if event.implicit[0] else event.value
 
 
 def _put(parsed: Parsed, frame: _Frame, value: Any, line: int, *, is_text: bool, raw: str) -> Path:

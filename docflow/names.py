@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from typing import Final
 
 from docflow.corpus import Corpus, EdgeView
 from docflow.errors import DocflowError
 
-FORMS = "FILE, FILE::SECTION (or FILE#SECTION), SECTION, or 'FILE::SECTION -> DEP' as reports print it"
+FORMS: Final = "FILE, FILE::SECTION (or FILE#SECTION), SECTION, or 'FILE::SECTION -> DEP' as reports print it"
 
 
 def node(corpus: Corpus, name: str) -> str:
@@ -28,7 +29,7 @@ def node(corpus: Corpus, name: str) -> str:
         raise DocflowError(f"{name} must name one section, but it may be {', '.join(same)}; name the file too")
     near = get_close_matches(name, [*everything, *corpus.documents], n=3)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    raise DocflowError(f"{name} is no document or declared section of this tree{hint} Write {FORMS}.")
+    raise DocflowError(f"{name} is no document or declared section of this tree; write {FORMS}{hint}")
 
 
 def edges(corpus: Corpus, name: str) -> tuple[list[EdgeView], bool]:

@@ -106,6 +106,7 @@ def test_code_and_comments_hold_no_anchors() -> None:
         '```md\n<a id="one"></a>\n~~~\n```\n~~~~\n<a id="one"></a>\n~~~\n~~~~\n`<a id="two">`\n<!-- <a id="two"> -->\n'
     )
     assert document.anchors == ()
+    assert body('```\n```md\n<a id="one"></a>\n```\n<a id="two"></a>\n').anchors == (("two", 9),)
     assert [section.start for section in document.sections] == [0, 0]
 
 

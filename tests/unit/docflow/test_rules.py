@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from docflow import rules
+from docflow.read import fingerprint
 from docflow.rules.edges import STATUSES, statuses
 from tests.unit.docflow import tree
 from tests.unit.docflow.tree import Edit
@@ -29,6 +30,7 @@ MANIFEST = '[[commitment]]\nid = "one"\nclause = "base.md#base-1"\ntests = ["tes
 THIRD = tree.USER.replace("doc_id: user", "doc_id: third").replace(
     "applies the law to its own", "uses the law in another"
 )
+OWN = tree.USER.split("---\n")[2]
 NOTE = "The law is used as it is stated."
 CYCLE = (
     ("base.md", "doc_requires: []", "doc_requires:\n  - user.md#user"),
@@ -242,6 +244,27 @@ def test_a_tree_without_a_lock_is_one_finding(tmp_path: Path) -> None:
     (one,) = tree.findings(tree.write(tmp_path, is_locked=False))
     assert (one.rule, one.path, one.severity) == ("missing_lock", "docflow.lock", "error")
     assert "changes under 3 reviewed edge(s) go unseen" in one.message
+
+
+@pytest.mark.clause("DOCFLOW-13")
+@pytest.mark.parametrize(
+    "edits",
+    [
+        [("user.md", "  user: 1", "  user: 2"), ("user.md", "_at_review: 1", "_at_review: 2")],
+        [
+            ("base.md", "  base: 2", "  base: 3"),
+            ("user.md", "dep_version: 2", "dep_version: 3"),
+            ("user.md", "base: 2", "base: 3"),
+        ],
+        [("docflow.lock", " self=1:" + fingerprint(OWN), "")],
+    ],
+)
+def test_versions_written_by_hand_are_not_a_review(edits: list[Edit], tmp_path: Path) -> None:
+    """A pin that was raised in the text alone makes the edge ok, and the lock tells that nobody looked."""
+    tree.spoil(tree.write(tmp_path), edits)
+    found = [(one.rule, one.subject) for one in tree.findings(tmp_path)]
+    assert ("missing_lock", "user.md::user -> base.md#base") in found
+    assert {rule for rule, _ in found} == {"missing_lock"}
 
 
 @pytest.mark.clause("DOCFLOW-15")
