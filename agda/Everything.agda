@@ -11,6 +11,8 @@ import Prism.Docflow.Properties
 import Prism.Generated
 import Prism.Key.Base
 import Prism.Key.Properties
+import Prism.Layout.Base
+import Prism.Layout.Properties
 import Prism.Ledger.Base
 import Prism.Ledger.Lemmas
 import Prism.Ledger.Properties

@@ -30,14 +30,15 @@ MANIFEST: Final = REPOSITORY / "spec" / "commitments.toml"
 
 @dataclass(frozen=True, slots=True)
 class Commitment:
-    """What witnesses one clause: theorems with the hashes of their statements, tests, mutants that the tests kill.
+    """One witness of a clause: a theorem with the hash of its statement, tests, mutants that the tests kill.
 
-    Where tests and mutants are both absent, `exemption` says why.
+    Where one of them is absent, `exemption` says why.
     """
 
     id: str
     clause: str
-    theorems: Mapping[str, str]
+    theorem: str
+    statement_sha256: str
     tests: tuple[str, ...]
     mutants: tuple[str, ...]
     exemption: str
@@ -53,7 +54,7 @@ class Manifest:
     @property
     def theorems(self) -> dict[str, str]:
         """The statement hash of every theorem."""
-        return {name: value for commitment in self.commitments for name, value in commitment.theorems.items()}
+        return {one.theorem: one.statement_sha256 for one in self.commitments if one.theorem}
 
     @property
     def tests(self) -> list[str]:
@@ -69,7 +70,8 @@ def load(text: str) -> Manifest:
             Commitment(
                 row["id"],
                 row["clause"],
-                row.get("theorems", {}),
+                row.get("theorem", ""),
+                row.get("statement_sha256", ""),
                 tuple(row.get("tests", ())),
                 tuple(row.get("mutants", ())),
                 row.get("exemption", ""),
@@ -115,10 +117,8 @@ def shape_findings(manifest: Manifest, mutants: AbstractSet[str]) -> Iterator[st
     ids = [commitment.id for commitment in manifest.commitments]
     yield from (f"{name}: two commitments bear this id" for name in sorted(set(ids)) if ids.count(name) > 1)
     for commitment in manifest.commitments:
-        if not (commitment.tests and commitment.mutants) and not commitment.exemption:
-            yield f"{commitment.id}: needs tests and mutants, or an exemption that says why there are none"
-        if not commitment.theorems and not commitment.exemption:
-            yield f"{commitment.id}: needs a theorem, or an exemption that says why there is none"
+        if not (commitment.theorem and commitment.tests and commitment.mutants) and not commitment.exemption:
+            yield f"{commitment.id}: needs a theorem, tests and mutants, or an exemption that says why one is missing"
     named = {mutant for commitment in manifest.commitments for mutant in commitment.mutants}
     yield from (f"{name}: a commitment names this mutant, but there is none" for name in sorted(named - mutants))
     yield from (f"{name}: no commitment names this mutant" for name in sorted(mutants - named))
@@ -182,9 +182,11 @@ def accept(text: str, current: Mapping[str, str]) -> str:
     """Return the manifest with the hash of every listed theorem and module replaced by its current one."""
 
     def renewed(match: re.Match[str]) -> str:
-        return f'"{match[1]}" = "{current.get(match[1], match[2])}"'
+        return f'{match[1]}{current.get(match[2], match[3])}"'
 
-    return re.sub(r'"(Prism\.[^"]+)" = "(\w*)"', renewed, text)
+    row = r'(theorem = "(Prism[^"]+)"\nstatement_sha256 = ")(\w*)"'
+    definition = r'("(Prism[^"]+)" = ")(\w*)"'
+    return re.sub(definition, renewed, re.sub(row, renewed, text))
 
 
 def findings(manifest: Manifest, passing: AbstractSet[str]) -> list[str]:

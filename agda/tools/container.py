@@ -8,13 +8,14 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Final
 
 from click import echo
 
 from agda.tools import host
-from agda.tools.files import AGDA_ROOT, modules
+from agda.tools.files import AGDA_ROOT, copy_sources, modules
 from agda.tools.image import DriftError, pinned_image, recipe
 from agda.tools.runtimes import Runtime, first_usable
 
@@ -24,6 +25,8 @@ _INSIDE: Final = (
     "mkdir agda && cp -r /proofs/Prism /proofs/Everything.agda /proofs/prism.agda-lib agda && cd agda && "
     f"agda --version && agda {' '.join(host.FLAGS)} Everything.agda"
 )
+
+_FALSEHOOD: Final = "\nopen import Prism.Logic.Base\n\nfalsehood : true ≡ false\nfalsehood = refl\n"
 
 
 def main(arguments: list[str]) -> int:
@@ -56,9 +59,27 @@ def main(arguments: list[str]) -> int:
 
 
 def _in_container(runtime: Runtime, source: Path, digest: str) -> int:
+    done, where = _check(runtime, source), f"{runtime.name} {digest}"
+    verdict = _verdict(done.stdout + done.stderr, done.returncode == 0, source, where)
+    if verdict == HOLDS and not _rejects_falsehood(runtime, source):
+        echo(f"agda: a planted falsehood was accepted in {where}; nothing that it accepts can be trusted", err=True)
+        return FAILS
+    return verdict
+
+
+def _check(runtime: Runtime, source: Path) -> subprocess.CompletedProcess[str]:
     command = runtime.command(source, ["sh", "-euc", _INSIDE])
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return _verdict(done.stdout + done.stderr, done.returncode == 0, source, f"{runtime.name} {digest}")
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def _rejects_falsehood(runtime: Runtime, source: Path) -> bool:
+    """Return whether the same check fails for the reason it should when the proofs end in a false one."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = copy_sources(Path(folder) / "agda", source)
+        with (copy / "Everything.agda").open("a", encoding="utf-8") as stream:
+            stream.write(_FALSEHOOD)
+        done = _check(runtime, copy)
+    return done.returncode != 0 and "true != false" in done.stdout
 
 
 def _verdict(output: str, accepted: bool, source: Path, where: str) -> int:

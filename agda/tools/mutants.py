@@ -21,7 +21,8 @@ from click import echo
 
 from agda.tools.files import AGDA_ROOT, REPOSITORY
 
-_TREE: Final = ("prism", "docflow", "agda", "spec", "tests", "pyproject.toml")
+_TREE: Final = ("prism", "docflow", "agda", "milestones", "policy", "spec", "tests")
+_FILES: Final = ("pyproject.toml", ".pytest-milestone")
 _IGNORED: Final = shutil.ignore_patterns("__pycache__", "_build", ".hypothesis")
 _TEST_FAILED: Final = 1
 
@@ -79,18 +80,16 @@ def require_sound(mutants: Sequence[Mutant]) -> None:
 
 def _copy(folder: Path) -> Path:
     for name in _TREE:
-        source = REPOSITORY / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=_IGNORED)
-        else:
-            shutil.copy2(source, folder / name)
+        shutil.copytree(REPOSITORY / name, folder / name, ignore=_IGNORED)
+    for name in _FILES:
+        shutil.copy2(REPOSITORY / name, folder / name)
     return folder
 
 
 def _pytest(root: Path, tests: list[str]) -> int:
     """Run tests and return pytest's exit status; Numba code runs as Python, where its wrapping integers warn."""
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "CI": "1", "PYTHONPATH": str(root)}
-    options = ["-x", "-q", "-p", "no:cacheprovider", "-W", "ignore::RuntimeWarning"]
+    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "agda.tools.quick", "-W", "ignore::RuntimeWarning"]
     command = [sys.executable, "-m", "pytest", *options, *tests]
     return subprocess.run(command, cwd=root, env=environment, stdout=subprocess.DEVNULL, check=False).returncode
 

@@ -53,6 +53,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
 
 
 @pytest.mark.parametrize("engine", sorted(ENGINES))
+@pytest.mark.clause("TRUSTED-4")
 @pytest.mark.clause("LEDGER-3")
 def test_random_programs_agree(model: Model, engine: str) -> None:
     """On random batches a ledger gives the ids, counts, statuses, keys and values that the model gives."""
@@ -135,6 +136,7 @@ def test_what_python_computes_agda_proves(tmp_path: Path) -> None:
     assert text.count("_ = refl") == 100
 
 
+@pytest.mark.clause("TRUSTED-4")
 def test_a_wrong_output_is_no_proof(tmp_path: Path) -> None:
     """An output with one id changed is rejected, so an accepted one says something."""
     sources = copy_sources(tmp_path / "agda")

@@ -71,6 +71,22 @@ malformed⇒corrupt : ∀ c ks batch → all (wellFormed (length ks)) batch ≡ 
   after c (ledger ks ok) batch ≡ ledger ks corrupt
 malformed⇒corrupt c ks batch p rewrite p = refl
 
+-- A well-formed batch that does not fit changes nothing but the status.
+full⇒overflow : ∀ c ks batch → all (wellFormed (length ks)) batch ≡ true →
+  accept c ks (fresh ks (map (encode c) batch)) ≡ false →
+  after c (ledger ks ok) batch ≡ ledger ks (overflow c)
+full⇒overflow c ks batch p q rewrite p | q = refl
+
+-- That status is oom if the capacity is the tighter bound,
+tight-capacity⇒oom : ∀ c → capacity c < idCount c → overflow c ≡ oom
+tight-capacity⇒oom c p rewrite <⇒<ᵇ p = refl
+
+-- and corrupt if the layout is, or if both are reached at once.
+tight-layout⇒corrupt : ∀ c → idCount c ≤ capacity c → overflow c ≡ corrupt
+tight-layout⇒corrupt c p with capacity c <ᵇ idCount c in q
+... | true  = absurd (≤⇒≯ p (<ᵇ⇒< (capacity c) (idCount c) q))
+... | false = refl
+
 -- The ledger that holds NULL and ZERO is valid.
 valid-initial : ∀ c → Roomy c → Valid c (initial c)
 valid-initial c p = valid (apart ∷ ((λ ()) ∷ [])) ≤-refl p
