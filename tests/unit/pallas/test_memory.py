@@ -36,7 +36,9 @@ def test_a_load_is_a_copy() -> None:
 @pytest.mark.parametrize("index", [(4, 0), (-1, 0), (slice(2, 5, 1), 0), (np.array([0, 4]), np.array([0, 0]))])
 def test_an_index_outside_is_reported(index) -> None:
     """The message has the place, the index, the name, the shape, the step and a remedy."""
-    with pytest.raises(OutOfBoundsError, match=r"kernel\.py:7 in k: index \[.*\] is outside of x_ref.*\(4, 6\)") as info:
+    with pytest.raises(
+        OutOfBoundsError, match=r"kernel\.py:7 in k: index \[.*\] is outside of x_ref.*\(4, 6\)"
+    ) as info:
         _ref().load(index)
     assert "grid step (1,)" in str(info.value)
     assert "mask the access" in str(info.value)

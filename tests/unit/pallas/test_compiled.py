@@ -1,0 +1,62 @@
+"""Compiled mode: loops from their own source, kept on disk, chosen only when they pay."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import prism.pallas
+from prism.pallas import OutOfBoundsError, compiled, fast
+from tests.unit.pallas.kernels import count, double
+
+pytestmark = pytest.mark.m6
+
+VALUES = np.array([1, 7, 1, 1, 0, 7], np.int32)
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    """One folder of machine code for the module: Numba is slow."""
+    kept = compiled.DIRECTORY
+    compiled.DIRECTORY = tmp_path_factory.mktemp("loops")
+    prism.pallas.clear_caches()
+    yield compiled.DIRECTORY
+    compiled.DIRECTORY = kept
+
+
+@pytest.mark.clause("PALLAS-7")
+def test_loops_are_compiled_once_and_kept(directory) -> None:
+    """The first run leaves source and machine code; results are debug mode's; mistakes are still reported."""
+    run = prism.pallas.run(count, mode="compiled")
+    np.testing.assert_array_equal(run(VALUES), prism.pallas.run(count, mode="debug")(VALUES))
+    (source,) = directory.glob("k*.py")
+    assert compiled.is_stored(source.read_text(encoding="utf-8"))
+    with pytest.raises(OutOfBoundsError, match=r"kernels\.py:\d+ .*index \[8\] is outside of o_ref"):
+        run(np.array([1, 8, 1, 1, 0, 7], np.int32))
+
+
+@pytest.mark.clause("PALLAS-7")
+def test_another_source_under_the_name_is_not_trusted(directory) -> None:
+    """The file's whole text is compared: what does not match is written again."""
+    source = "def kernel():\n    return 3\n"
+    path = compiled._path(source)
+    path.write_text("def kernel():\n    return 4\n", encoding="utf-8")
+    assert compiled.load(source)() == 3
+    assert path.read_text(encoding="utf-8") == source
+    assert not list(directory.glob("*.tmp"))
+
+
+@pytest.mark.clause("PALLAS-7")
+def test_auto_compiles_only_when_it_pays() -> None:
+    """Seconds spent in NumPy decide; machine code that is on disk is worth loading much sooner."""
+    auto, asked = prism.pallas.InterpretParams(), prism.pallas.InterpretParams(mode="compiled")
+    assert not fast._pays(fast.Loops("x", seconds=1.0), auto)
+    assert fast._pays(fast.Loops("x", seconds=6.0), auto)
+    assert fast._pays(fast.Loops("x"), asked)
+
+
+@pytest.mark.clause("PALLAS-7")
+def test_a_kernel_without_a_loop_form_runs_in_fast_mode() -> None:
+    """bfloat16 has no scalar loops; the results are the same."""
+    x = np.arange(8, dtype=np.float32).astype("bfloat16")
+    np.testing.assert_array_equal(prism.pallas.run(double, mode="compiled")(x), x + x)

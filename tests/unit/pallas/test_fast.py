@@ -1,0 +1,155 @@
+"""Generated source: what it looks like, what is batched, what is kept."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.experimental import pallas as pl
+from jax.experimental.pallas import tpu as pltpu
+
+import prism.pallas
+from prism.pallas import fast
+from tests.unit.pallas.kernels import count, double, reach_beyond, total
+
+pytestmark = pytest.mark.m6
+
+X = np.arange(8, dtype=np.float32)
+
+
+@pytest.mark.clause("PALLAS-6")
+def test_source_is_readable_and_names_the_kernels_lines(capsys) -> None:
+    """One line an equation, with the kernel's file and line; it is printed and returned."""
+    text = prism.pallas.source(double)(X)
+    assert capsys.readouterr().out == text
+    assert "def _double_kernel(m, x_ref_all, o_ref_all):" in text
+    assert "# kernels.py:12" in text
+    assert "c = a + b" in text
+    loops = prism.pallas.source(count)(np.zeros(4, np.int32))
+    assert "for a in range(4):" in loops
+
+
+@pytest.mark.clause("PALLAS-6")
+def test_independent_steps_become_one_array_operation() -> None:
+    """No Python loop is left of a grid whose blocks are apart; steps that share a block stay a loop."""
+    assert "for " not in prism.pallas.source(double)(X)
+    assert "for i0 in range(4):" in prism.pallas.source(total)(X)
+
+
+@pytest.mark.clause("PALLAS-6")
+def test_an_axis_is_run_serially_only_if_it_must_be() -> None:
+    """A condition on one grid index makes that axis a loop and leaves the other batched."""
+
+    def kernel(x_ref, o_ref):
+        o_ref[...] = x_ref[...]
+
+        @pl.when(pl.program_id(0) == 1)
+        def _later():
+            o_ref[...] = -x_ref[...]
+
+    spec = pl.BlockSpec((1, 2), lambda i, j: (i, j))
+    call = pl.pallas_call(
+        kernel, grid=(2, 4), in_specs=[spec], out_specs=spec, out_shape=jax.ShapeDtypeStruct((2, 8), np.float32)
+    )
+    text = prism.pallas.source(call)(np.stack([X, X]))
+    assert "for i0 in range(2):" in text
+    assert "i1" not in text
+    np.testing.assert_array_equal(prism.pallas.run(call, mode="fast")(np.stack([X, X])), np.stack([X, -X]))
+
+
+@pytest.mark.clause("PALLAS-6")
+def test_what_a_step_leaves_in_scratch_is_not_lost_by_batching() -> None:
+    """A running sum through scratch over blocks that are apart: the batched attempt notices, the loop is right."""
+
+    def kernel(x_ref, o_ref, sum_ref):
+        @pl.when(pl.program_id(0) == 0)
+        def _start():
+            sum_ref[...] = jnp.zeros_like(sum_ref)
+
+        sum_ref[...] += x_ref[...]
+        o_ref[...] = sum_ref[...]
+
+    spec = pl.BlockSpec((2,), lambda i: (i,))
+    call = pl.pallas_call(
+        kernel,
+        grid=(4,),
+        in_specs=[spec],
+        out_specs=spec,
+        out_shape=jax.ShapeDtypeStruct((8,), np.float32),
+        scratch_shapes=[pltpu.VMEM((2,), np.float32)],
+    )
+    expected = np.cumsum(X.reshape(4, 2), axis=0).reshape(-1)
+    for setting in ("raise", "nan"):
+        run = prism.pallas.run(call, mode="fast", uninitialized=setting)
+        np.testing.assert_array_equal(run(X), expected)
+        np.testing.assert_array_equal(run(X), expected)
+
+
+def test_a_kernel_is_prepared_once() -> None:
+    """The second call of a kept function writes no source; clear_caches makes it a first call again."""
+    prism.pallas.clear_caches()
+    run = prism.pallas.run(double, mode="fast")
+    run(X)
+    (entry,) = [kept[2] for kept in fast.cache._kernels.values()]
+    variants = dict(entry.variants)
+    run(X)
+    assert entry.variants == variants
+    prism.pallas.clear_caches()
+    assert not fast.cache._kernels
+
+
+@pytest.mark.clause("PALLAS-8")
+@pytest.mark.parametrize("mode", ["debug", "fast"])
+@pytest.mark.parametrize("order", ["sequential", "shuffled", "reversed"])
+def test_the_order_of_parallel_steps_does_not_show(mode, order) -> None:
+    """Outputs are equal in every order; the steps really run in it."""
+    seen = []
+
+    def kernel(x_ref, o_ref):
+        o_ref[...] = x_ref[...] + pl.program_id(0).astype(jnp.float32)
+        jax.debug.callback(lambda i: seen.append(int(i)), pl.program_id(0))
+
+    spec = pl.BlockSpec((1,), lambda i: (i,))
+    call = pl.pallas_call(
+        kernel,
+        grid=(8,),
+        in_specs=[spec],
+        out_specs=spec,
+        out_shape=jax.ShapeDtypeStruct((8,), np.float32),
+        compiler_params=pltpu.CompilerParams(dimension_semantics=("parallel",)),
+    )
+    result = prism.pallas.run(call, mode=mode, grid_order=order)(X)
+    np.testing.assert_array_equal(result, 2 * X)
+    assert sorted(seen) == list(range(8))
+    assert (seen == sorted(seen)) == (order == "sequential")
+
+
+@pytest.mark.clause("PALLAS-10")
+@pytest.mark.parametrize("mode", ["debug", "fast", "compiled"])
+def test_clamping_is_what_stock_does(mode) -> None:
+    """With out_of_bounds="clamp" every mode reads the elements that fit."""
+    result = prism.pallas.run(reach_beyond, mode=mode, out_of_bounds="clamp")(X)
+    assert result.tolist() == [1, 2, 3, 4, 4, 5, 6, 7]
+
+
+@pytest.mark.clause("PALLAS-11")
+@pytest.mark.parametrize("mode", ["debug", "fast", "compiled"])
+def test_an_unwritten_read_that_no_output_shows_is_no_report(mode) -> None:
+    """Scratch that is read before it is written, and then masked away, is legal."""
+
+    def kernel(x_ref, o_ref, old_ref):
+        old_ref[...] = jnp.where(pl.program_id(0) == 0, x_ref[...], old_ref[...] + x_ref[...])
+        o_ref[...] = old_ref[...]
+
+    def call(x):
+        return pl.pallas_call(
+            kernel,
+            grid=(2,),
+            in_specs=[pl.BlockSpec((4,), lambda i: (i,))],
+            out_specs=pl.BlockSpec((4,), lambda _: (0,)),
+            out_shape=jax.ShapeDtypeStruct((4,), np.float32),
+            scratch_shapes=[pltpu.VMEM((4,), np.float32)],
+        )(x)
+
+    np.testing.assert_array_equal(prism.pallas.run(call, mode=mode)(X), X[:4] + X[4:])
