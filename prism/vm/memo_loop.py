@@ -76,10 +76,10 @@ def unpack_one(key, id_bits):
 
 
 @_loop
-def _intern(keys, slots, state, key):
+def _intern(store, state, key):
     """Return the id of a key, entering it if it is new; NO_ROOM, nothing changed, if there is no row for it."""
     count = state[COUNT]
-    node = intern_one(keys, slots, count, key)
+    node = intern_one(store.keys, store.slots, count, key)
     if node == count:
         state[COUNT] = count + 1
     elif node >= 0:
@@ -104,92 +104,91 @@ def _forward_to(forward, node, target):
 
 
 @_loop
-def _built(rewrites, case, at, refs, id_bits, commutes):
+def _built(store, state, case, at, refs):
     """Return the key of the node that a rewrite builds at the place `at`."""
-    a, b = refs[rewrites[case, at + 1]], refs[rewrites[case, at + 2]]
-    return pack_one(rewrites[case, at], a, b, id_bits, commutes)
+    op, a, b = store.rewrites[case, at], store.rewrites[case, at + 1], store.rewrites[case, at + 2]
+    return pack_one(op, refs[a], refs[b], state[ID_BITS], store.commutes)
 
 
 @_loop
-def _rewrite(keys, slots, forward, state, commutes, rewrites, node, case, refs):
+def _rewrite(store, state, node, case, refs):
     """Rewrite a node by a case whose operands are known, as far as its local node; answers as `_advance`."""
     if state[STEPS] == state[BUDGET]:
         return np.int64(OUT_OF_STEPS)
-    if rewrites[case, LOCAL] == 0:
+    if store.rewrites[case, LOCAL] == 0:
         state[STEPS] += 1
-        return _forward_to(forward, node, refs[rewrites[case, RESULT]])
-    local = _intern(keys, slots, state, _built(rewrites, case, LOCAL, refs, state[ID_BITS], commutes))
+        return _forward_to(store.forward, node, refs[store.rewrites[case, RESULT]])
+    local = _intern(store, state, _built(store, state, case, LOCAL, refs))
     if local < 0:
         return local
     state[STEPS] += 1
-    forward[node] = -local
+    store.forward[node] = -local
     return np.int64(0)
 
 
 @_loop
-def _continue(keys, slots, forward, state, commutes, rewrites, node, case, refs):
+def _continue(store, state, node, case, refs):
     """Build the continuation of a rewrite over the normal form of its local node; answers as `_advance`.
 
     So no node is built over a redex.
     """
-    local = -np.int64(forward[node])
-    refs[REF_LOCAL] = _normal_form(forward, local)
+    local = -np.int64(store.forward[node])
+    refs[REF_LOCAL] = _normal_form(store.forward, local)
     if refs[REF_LOCAL] == 0:
         return local
-    if rewrites[case, CONTINUATION] == 0:
-        return _forward_to(forward, node, refs[rewrites[case, RESULT]])
-    key = _built(rewrites, case, CONTINUATION, refs, state[ID_BITS], commutes)
-    return _forward_to(forward, node, _intern(keys, slots, state, key))
+    if store.rewrites[case, CONTINUATION] == 0:
+        return _forward_to(store.forward, node, refs[store.rewrites[case, RESULT]])
+    key = _built(store, state, case, CONTINUATION, refs)
+    return _forward_to(store.forward, node, _intern(store, state, key))
 
 
 @_loop
-def _advance(keys, slots, forward, state, commutes, cases, rewrites, node, refs):
+def _advance(store, state, node, refs):
     """Take one step on a node without a normal form: the rule order of `prism.vm.baseline` [REWRITE-3].
 
     Returns 0 when it took one, the node (positive) that must be normal first, NO_ROOM or OUT_OF_STEPS.
     """
-    target, id_bits = np.int64(forward[node]), state[ID_BITS]
+    target, id_bits = np.int64(store.forward[node]), state[ID_BITS]
     if target > 0:
-        normal = _normal_form(forward, target)
-        return _forward_to(forward, node, normal) if normal else target
-    op, a, b = unpack_one(keys[node], id_bits)
-    head_a, refs[4], refs[5] = unpack_one(keys[a], id_bits)
-    head_b, refs[6], refs[7] = unpack_one(keys[b], id_bits)
+        normal = _normal_form(store.forward, target)
+        return _forward_to(store.forward, node, normal) if normal else target
+    op, a, b = unpack_one(store.keys[node], id_bits)
+    head_a, refs[4], refs[5] = unpack_one(store.keys[a], id_bits)
+    head_b, refs[6], refs[7] = unpack_one(store.keys[b], id_bits)
     refs[2], refs[3] = a, b
-    case = cases[op, head_a, head_b]
+    case = store.cases[op, head_a, head_b]
     if target < 0:
-        return _continue(keys, slots, forward, state, commutes, rewrites, node, case, refs)
-    if case == 0 or rewrites[case, LOCAL]:
-        normal_a, normal_b = _normal_form(forward, a), _normal_form(forward, b)
+        return _continue(store, state, node, case, refs)
+    if case == 0 or store.rewrites[case, LOCAL]:
+        normal_a, normal_b = _normal_form(store.forward, a), _normal_form(store.forward, b)
         if a and not normal_a:
             return a
         if b and not normal_b:
             return b
         if normal_a != a or normal_b != b:
-            key = pack_one(op, normal_a, normal_b, id_bits, commutes)
-            return _forward_to(forward, node, _intern(keys, slots, state, key))
+            key = pack_one(op, normal_a, normal_b, id_bits, store.commutes)
+            return _forward_to(store.forward, node, _intern(store, state, key))
         if case == 0:
-            return _forward_to(forward, node, node)
-    return _rewrite(keys, slots, forward, state, commutes, rewrites, node, case, refs)
+            return _forward_to(store.forward, node, node)
+    return _rewrite(store, state, node, case, refs)
 
 
 @_loop
 def _evaluate(store, state, refs):
     """Bring the node that waits longest to normal form. Returns 0, NO_ROOM, NO_FRAME or OUT_OF_STEPS."""
-    keys, slots, forward, commutes, cases, rewrites, waiting = store
     while state[DEPTH]:
         depth = state[DEPTH]
-        node = np.int64(waiting[depth - 1])
-        if _normal_form(forward, node):
+        node = np.int64(store.waiting[depth - 1])
+        if _normal_form(store.forward, node):
             state[DEPTH] = depth - 1
             continue
-        if depth == len(waiting):
+        if depth == len(store.waiting):
             return np.int64(NO_FRAME)
-        answer = _advance(keys, slots, forward, state, commutes, cases, rewrites, node, refs)
+        answer = _advance(store, state, node, refs)
         if answer < 0:
             return answer
         if answer:
-            waiting[depth] = answer
+            store.waiting[depth] = answer
             state[DEPTH] = depth + 1
     return np.int64(0)
 
@@ -197,10 +196,10 @@ def _evaluate(store, state, refs):
 @_loop
 def _load(store, work, state, last):
     """Give rows up to `last` their nodes. Returns 0, or NO_ROOM with the rows before it loaded."""
-    keys, slots, op, a, b, loaded = store.keys, store.slots, work.op, work.a, work.b, work.loaded
+    loaded = work.loaded
     for row in range(state[ROW], last + 1):
-        key = pack_one(op[row], loaded[a[row]], loaded[b[row]], state[ID_BITS], store.commutes)
-        node = _intern(keys, slots, state, key)
+        key = pack_one(work.op[row], loaded[work.a[row]], loaded[work.b[row]], state[ID_BITS], store.commutes)
+        node = _intern(store, state, key)
         if node < 0:
             return node
         loaded[row] = node

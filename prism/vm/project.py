@@ -68,12 +68,10 @@ def commit(ledger: HostLedger, terms: TermGraph) -> Committed:
         batch, landed, count = _land(
             (table.keys, table.index),
             (terms.op, terms.a, terms.b),
-            order,
-            ends,
+            (order, ends),
             (batch, landed, table.count),
             ids,
-            ledger.layout.id_bits,
-            COMMUTES,
+            (ledger.layout.id_bits, COMMUTES),
         )
         table.count = count
         if batch == len(ends):
@@ -111,14 +109,16 @@ def _by_height(a, b, roots):
 
 
 @njit(cache=True)
-def _land(table, nodes, order, ends, start, ids, id_bits, commutes):
-    """Intern batches from `start` = (batch, landed, count) on, each in ascending order of key [LEDGER-3].
+def _land(table, nodes, batches, start, ids, packing):
+    """Intern batches (order, ends) from start (batch, landed, count) on, each in ascending order of key [LEDGER-3].
 
     Returns the batch that found no room, or how many there are, the rows before it, and the rows in use. A batch is
     taken up again from its first key, which finds those of its nodes that are in already.
     """
     keys, index = table
     op, a, b = nodes
+    order, ends = batches
+    id_bits, commutes = packing
     first, landed, count = start
     for batch in range(first, len(ends)):
         rows = order[ends[batch - 1] if batch else 0 : ends[batch]]
