@@ -12,6 +12,8 @@ from docflow.corpus import Corpus, EdgeView
 from docflow.rules.edges import OK, statuses
 
 _COLUMN_ROWS: Final = 40
+_BAND_COLUMNS: Final = 30
+_BAND_GAP: Final = 4
 _SWEEPS: Final = 4
 _BAD: Final = "#c2410c"
 
@@ -83,8 +85,8 @@ def html(corpus: Corpus) -> str:
 def layout(nodes: list[str], drawn: list[Link]) -> Mapping[str, tuple[int, int]]:
     """Return column and row of each node: what rests on nothing is leftmost, arrows point left, crossings are few.
 
-    Layers by longest path over the condensation, rows by repeated barycentres (Sugiyama's method), tall layers
-    folded. Cost: linear in the edges for each of the sweeps.
+    Layers by longest path over the condensation, rows by repeated barycentres (Sugiyama's method), folded if
+    large. Cost: linear in the edges for each of the sweeps.
     """
     layers = _layers(nodes, drawn)
     neighbours: dict[str, list[str]] = {node: [] for node in nodes}
@@ -99,13 +101,21 @@ def layout(nodes: list[str], drawn: list[Link]) -> Mapping[str, tuple[int, int]]
             }
             layer.sort(key=lambda node: weights[node])
             row.update({node: number - len(layer) / 2 for number, node in enumerate(layer)})
+    return _folded(layers)
+
+
+def _folded(layers: list[list[str]]) -> Mapping[str, tuple[int, int]]:
+    """Fold tall layers into several columns, and many columns into bands below one another."""
+    columns = [layer[at : at + _COLUMN_ROWS] for layer in layers for at in range(0, len(layer), _COLUMN_ROWS)]
     places: dict[str, tuple[int, int]] = {}
-    column = 0
-    for layer in layers:
-        height = min(len(layer), _COLUMN_ROWS)
-        for number, node in enumerate(layer):
-            places[node] = (column + number // _COLUMN_ROWS, 2 * (number % _COLUMN_ROWS) - height)
-        column += -(-len(layer) // _COLUMN_ROWS)
+    top = 0
+    for first in range(0, len(columns), _BAND_COLUMNS):
+        band = columns[first : first + _BAND_COLUMNS]
+        height = max(map(len, band))
+        for column, nodes in enumerate(band):
+            for row, node in enumerate(nodes):
+                places[node] = (column, top + height - len(nodes) + 2 * row)
+        top += 2 * height + _BAND_GAP
     return places
 
 

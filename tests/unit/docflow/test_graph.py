@@ -208,6 +208,18 @@ def test_the_layout_gives_each_node_a_place_of_its_own(edges: dict[str, list[str
         assert component[link.source] == component[link.target] or places[link.target][0] < places[link.source][0]
 
 
+@pytest.mark.parametrize(
+    ("edges", "extent"), [({f"n{i}": [f"n{i - 1}"] for i in range(1, 100)}, (30, 20)), ({}, (3, 80))]
+)
+def test_large_layouts_are_folded(edges: dict[str, list[str]], extent: tuple[int, int]) -> None:
+    """A chain of a hundred becomes bands of thirty columns, a hundred loose nodes three columns; none meets another."""
+    links = [graph_view.Link(a, b, ("ok",)) for a, refs in edges.items() for b in refs]
+    places = graph_view.layout([f"n{i}" for i in range(100)], links)
+    columns, rows = zip(*places.values(), strict=True)
+    assert len(set(places.values())) == 100
+    assert (max(columns) + 1, max(rows) + 2 - min(rows)) == extent
+
+
 @pytest.mark.clause("DOCFLOW-27")
 def test_the_page_is_self_contained(tmp_path: Path) -> None:
     """The page loads nothing, and no document's name can end its data."""
