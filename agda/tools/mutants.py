@@ -25,6 +25,8 @@ _TREE: Final = ("prism", "docflow", "agda", "milestones", "policy", "spec", "tes
 _FILES: Final = ("pyproject.toml", ".pytest-milestone")
 _IGNORED: Final = shutil.ignore_patterns("__pycache__", "_build", ".hypothesis")
 _TEST_FAILED: Final = 1
+# Seconds after which a test counts as one that does not end, which is a failure too.
+_HANGS: Final = 600
 
 
 class MutantError(Exception):
@@ -91,7 +93,11 @@ def _pytest(root: Path, tests: list[str]) -> int:
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "CI": "1", "PYTHONPATH": str(root)}
     options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "agda.tools.quick", "-W", "ignore::RuntimeWarning"]
     command = [sys.executable, "-m", "pytest", *options, *tests]
-    return subprocess.run(command, cwd=root, env=environment, stdout=subprocess.DEVNULL, check=False).returncode
+    try:
+        done = subprocess.run(command, cwd=root, env=environment, stdout=subprocess.DEVNULL, timeout=_HANGS, check=False)
+    except subprocess.TimeoutExpired:
+        return _TEST_FAILED
+    return done.returncode
 
 
 def main(names: Sequence[str]) -> int:

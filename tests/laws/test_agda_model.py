@@ -26,12 +26,14 @@ from prism.status import Status
 pytestmark = pytest.mark.m5
 
 ONE = (SUC.code, 1, 0)
+TWO, FOUR, THREE = (ADD.code, 2, 2), (MUL.code, 2, 2), (ADD.code, 2, 1)
 LIMITS = [
-    Program(28, 3, ((ONE,), (ONE,), ((ADD.code, 2, 2),), (ONE, (MUL.code, 1, 1)))),
-    Program(2, 3, ((ONE, ONE), ((ADD.code, 2, 1),), ((ADD.code, 1, 2), ONE))),
+    Program(28, 3, ((ONE,), (ONE,), (TWO,), (ONE, (MUL.code, 1, 1)))),
+    Program(28, 5, ((ONE,), (TWO, FOUR, THREE), (TWO, FOUR, ONE), (THREE,))),
+    Program(2, 3, ((ONE, ONE), (THREE,), (TWO, ONE))),
     Program(3, 100, tuple(((SUC.code, n, 0),) for n in range(1, 8))),
 ]
-"""One node too many for the capacity, for both bounds at once, and for the layout."""
+"""One node too many for the capacity, a batch of which two nodes fit, both bounds at once, the layout's largest id."""
 
 MALFORMED = [
     (255, 0, 0),
@@ -66,7 +68,7 @@ def test_limits_agree(model: Model, engine: str) -> None:
     """At capacity and at the largest id a ledger ends in the status of the model, and stays there."""
     assert mismatches(model, LIMITS, ENGINES[engine]) == []
     last = [int(trace.rows[-1][0]) for trace in model.run(LIMITS)]
-    assert last == [Status.OOM, Status.CORRUPT, Status.CORRUPT]
+    assert last == [Status.OOM, Status.OOM, Status.CORRUPT, Status.CORRUPT]
 
 
 @pytest.mark.parametrize("engine", sorted(ENGINES))
