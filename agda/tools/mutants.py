@@ -93,11 +93,11 @@ def _pytest(root: Path, tests: list[str]) -> int:
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "CI": "1", "PYTHONPATH": str(root)}
     options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "agda.tools.quick", "-W", "ignore::RuntimeWarning"]
     command = [sys.executable, "-m", "pytest", *options, *tests]
+    silent = subprocess.DEVNULL
     try:
-        done = subprocess.run(command, cwd=root, env=environment, stdout=subprocess.DEVNULL, timeout=_HANGS, check=False)
+        return subprocess.run(command, cwd=root, env=environment, stdout=silent, timeout=_HANGS, check=False).returncode
     except subprocess.TimeoutExpired:
         return _TEST_FAILED
-    return done.returncode
 
 
 def main(names: Sequence[str]) -> int:
