@@ -18,7 +18,7 @@ import numpy as np
 from prism.pallas import compat, structure
 from prism.pallas.call import Block
 from prism.pallas.loop_helpers import HELPERS
-from prism.pallas.loop_rules import NoLoopFormError, typed
+from prism.pallas.loop_rules import NoLoopFormError, has_loop_form, typed
 from prism.pallas.loops import LoopRef, LoopWriter, emit, expressible
 from prism.pallas.program import Plan
 
@@ -34,7 +34,9 @@ def write_loops(plan: Plan) -> str | None:
     """
     call = plan.call
     kernel, consts = compat.open_jaxpr(call.jaxpr)
+    memories = (*call.prefetched, *call.inputs, *call.outputs, *call.scratch)
     simple = all(t.slopes is not None for t in plan.tables) and not any(v.contested for v in plan.visits)
+    simple = simple and all(has_loop_form(memory.dtype) for memory in memories)
     if not simple or not expressible(kernel) or any(use.involved for use in plan.uses) or call.axis_names:
         return None
     try:

@@ -86,3 +86,7 @@ class UnsupportedError(PrismError, NotImplementedError):
 
 class RaceWarning(UserWarning):
     """What `races="warn"` emits in place of `RaceError`."""
+
+
+class SuspectError(Exception):
+    """Generated code met something that may be a mistake of the kernel; debug mode judges, and nobody else sees it."""

@@ -13,8 +13,7 @@ import numpy as np
 
 from prism.pallas import compat, compiled, debug, grid, program, structure
 from prism.pallas.call import Block, Call
-from prism.pallas.codegen_memory import SuspectError
-from prism.pallas.errors import KernelError
+from prism.pallas.errors import KernelError, SuspectError
 from prism.pallas.launch import in_place, interior_of, padded, steps
 from prism.pallas.layout import covers
 from prism.pallas.machine import Machine

@@ -36,7 +36,7 @@ class Lazy:
     cheap: bool = False
 
     def __post_init__(self) -> None:
-        if self.dtype.name not in _TYPES:
+        if not has_loop_form(self.dtype):
             raise NoLoopFormError(self.dtype.name)
         if self.settled and not self.cheap:
             object.__setattr__(self, "cheap", True)
@@ -45,6 +45,11 @@ class Lazy:
 _TYPES = frozenset(
     ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64")
 )
+
+
+def has_loop_form(dtype: np.dtype[Any]) -> bool:
+    """Whether Numba computes in an element type as XLA does."""
+    return dtype.name in _TYPES
 
 
 def typed(dtype: np.dtype[Any]) -> str:
@@ -101,7 +106,8 @@ def _typed_choice(integer: str, floating: str) -> Rule:
 def _shift(helper: str, *, kind: str) -> Rule:
     def rule(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
         bits = 8 * outs[0].dtype.itemsize
-        return _elementwise(f"{helper}(np.{kind}{bits}({{0}}), np.int64({{1}}), {bits})")(equation, values, outs, writer)
+        text = f"{helper}(np.{kind}{bits}({{0}}), np.int64({{1}}), {bits})"
+        return _elementwise(text)(equation, values, outs, writer)
 
     return rule
 

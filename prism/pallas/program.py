@@ -10,7 +10,8 @@ from typing import Any
 from prism.pallas import codegen_control, compat, structure
 from prism.pallas.call import Block, Call, Memory
 from prism.pallas.codegen import Context, DependsOnError, NoFastFormError, Ramp, RefVar, Value, emit
-from prism.pallas.codegen_memory import SuspectError, emit_allocation, strided
+from prism.pallas.codegen_memory import emit_allocation, strided
+from prism.pallas.errors import SuspectError
 from prism.pallas.grid import Table, Visits
 from prism.pallas.launch import steps
 from prism.pallas.layout import Layout, batched_layout, independent_axes, step_bytes
@@ -337,6 +338,8 @@ class _ProgramWriter:
         tracked = not aliased and not proved and self.plan.params.uninitialized == "raise"
         scattered = self._revisited(k) or (axes != frozenset(self.layout.batched))
         contested = self.plan.visits[output].contested and self.plan.params.races != "off"
+        if contested and not use.involved and self._has_masks():
+            ref = replace(ref, use=replace(use, involved=True))
         if contested and self.layout.batched and axes:
             raise DependsOnError(frozenset(self.layout.batched))
         return replace(
@@ -345,6 +348,9 @@ class _ProgramWriter:
             masked=tracked and (use.partial or use.involved or scattered),
             contested=contested and bool(self.layout.serial) and not self.layout.batched,
         )
+
+    def _has_masks(self) -> bool:
+        return "masked_swap" in self.primitives
 
     def _revisited(self, k: int) -> bool:
         """Whether a block's window may be made more than once."""

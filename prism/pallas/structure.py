@@ -187,13 +187,15 @@ def _use_in(equation: Any, var: Any, used: set[Any]) -> Use:
         return _ANY_USE
     access = decode(equation)
     if isinstance(access, Load | Store):
-        plain = access.mask is None and len(access.place.transforms) <= 1
+        plain = len(access.place.transforms) <= 1
         plain = plain and all(isinstance(t, Index) for t in access.place.transforms)
         if isinstance(access, Load):
             return Use(read=True, involved=not plain)
+        read = access.combine != "set" or not all(dropped(equation, used))
+        if access.mask is not None:
+            return Use(read=read, written=True, partial=True, involved=not plain or read or access.atomic)
         plain = plain and access.combine in ("set", "add") and not access.atomic
         whole = plain and all(isinstance(t, Index) and t.whole for t in access.place.transforms)
-        read = access.combine != "set" or not all(dropped(equation, used))
         return Use(read=read, written=True, partial=not whole, involved=not plain)
     if isinstance(access, Copy):
         source, target = (equation.invars[p.ref.position] is var for p in (access.source, access.target))

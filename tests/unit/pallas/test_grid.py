@@ -78,13 +78,13 @@ def test_a_block_outside_names_the_index_map(mode) -> None:
 @pytest.mark.clause("PALLAS-12")
 def test_a_return_to_a_block_that_was_left_is_a_race(mode) -> None:
     """Revisiting on consecutive steps is not; `races="off"` lets it pass."""
-    call = _copy((2, 4), lambda i, j: (j,), lambda i, j: (j,))
+    call = _copy((2, 4), lambda _, j: (j,), lambda _, j: (j,))
     with pytest.raises(
         RaceError, match=r"step \(1, 0\) returns to the block of o_ref at element \(0,\), which step \(0, 0\)"
     ):
         prism.pallas.run(call, mode=mode)(X)
     np.testing.assert_array_equal(prism.pallas.run(call, mode=mode, races="off")(X), X)
-    fine = _copy((4, 2), lambda i, j: (i,), lambda i, j: (i,))
+    fine = _copy((4, 2), lambda i, _: (i,), lambda i, _: (i,))
     np.testing.assert_array_equal(prism.pallas.run(fine, mode=mode)(X), X)
 
 
@@ -92,7 +92,7 @@ def test_a_return_to_a_block_that_was_left_is_a_race(mode) -> None:
 @pytest.mark.clause("PALLAS-12")
 def test_steps_of_a_parallel_axis_must_not_share_a_block(mode) -> None:
     """What is legal on a sequential axis is a race on a parallel one."""
-    call = _copy((2, 4), lambda i, j: (j,), lambda i, j: (j,), semantics=("parallel", "arbitrary"))
+    call = _copy((2, 4), lambda _, j: (j,), lambda _, j: (j,), semantics=("parallel", "arbitrary"))
     with pytest.raises(RaceError, match=r"steps \(0, 0\) and \(1, 0\) both write element"):
         prism.pallas.run(call, mode=mode)(X)
 

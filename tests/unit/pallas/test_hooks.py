@@ -79,7 +79,7 @@ def test_one_call_may_ask_for_it() -> None:
 def test_an_eager_call_compiles_nothing(monkeypatch) -> None:
     """No XLA program is built for a call on concrete arrays, nor for `run` of a larger function."""
 
-    def refuse(*args, **named):
+    def refuse(*_, **__):
         raise AssertionError("XLA was asked to compile")
 
     monkeypatch.setattr("jax._src.compiler.backend_compile_and_load", refuse)
@@ -124,7 +124,7 @@ def test_gpu_parameters_make_every_axis_parallel() -> None:
     def store(x_ref, o_ref):
         o_ref[0] = x_ref[0]
 
-    def add(x_ref, zero_ref, o_ref):
+    def add(x_ref, _, o_ref):
         plt_triton.atomic_add(o_ref, (0,), x_ref[0])
 
     def call(kernel, **options):

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.m6
 F = np.array([[-2.5, -1.0, -0.0], [0.3, 0.5, 7.25]], np.float32)
 UNIT = np.array([-0.9, -0.5, 0.0, 0.25, 0.75], np.float32)
 ABOVE = np.array([1.0, 1.5, 2.0, 9.0], np.float32)
-I = np.array([[-7, -1, 0], [1, 5, 2**31 - 1]], np.int32)
+INTS = np.array([[-7, -1, 0], [1, 5, 2**31 - 1]], np.int32)
 J = np.array([[2, -3, 0], [0, -2, 2]], np.int32)
 U = np.array([0, 1, 5, 2**32 - 1], np.uint32)
 B = np.array([[True, False, True], [False, False, True]])
@@ -91,7 +91,7 @@ def test_integer_corner_cases() -> None:
             lax.integer_pow(x, 2),
         )
 
-    _agree(function, I, J, U)
+    _agree(function, INTS, J, U)
 
 
 @pytest.mark.clause("PALLAS-4")
@@ -112,7 +112,7 @@ def test_conversions() -> None:
             lax.bitcast_convert_type(lax.bitcast_convert_type(i, jnp.int16), jnp.int32),
         )
 
-    _agree(function, ODD, I, B, exact=True)
+    _agree(function, ODD, INTS, B, exact=True)
 
 
 def test_shapes() -> None:
@@ -137,7 +137,7 @@ def test_shapes() -> None:
             jnp.tile(x, (2, 1)),
         )
 
-    _agree(function, F, I)
+    _agree(function, F, INTS)
 
 
 def test_reductions_scans_and_sorts() -> None:
@@ -158,7 +158,7 @@ def test_reductions_scans_and_sorts() -> None:
             lax.reduce_sum(lax.convert_element_type(x, jnp.bfloat16), (0, 1)),
         )
 
-    _agree(function, F, I, B, ODD)
+    _agree(function, F, INTS, B, ODD)
 
 
 @pytest.mark.clause("PALLAS-4")
@@ -179,7 +179,7 @@ def test_dots() -> None:
             dot(x[0], x[1], (((0,), (0,)), ((), ()))),
             dot(a[0], b, (((1,), (0,)), ((), ())), preferred_element_type=np.dtype(np.int32)),
             dot(narrow, narrow, (((1,), (1,)), ((), ())), preferred_element_type=np.dtype(np.float32)),
-            dot(x[0], y[0, 0], (((1,), (0,)), ((), ())))[:0] if False else x[0] @ y[0],
+            x[0] @ y[0],
         )
 
     _agree(function, x, y, a, b)
@@ -204,96 +204,17 @@ def test_gather_scatter_and_dynamic_slices() -> None:
             out.at[jnp.array([1, 1, 3])].mul(2.0),
         )
 
-    _agree(function, F, I, where, np.ones((1, 2), np.float32))
+    _agree(function, F, INTS, where, np.ones((1, 2), np.float32))
 
 
 def test_every_primitive_of_the_yardstick_has_a_rule() -> None:
     """The computing primitives that the reference suites lower are all in the table."""
-    named = [
-        "reshape",
-        "convert_element_type",
-        "dot_general",
-        "broadcast_in_dim",
-        "add",
-        "roll",
-        "mul",
-        "eq",
-        "lt",
-        "ne",
-        "select_n",
-        "nextafter",
-        "ge",
-        "le",
-        "gt",
-        "transpose",
-        "iota",
-        "pad",
-        "slice",
-        "concatenate",
-        "add_any",
-        "integer_pow",
-        "neg",
-        "reduce_sum",
-        "sub",
-        "exp",
-        "reduce_max",
-        "reduce_min",
-        "and",
-        "sign",
-        "squeeze",
-        "abs",
-        "argmax",
-        "argmin",
-        "sin",
-        "cos",
-        "bitcast_convert_type",
-        "erf_inv",
-        "rem",
-        "cumsum",
-        "broadcast_to",
-        "div",
-        "tanh",
-        "exp2",
-        "not",
-        "log",
-        "sqrt",
-        "is_finite",
-        "or",
-        "clamp",
-        "split",
-        "shift_left",
-        "xor",
-        "stack",
-        "acos",
-        "acosh",
-        "asin",
-        "asinh",
-        "atan",
-        "atanh",
-        "cbrt",
-        "ceil",
-        "cosh",
-        "expm1",
-        "floor",
-        "log1p",
-        "rsqrt",
-        "sinh",
-        "tan",
-        "reduce_and",
-        "reduce_or",
-        "square",
-        "dynamic_slice",
-        "shift_right_arithmetic",
-        "shift_right_logical",
-        "clz",
-        "population_count",
-        "gather",
-        "pow",
-        "unstack",
-        "min",
-        "scatter",
-        "bitcast",
-        "max",
-        "multiple_of",
-    ]
-    assert sorted(set(named) - set(TABLE)) == []
+    named = (
+        "reshape convert_element_type dot_general broadcast_in_dim add roll mul eq lt ne select_n nextafter ge le "
+        "gt transpose iota pad slice concatenate add_any integer_pow neg reduce_sum sub exp reduce_max reduce_min "
+        "and sign squeeze abs argmax argmin sin cos bitcast_convert_type erf_inv rem cumsum broadcast_to div tanh "
+        "exp2 not log sqrt is_finite or clamp split shift_left xor stack acos acosh asin asinh atan atanh cbrt ceil "
+        "cosh expm1 floor log1p rsqrt sinh tan reduce_and reduce_or square dynamic_slice shift_right_arithmetic "
+        "shift_right_logical clz population_count gather pow unstack min scatter bitcast max multiple_of"
+    )
+    assert sorted(set(named.split()) - set(TABLE)) == []

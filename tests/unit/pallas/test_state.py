@@ -107,7 +107,7 @@ def test_a_core_map_sees_main_memory(mode) -> None:
 def test_atomics_and_masked_accesses(mode) -> None:
     """Each atomic combines and returns the old value; masked lanes are left alone."""
 
-    def kernel(x_ref, in_ref, o_ref):
+    def kernel(x_ref, _, o_ref):
         lanes = jnp.arange(8)
         mask = lanes < 5
         row = triton.load(x_ref.at[0, pl.ds(0, 8)], mask=mask, other=-1.0)
@@ -147,7 +147,7 @@ def test_prefetched_scalars_choose_blocks_and_bounds_may_be_dynamic(mode) -> Non
             num_scalar_prefetch=1,
             grid=(bound,),
             in_specs=[pl.BlockSpec((1, 8), lambda i, order: (order[i], 0))],
-            out_specs=pl.BlockSpec((1, 8), lambda i, order: (i, 0)),
+            out_specs=pl.BlockSpec((1, 8), lambda i, _: (i, 0)),
         )
         return pl.pallas_call(kernel, grid_spec=grid_spec, out_shape=SHAPE)(order, x)
 

@@ -1,0 +1,60 @@
+"""Masked accesses of generated code: elements whose lane is off are neither read nor written, and need not exist."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from prism.pallas.errors import SuspectError
+from prism.pallas.indexing import Array, Item, selected_shape, slots
+from prism.pallas.machine import Machine
+
+
+def masked_load(x: Array, index: tuple[Item, ...], mask: Any, other: Any, lead: int) -> Any:
+    """Return the selected elements where `mask` holds, else `other`; `x` has `lead` batched axes in front."""
+    picks, everything = _picks(x.shape[lead:], index, mask)
+    value = x[(slice(None),) * lead + picks]
+    return value if everything or other is None else np.where(mask, value, other)
+
+
+def masked_store(x: Array, done: Array | None, index: tuple[Item, ...], value: Any, mask: Any, lead: int) -> None:
+    """Write `value` where `mask` holds, and note it in `done`."""
+    front = (slice(None),) * lead
+    picks, everything = _picks(x.shape[lead:], index, mask)
+    if not everything:
+        on = np.broadcast_to(mask, selected_shape(index))
+        picks = tuple(p[on] for p in np.broadcast_arrays(*picks))
+        value = np.asarray(value)
+        value = value[(*front, on)] if value.ndim == lead + on.ndim else np.broadcast_to(value, on.shape)[on]
+    x[front + picks] = value
+    if done is not None:
+        done[front + picks] = True
+
+
+def note_masked_read(m: Machine, done: Array, index: tuple[Item, ...], mask: Any) -> None:
+    """Note that a run reads memory which nobody wrote."""
+    picks, _ = _picks(done.shape, index, mask)
+    m.unsure = m.unsure or not bool((done[picks] | ~np.asarray(mask)).all())
+
+
+def _picks(shape: tuple[int, ...], index: tuple[Item, ...], mask: Any) -> tuple[tuple[Any, ...], bool]:
+    """Return the coordinates of the selected elements, and whether every lane is on."""
+    everything = bool(np.all(mask))
+    if len(index) == 1 and isinstance(index[0], np.ndarray):
+        coordinates: list[Any] = [index[0]]
+    else:
+        selected, begins = selected_shape(index), slots(index)
+        coordinates = []
+        for item, begin in zip(index, begins, strict=True):
+            values = np.arange(item.start, item.stop, item.step) if isinstance(item, slice) else np.asarray(item)
+            coordinates.append(values.reshape(values.shape + (1,) * (len(selected) - begin - values.ndim)))
+    picks = []
+    for values, extent in zip(coordinates, shape, strict=True):
+        if values.size and (values.min() < 0 or values.max() >= extent):
+            beyond = (values < 0) | (values >= extent)
+            if np.any(beyond & np.asarray(mask)):
+                raise SuspectError
+            values = np.clip(values, 0, max(extent - 1, 0))
+        picks.append(values)
+    return tuple(picks), everything
