@@ -39,7 +39,8 @@ _EGGLOG: Final = """
 def normalise_bench(names: Sequence[str], runs: int, *, tick: Tick = lambda _: None) -> Iterator[Row]:
     """Yield the rows of each workload: seconds from a parsed graph to normal forms; terms a second.
 
-    The answer that contenders must agree on is the largest normal form, which is also how many sucs there are.
+    Engines load the graph and read the normal forms back inside the clock; egglog is given the terms before it starts
+    and is asked for no result. The answer to agree on is the largest normal form, which is how many sucs there are.
     """
     unknown = set(names) - set(WORKLOADS)
     if unknown:
