@@ -1,46 +1,59 @@
-"""All modes of the Pallas interpreter, and stock interpret mode, agree on random kernels."""
+"""All modes of the Pallas interpreter, and stock interpret mode, agree on random kernels, faulty ones included."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
-import numpy as np
 import pytest
 from hypothesis import given, settings
 
 import prism.pallas
-from tests.pallas_kernels import kernels
+from prism.pallas import KernelError
+from tests.pallas_kernels import RandomKernel, faulty_kernels, kernels
 
 pytestmark = pytest.mark.m6
 
+EXAMPLES = settings.default.max_examples if settings.default else 100
 
-def _agree(mine, theirs) -> None:
-    for a, b in zip(jax.tree.leaves(mine), jax.tree.leaves(theirs), strict=True):
-        assert (np.asarray(a).dtype, np.shape(a)) == (np.asarray(b).dtype, np.shape(b))
-        np.testing.assert_allclose(np.asarray(a, np.float64), np.asarray(b, np.float64), rtol=1e-4, atol=1e-4)
+
+def _run(kernel: RandomKernel, mode: Any) -> list[Any]:
+    return jax.tree.leaves(prism.pallas.run(kernel.build(), mode=mode)(*kernel.operands))
+
+
+def _report(kernel: RandomKernel, mode: Any) -> tuple[type, str] | None:
+    try:
+        _run(kernel, mode)
+    except KernelError as error:
+        return type(error), str(error.site)
+    return None
 
 
 @pytest.mark.clause("PALLAS-1")
-@settings(max_examples=60)
 @given(kernels())
-def test_fast_is_debug(kernel) -> None:
+def test_fast_is_debug(kernel: RandomKernel) -> None:
     """Generated source, batched or not, gives what equation by equation gives."""
-    debug = prism.pallas.run(kernel.build(), mode="debug")(*kernel.operands)
-    _agree(prism.pallas.run(kernel.build(), mode="fast")(*kernel.operands), debug)
+    kernel.agree(_run(kernel, "fast"), _run(kernel, "debug"))
 
 
 @pytest.mark.clause("PALLAS-1")
-@settings(max_examples=5)
+@given(faulty_kernels())
+def test_fast_reports_what_debug_reports(kernel: RandomKernel) -> None:
+    """A mistake that shows in one mode shows in the other, with its type and its source line."""
+    assert _report(kernel, "fast") == _report(kernel, "debug")
+
+
+@pytest.mark.clause("PALLAS-1")
+@settings(max_examples=max(1, EXAMPLES // 20))
 @given(kernels())
-def test_compiled_is_debug(kernel) -> None:
+def test_compiled_is_debug(kernel: RandomKernel) -> None:
     """So do scalar loops."""
-    debug = prism.pallas.run(kernel.build(), mode="debug")(*kernel.operands)
-    _agree(prism.pallas.run(kernel.build(), mode="compiled")(*kernel.operands), debug)
+    kernel.agree(_run(kernel, "compiled"), _run(kernel, "debug"))
 
 
 @pytest.mark.clause("PALLAS-1")
-@settings(max_examples=8)
+@settings(max_examples=max(1, EXAMPLES // 4))
 @given(kernels())
-def test_debug_is_stock(kernel) -> None:
+def test_debug_is_stock(kernel: RandomKernel) -> None:
     """And stock interpret mode, which compiles the kernel through XLA."""
-    stock = kernel.build(interpret=True)(*kernel.operands)
-    _agree(prism.pallas.run(kernel.build(), mode="debug")(*kernel.operands), stock)
+    kernel.agree(_run(kernel, "debug"), jax.tree.leaves(kernel.build(interpret=True)(*kernel.operands)))
