@@ -58,6 +58,9 @@ def test_check_says_what_it_read_and_exits_by_severity(root: Path) -> None:
         "--outcome no_change --note '...'\n"
     )
     assert "docflow: FAILED: 1 errors" in done.output
+    (root / "docflow.toml").write_text('[rules]\nstale_dep = "warning"\n')
+    done = run("check")
+    assert (done.exit_code, done.output.splitlines()[-1]) == (0, "docflow: ok: 0 errors, 1 warnings, 0 notes")
 
 
 @pytest.mark.clause("DOCFLOW-9")

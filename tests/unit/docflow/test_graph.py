@@ -262,4 +262,5 @@ def test_the_page_pans_zooms_searches_and_filters_in_chromium(tmp_path: Path) ->
     assert results["found"] == 2
     assert results["filtered"] == "4 of 7 nodes, 2 of 5 edges"
     assert results["hidden"] == 3
+    assert results["dimmed"] == 3
     assert results["detail"].startswith("base.md#baserests on (0)is relied on by (2)")
