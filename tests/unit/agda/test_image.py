@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,13 @@ def test_drift_is_an_error_that_names_what_changed(store: Path, monkeypatch: pyt
     ):
         pinned_image(recipe())
     assert pinned_image(recipe(), accept_drift=True) == built
+
+
+def test_an_image_without_its_lock_is_refused(tmp_path: Path) -> None:
+    """An archive in which the lock is no file is not one that the recipe made."""
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        folder = tarfile.TarInfo("./usr/share/agda/packages.lock")
+        folder.type = tarfile.DIRTYPE
+        archive.addfile(folder)
+    with pytest.raises(DriftError, match=r"x.tar must hold ./usr/share/agda/packages.lock; delete it and build again"):
+        image.lock_of(Image(tmp_path / "x.tar", "0"))
