@@ -13,4 +13,6 @@ os.environ.setdefault("JAX_NUMPY_DTYPE_PROMOTION", "strict")
 
 settings.register_profile("prism", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", parent=settings.get_profile("prism"), derandomize=True, print_blob=True)
+# pytest --hypothesis-profile deep: twenty times the examples, by hand.
+settings.register_profile("deep", parent=settings.get_profile("prism"), max_examples=2000)
 settings.load_profile("ci" if "CI" in os.environ else "prism")

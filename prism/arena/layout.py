@@ -7,8 +7,10 @@ from typing import Final
 
 from prism.errors import UsageError
 
-SWIZZLES: Final = ("jax", "pallas", "triton")
-"""Swizzles by name: XLA's gather, a Pallas kernel as the platform lowers it, and the same through Triton."""
+SWIZZLES: Final = ("host", "jax", "pallas", "triton")
+"""Swizzles by name: loops on the host, which then run whole cycles, no device; and on JAX's device XLA's gather, a
+Pallas kernel as the platform lowers it, and the same through Triton."""
+HOST: Final = SWIZZLES[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial, reduce
+from typing import Final
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from prism.arena.layout import Layout
@@ -21,6 +23,11 @@ from prism.arena.store import Arena, Rank, ranks
 
 Key = Callable[[Arena], Array]
 Order = Callable[[Arena], Array]
+
+KEPT: Final = np.array([0, 1], np.uint32)
+"""The sort keys of NULL and ZERO, before those of all other slots."""
+MOST_KEY: Final = np.uint32(0xFFFFFFFF - len(KEPT))
+"""Where the keys of other slots saturate, so that they do not wrap when they make way for `KEPT`."""
 
 
 def partition(size: int) -> Order:
@@ -61,9 +68,8 @@ def sort(size: int, key: Key) -> Order:
     def order(arena: Arena) -> Array:
         n = arena.op.shape[0]
         shape = (-1, min(n, size))
-        # NULL and ZERO sort before everything; other keys start at 2, and saturate rather than wrap.
-        keys = jnp.minimum(key(arena), jnp.uint32(0xFFFFFFFD)) + 2
-        keys = keys.at[:2].set(jnp.array([0, 1], jnp.uint32)).reshape(shape)
+        keys = jnp.minimum(key(arena), MOST_KEY) + len(KEPT)
+        keys = keys.at[: len(KEPT)].set(KEPT).reshape(shape)
         slots = jnp.arange(n, dtype=jnp.int32).reshape(shape)
         return jax.lax.sort((keys, slots), dimension=1, is_stable=True, num_keys=1)[1].reshape(n)
 
@@ -86,19 +92,23 @@ def compose(*orders: Order) -> Order:
     return order
 
 
-def order_of(layout: Layout, n_slots: int) -> Order | None:
-    """Return the order that `layout` asks for on an arena of `n_slots`, None for none at all."""
+def levels_of(layout: Layout, n_slots: int) -> list[int]:
+    """Return the block sizes inside which `layout` orders an arena of `n_slots`, in turn; none for no order."""
     if not layout.sort:
-        return None
-    inside = partial(sort, key=by_rank_and_morton) if layout.morton else partition
+        return []
     if layout.block:
-        return inside(layout.block)
-    if not layout.l2 and not layout.l1:
-        return inside(n_slots)
+        return [layout.block]
     levels = [size for size in (layout.l2, layout.l1) if 0 < size < n_slots]
-    if layout.whole:
+    if layout.whole or not (layout.l2 or layout.l1):
         size = 2 * max(levels, default=n_slots // 2)
         while size <= n_slots:
             levels.append(size)
             size *= 2
-    return compose(*(inside(size) for size in levels))
+    return levels
+
+
+def order_of(layout: Layout, n_slots: int) -> Order | None:
+    """Return the order that `layout` asks for on an arena of `n_slots`, None for none at all."""
+    inside = partial(sort, key=by_rank_and_morton) if layout.morton else partition
+    levels = [inside(size) for size in levels_of(layout, n_slots)]
+    return compose(*levels) if len(levels) > 1 else next(iter(levels), None)

@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+import numpy as np
 
 from prism.arena.cycle import cycle
 from prism.arena.order import Layout, order_of
 from prism.arena.permute import apply
 from prism.arena.store import Arena
+from prism.rewrite.candidates import Array
 
 
 class Bounds(NamedTuple):
@@ -41,7 +42,8 @@ class Run(NamedTuple):
 
 def start(arena: Arena) -> Run:
     """Return a run of no cycles."""
-    return Run(arena, jnp.int32(0), jnp.int32(0), jnp.int32(0), jnp.bool_(True), jnp.bool_(True), arena.used)
+    nothing = np.int32(0)
+    return Run(arena, nothing, nothing, nothing, np.bool_(True), np.bool_(True), arena.used)
 
 
 def laid_out(arena: Arena, layout: Layout, swizzle: str) -> Arena:

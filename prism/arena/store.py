@@ -1,15 +1,16 @@
-"""Arena: nodes in slots, as one immutable pytree of JAX arrays."""
+"""Arena: nodes in slots, as one immutable pytree of arrays."""
 
 from __future__ import annotations
 
 from enum import IntEnum
+from types import ModuleType
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
 from prism.ops import ADD, MUL, NULL, SUC, ZERO
+from prism.rewrite.candidates import Array
 from prism.term.graph import TermGraph
 
 
@@ -45,21 +46,15 @@ def capacity_for(n_slots: int) -> int:
 
 
 def load(terms: TermGraph, capacity: int) -> Arena:
-    """Place a graph into slots, row i in slot i; `capacity` is a power of two that holds it."""
-    spare = (0, capacity - len(terms))
-    return Arena(
-        op=jnp.asarray(np.pad(terms.op, spare)),
-        a=jnp.asarray(np.pad(terms.a, spare)),
-        b=jnp.asarray(np.pad(terms.b, spare)),
-        used=jnp.asarray(len(terms), jnp.int32),
-        roots=jnp.asarray(terms.roots),
-    )
+    """Place a graph into slots of the host, row i in slot i; `capacity` is a power of two that holds it."""
+    op, a, b = (np.pad(column, (0, capacity - len(terms))) for column in (terms.op, terms.a, terms.b))
+    return Arena(op, a, b, np.int32(len(terms)), terms.roots)
 
 
-def ranks(arena: Arena) -> Array:
-    """Return the `Rank` of every slot: uint32[n]. Cost: two gathers."""
+def ranks(arena: Arena, *, xp: ModuleType = jnp) -> Array:
+    """Return the `Rank` of every slot: uint32[n]; `xp` is the namespace of the arrays. Cost: two gathers."""
     waits = (arena.op == ADD.code) | (arena.op == MUL.code)
     headed = (arena.op == ZERO.code) | (arena.op == SUC.code)
     hot = waits & (headed[arena.a] | headed[arena.b])
-    busy = jnp.where(waits, jnp.where(hot, Rank.HOT, Rank.WARM), Rank.COLD)
-    return jnp.where(arena.op == NULL.code, Rank.FREE, busy).astype(jnp.uint32)
+    busy = xp.where(waits, xp.where(hot, Rank.HOT, Rank.WARM), Rank.COLD)
+    return xp.where(arena.op == NULL.code, Rank.FREE, busy).astype(xp.uint32)

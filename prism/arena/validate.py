@@ -1,4 +1,4 @@
-"""Validate an arena on the host: list what breaks its promises [ARENA-6]."""
+"""Validate an arena and its cycles on the host: list what breaks their promises [ARENA-6]."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ import numpy as np
 
 from prism.arena.store import Arena
 from prism.ops import NULL, OPS, ZERO
+from prism.rewrite.candidates import emit
+from prism.rewrite.commit import place, project
+from prism.rewrite.cycle import followed
+from prism.rewrite.validate import strata_violations
 
 _ARITY = np.full(256, -1)
 _ARITY[[op.code for op in OPS]] = [op.arity for op in OPS]
@@ -36,7 +40,29 @@ def violations(arena: Arena) -> list[str]:
     return found
 
 
-def _broken(must: str, where: np.ndarray, got: np.ndarray) -> Iterator[str]:
+def cycle_violations(met: Arena, after: Arena) -> list[str]:
+    """Return what a cycle did wrong that met one arena and left another: its strata, its nodes, its pointers.
+
+    Every slot must hold what it held, or the enabled candidate that was placed there, and follow the replaced sites.
+    """
+    n = len(met.op)
+    found = emit(met.op, met.a, met.b, np.arange(n, dtype=np.int32), xp=np)
+    q, _ = place(found.enabled, met.used, xp=np)
+    forward = followed(project(found.forward, q, xp=np))
+    rows, replaced = q[found.enabled], forward != np.arange(n)
+    after = Arena(*map(np.asarray, after))
+    violations = strata_violations(found, n)
+    built = (found.op, project(found.a, q, xp=np), project(found.b, q, xp=np))
+    for name, old, new, got in zip(("op", "a", "b"), met, built, after, strict=False):
+        must = np.where(replaced, 0, old)
+        must[rows] = new[found.enabled]
+        must = must if name == "op" else forward[must]
+        violations += _broken(f"hold the {name} that the cycle's rules give it", must != got, got)
+    violations += _broken("follow its site", forward[met.roots] != after.roots, after.roots, what="root")
+    return violations
+
+
+def _broken(must: str, where: np.ndarray, got: np.ndarray, *, what: str = "slot") -> Iterator[str]:
     if where.any():
         first = int(where.argmax())
-        yield f"slot {first} must {must}, got {int(got[first])}"
+        yield f"{what} {first} must {must}, got {int(got[first])}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -31,7 +32,7 @@ _OPTIONS: Final = {
     "swizzle_backend": click.option(
         "--swizzle-backend",
         type=click.Choice(SWIZZLES),
-        help=f"What moves the slots; {_SWIZZLE_VARIABLE} sets it as well.",
+        help=f"What moves the slots: host without an accelerator, else jax; {_SWIZZLE_VARIABLE} sets it as well.",
     ),
     "check": click.option("--check", is_flag=True, help="Validate the arena and the strata after every cycle."),
     "telemetry": click.option("--telemetry", type=click.Path(path_type=Path), help="Record locality into this file."),
@@ -55,12 +56,14 @@ def session_of(engine: str, limits: Limits, options: dict[str, Any]) -> Iterator
         yield open_engine(engine, limits, schedule)
         return
     from prism.cli.watch import DamageLog, check
-    from prism.vm.bsp import BspEngine
+    from prism.vm.bsp import BspEngine, Watch
 
     schedule = schedule or Schedule()
     log = DamageLog(schedule.layout)
-    watches = [log] if options["telemetry"] else []
-    yield BspEngine(limits, schedule, [*watches, check] if options["check"] else watches)
+    watches: list[Watch] = [log] if options["telemetry"] else []
+    if options["check"]:
+        watches.append(partial(check, schedule.layout))
+    yield BspEngine(limits, schedule, watches)
     if options["telemetry"]:
         log.write(options["telemetry"])
 
@@ -85,7 +88,7 @@ def _schedule_of(engine: str, options: dict[str, Any]) -> Schedule | None:
         l1=options["l1"] or 0,
         whole=not options["no_global"],
     )
-    swizzle = options["swizzle_backend"] or os.environ.get(_SWIZZLE_VARIABLE, SWIZZLES[0])
+    swizzle = options["swizzle_backend"] or os.environ.get(_SWIZZLE_VARIABLE)
     return Schedule(layout, swizzle, given.get("cycles", MAX_COUNT))
 
 

@@ -7,13 +7,13 @@ from typing import Final
 
 import numpy as np
 
-from prism.arena.layout import SWIZZLES, Layout
+from prism.arena import host
+from prism.arena.layout import Layout
 from prism.arena.locality import damage, distance_entropy
-from prism.arena.run import Run, laid_out
-from prism.arena.validate import violations
+from prism.arena.run import Run
+from prism.arena.store import Arena
+from prism.arena.validate import cycle_violations, violations
 from prism.errors import CorruptError
-from prism.rewrite.candidates import emit
-from prism.rewrite.validate import strata_violations
 from prism.telemetry import record
 
 DEFAULT_TILE: Final = 256
@@ -31,21 +31,20 @@ class DamageLog:
     def __call__(self, before: Run, after: Run) -> None:
         """Look at the arena as the cycle met it."""
         del after
-        met = laid_out(before.arena, self._layout, SWIZZLES[0])
+        met = host.laid_out(Arena(*map(np.asarray, before.arena)), self._layout)
         for name, count in damage(met, self._tile)._asdict().items():
-            self._cycles[name].append(int(count))
-        self._cycles["entropy"].append(round(float(distance_entropy(met)), 4))
+            self._cycles[name].append(count)
+        self._cycles["entropy"].append(round(distance_entropy(met), 4))
 
     def write(self, path: Path) -> None:
         """Write what was seen as a record, atomically."""
         record.write(path, {"kind": "damage", "tile": self._tile, **self._cycles, "host": record.host()})
 
 
-def check(before: Run, after: Run) -> None:
-    """Raise CorruptError if a cycle broke a promise of the arena or of the strata."""
-    op, a, b = (np.asarray(array) for array in before.arena[:3])
-    candidates = emit(op, a, b, np.arange(len(op), dtype=np.int32), xp=np)
-    found = [*strata_violations(candidates, len(op)), *violations(after.arena)]
+def check(layout: Layout, before: Run, after: Run) -> None:
+    """Raise CorruptError if a cycle broke a promise of the arena, of its layout or of the strata."""
+    met = host.laid_out(Arena(*map(np.asarray, before.arena)), layout)
+    found = [*cycle_violations(met, after.arena), *violations(after.arena)]
     if found:
         raise CorruptError(
             f"after cycle {int(after.cycles)} the arena must keep its promises, but: {'; '.join(found)}; "

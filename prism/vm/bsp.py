@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from prism.arena import host
+from prism.arena.layout import HOST, Layout
 from prism.arena.run import Bounds, Run, goes_on, start, step, until_stop
 from prism.arena.store import Arena, capacity_for, load
 from prism.arena.unload import unload
@@ -35,7 +37,8 @@ class BspEngine:
 
     def __init__(self, limits: Limits, schedule: Schedule, watches: Sequence[Watch] = ()) -> None:
         self._limits = limits
-        self._schedule = schedule
+        self._layout, self._cycles = schedule.layout, schedule.cycles
+        self._swizzle = schedule.swizzle or (HOST if jax.default_backend() == "cpu" else "jax")
         self._watches = watches
         self._ledger = HostLedger(limits.layout, limits.capacity)
 
@@ -63,9 +66,10 @@ class BspEngine:
         if self.status is not Status.OK or not len(terms.roots):
             return self._outcome(_nothing(len(terms.roots)), 0, 0)
         image = project(terms)
-        op, a, b = WIDE.unpack(image.keys)
-        run = self._run(TermGraph(op, a, b, image.roots), len(terms.roots))
-        result = unload(run.arena._replace(roots=run.arena.roots[: len(terms.roots)]))
+        distinct, which = _distinct(image.roots, len(image.keys))
+        run = self._run(TermGraph(*WIDE.unpack(image.keys), distinct), len(terms.roots))
+        result = unload(run.arena._replace(roots=run.arena.roots[: len(distinct)]))
+        result = TermGraph(result.op, result.a, result.b, result.roots[which])
         return self._outcome(result, int(run.rewrites), int(run.made))
 
     def _run(self, terms: TermGraph, n_terms: int) -> Run:
@@ -76,7 +80,7 @@ class BspEngine:
         cycles = -1
         while True:
             slots = min(run.arena.op.shape[0], self._limits.capacity)
-            bounds = Bounds(*(jnp.int32(bound) for bound in (slots, self._schedule.cycles, budget)))
+            bounds = Bounds(*(np.int32(bound) for bound in (slots, self._cycles, budget)))
             run = self._advance(run, bounds)
             if run.landed or int(run.needed) <= slots:
                 return run
@@ -87,14 +91,14 @@ class BspEngine:
             cycles = int(run.cycles)
             kept = unload(run.arena)
             room = 2 * (len(kept) + int(run.needed) - int(run.arena.used))
-            run = run._replace(arena=_load(kept, min(most, capacity_for(room))), landed=jnp.bool_(True))
+            run = run._replace(arena=_load(kept, min(most, capacity_for(room))), landed=np.bool_(True))
 
     def _advance(self, run: Run, bounds: Bounds) -> Run:
-        layout, swizzle = self._schedule.layout, self._schedule.swizzle
         if not self._watches:
-            return _until_stop(run, bounds, layout, swizzle)
+            return run_cycles(run, bounds, self._layout, self._swizzle)
+        one = host.step if self._swizzle == HOST else partial(_step, swizzle=self._swizzle)
         while goes_on(run, bounds):
-            before, run = run, _step(run, bounds, layout, swizzle)
+            before, run = run, one(run, bounds, self._layout)
             if int(run.cycles) > int(before.cycles):
                 for watch in self._watches:
                     watch(before, run)
@@ -115,8 +119,23 @@ class BspEngine:
         return Outcome(result, stop.astype(np.uint8), *(_at_first(total, len(stop)) for total in totals))
 
 
+def run_cycles(run: Run, bounds: Bounds, layout: Layout, swizzle: str) -> Run:
+    """Run cycles until nothing is left or a bound is met, where `swizzle` says; traced once a shape on a device."""
+    if swizzle == HOST:
+        return host.until_stop(run, bounds, layout)
+    return _until_stop(run, bounds, layout, swizzle)
+
+
 _until_stop = jax.jit(until_stop, static_argnames=("layout", "swizzle"))
 _step = jax.jit(step, static_argnames=("layout", "swizzle"))
+
+
+def _distinct(roots: NDArray[np.int32], n_rows: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return the rows among some roots, ascending, and for each root which of them it is."""
+    is_root = np.zeros(n_rows, np.bool_)
+    is_root[roots] = True
+    place = np.cumsum(is_root, dtype=np.int32) - 1
+    return np.flatnonzero(is_root).astype(np.int32), place[roots]
 
 
 def _load(terms: TermGraph, capacity: int) -> Arena:

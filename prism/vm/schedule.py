@@ -14,14 +14,17 @@ MAX_COUNT: Final = (1 << 30) - 1
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How the arena is laid out, which swizzle moves it, and after how many cycles to stop; values only."""
+    """How the arena is laid out, which swizzle moves it, and after how many cycles to stop; values only.
+
+    Without a swizzle it is `host` where JAX has no accelerator, else `jax`.
+    """
 
     layout: Layout = BY_RANK
-    swizzle: str = SWIZZLES[0]
+    swizzle: str | None = None
     cycles: int = MAX_COUNT
 
     def __post_init__(self) -> None:
-        if self.swizzle not in SWIZZLES:
+        if self.swizzle not in (None, *SWIZZLES):
             raise UsageError(
                 f"a swizzle must be one of {', '.join(SWIZZLES)}, got {self.swizzle!r}; choose one of them"
             )
