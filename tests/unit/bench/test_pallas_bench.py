@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import textwrap
 from dataclasses import fields
 from pathlib import Path
@@ -13,7 +14,7 @@ from click.testing import CliRunner
 
 from prism.bench import jax_suite, pallas
 from prism.bench.harness import Row
-from prism.bench.jax_suite import Outcome, Selection
+from prism.bench.jax_suite import Outcome
 from prism.bench.planted import KINDS
 from prism.bench.planted.bug import MARK
 from prism.cli.bench import bench
@@ -137,14 +138,23 @@ class Tests(unittest.TestCase):
 """
 
 
-def test_a_checkout_s_tests_run_under_both_interpreters(tmp_path: Path) -> None:
+def test_a_checkout_s_tests_run_under_both_interpreters(tmp_path: Path, monkeypatch, capsys) -> None:
     """A checkout lends its tests and the modules that the wheel lacks; each test runs stock, strict and lenient."""
     folder = tmp_path / "tests" / "pallas"
     folder.mkdir(parents=True)
     (folder / "tiny_test.py").write_text(textwrap.dedent(_TESTS), encoding="utf-8")
     (tmp_path / "jax" / "_src").mkdir(parents=True)
     (tmp_path / "jax" / "_src" / "only_in_checkout.py").write_text("VALUE = 2\n", encoding="utf-8")
-    report = jax_suite.examine(Selection(tmp_path, "tiny_test", timeout_s=120), {"mode": "debug"})
-    assert (report.collected, report.stock_passed, report.with_kernel, report.strict, report.lenient) == (4, 4, 3, 1, 2)
-    assert [name.split("::")[-1] for name in report.reports] == ["test_forgets_a_part"]
-    assert [name.split("::")[-1] for name in report.remainder] == ["test_insists_on_stock"]
+    script = Path(__file__).parents[3] / "scripts" / "run_jax_pallas_tests.py"
+    monkeypatch.setattr("sys.argv", [str(script), str(tmp_path), "--files", "tiny_test", "--json", "--timeout", "120"])
+    runpy.run_path(str(script), run_name="__main__")
+    report = json.loads(capsys.readouterr().out)
+    assert {key: report[key] for key in ("collected", "stock_passed", "with_kernel", "strict", "lenient")} == {
+        "collected": 4,
+        "stock_passed": 4,
+        "with_kernel": 3,
+        "strict": 1,
+        "lenient": 2,
+    }
+    assert [name.split("::")[-1] for name in report["reports"]] == ["test_forgets_a_part"]
+    assert [name.split("::")[-1] for name in report["remainder"]] == ["test_insists_on_stock"]
