@@ -18,7 +18,7 @@ class HostLedger:
     """The default engine behind `prism.ledger.api.Ledger`.
 
     An evaluator that interns inside its own Numba loop works on `table` (see `prism.ledger.table`), writes the new
-    `table.count`, and calls `overflow` when the table will not grow.
+    `table.count`, and calls `make_room` when it finds none.
     Memory: at most 21 bytes a node, and 20 for each item of a batch while it lands.
     """
 
@@ -54,10 +54,15 @@ class HostLedger:
             return np.zeros(len(op), np.int32)
         return self._land(op, a, b)
 
-    def overflow(self) -> Status:
-        """Refuse a node beyond the limit: set and return the status that says which limit it was [LEDGER-5]."""
-        self.status = self._overflow
-        return self.status
+    def make_room(self, count: int) -> bool:
+        """Double the room of the table, `count` rows being in use; or set the status that says why not [LEDGER-5]."""
+        try:
+            if self.table.grow(count):
+                return True
+            self.status = self._overflow
+        except MemoryError:
+            self.status = Status.OOM
+        return False
 
     def _land(self, op: NDArray[np.uint8], a: NDArray[np.int32], b: NDArray[np.int32]) -> NDArray[np.int32]:
         table, base = self.table, self.count
@@ -70,8 +75,7 @@ class HostLedger:
                 )
                 if done == len(op):
                     break
-                if not _grown(table, count):
-                    self.overflow()
+                if not self.make_room(count):
                     return np.zeros_like(ids)
             batch.number(table.keys, table.index, base, count, ids)
             table.count = count
@@ -79,10 +83,3 @@ class HostLedger:
             if table.count == base:
                 batch.withdraw(table.keys, table.index, base, count)
         return ids
-
-
-def _grown(table: Table, count: int) -> bool:
-    try:
-        return table.grow(count)
-    except MemoryError:
-        return False

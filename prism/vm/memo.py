@@ -74,15 +74,12 @@ class LedgerEngine:
 
     def _make_room(self) -> bool:
         """Double the room of ledger and memo, or end the session."""
-        table = self._ledger.table
+        if not self._ledger.make_room(self._ledger.count):
+            return False
         try:
-            grown = table.grow(table.count)
-            forward = np.zeros(len(table.keys), np.int32)
+            forward = np.zeros(len(self._ledger.table.keys), np.int32)
         except MemoryError:
             self._ledger.status = Status.OOM
-            return False
-        if not grown:
-            self._ledger.overflow()
             return False
         forward[: len(self._forward)] = self._forward
         self._forward = forward

@@ -76,10 +76,9 @@ def commit(ledger: HostLedger, terms: TermGraph) -> Committed:
         table.count = count
         if batch == len(ends):
             return Committed(ids[terms.roots], len(order))
-        if not table.grow(count):
+        if not ledger.make_room(count):
             withdraw(table.keys, table.index, landed, count)
             table.count = landed
-            ledger.overflow()
             return Committed(np.zeros_like(terms.roots), len(order))
 
 

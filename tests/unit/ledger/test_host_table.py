@@ -96,7 +96,8 @@ def test_table_stops_at_its_limit():
     assert intern_one(table.keys, table.index, table.count, known) == find(table.keys, table.index, known) == 6
     assert intern_one(table.keys, table.index, table.count, unknown) == NO_ROOM
     assert find(table.keys, table.index, unknown) == UNKNOWN
-    assert ledger.overflow() is ledger.status is Status.OOM
+    assert not ledger.make_room(table.count)
+    assert ledger.status is Status.OOM
 
 
 def unmix(mixed: int) -> int:
@@ -137,9 +138,10 @@ def test_renaming_by_slot_and_by_probe(sparse):
 
 
 @pytest.mark.clause("LEDGER-5")
-def test_no_memory_to_grow_is_oom(monkeypatch):
+@pytest.mark.parametrize("layout", [WIDE, COMPACT])
+def test_no_memory_to_grow_is_oom(monkeypatch, layout):
     """When the machine has no memory for more rows the batch is refused as OOM and leaves no byte behind."""
-    ledger = HostLedger()
+    ledger = HostLedger(layout)
 
     def exhausted(*_):
         raise MemoryError
