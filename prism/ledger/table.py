@@ -1,8 +1,8 @@
 """Table: packed keys in id order and the hash index over them, with the single-node steps for jitted loops.
 
 An evaluator interns inside its own Numba loop: `pack_one` a node, `intern_one` it, and when that answers NO_ROOM
-leave the loop with its state, let the host call `HostLedger.make_room`, and come back. A new node gets the next id, which is
-what a batch of one would give it [LEDGER-3].
+leave the loop with its state, let the host call `HostLedger.make_room`, and come back. A new node gets the next id,
+which is what a batch of one would give it [LEDGER-3].
 """
 
 from __future__ import annotations
