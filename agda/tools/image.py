@@ -15,7 +15,7 @@ from typing import Final
 from click import echo
 
 from agda.tools.files import AGDA_ROOT, REPOSITORY
-from agda.tools.host import program
+from agda.tools.host import ToolMissingError, program
 
 RECIPE: Final = AGDA_ROOT / "image" / "recipe.toml"
 LOCK: Final = AGDA_ROOT / "image" / "packages.lock"
@@ -88,11 +88,24 @@ def build(wanted: Recipe) -> Image:
     ]
     environment = {**os.environ, "SOURCE_DATE_EPOCH": str(wanted.epoch)}
     try:
-        subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise _unbuilt(wanted, done.stderr)
         digest = sha256(fresh)
         return Image(fresh.replace(STORE / f"{digest}.tar"), digest)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def _unbuilt(wanted: Recipe, complaint: str) -> Exception:
+    """Return the error for a build that failed: drift if the archive has moved past the locked Agda."""
+    if "was not found" in complaint:
+        return DriftError(
+            f"drift: the archive of {wanted.suite} no longer has agda-bin {wanted.agda}; "
+            "name the version that it has in agda/image/recipe.toml and renew the pin with `python -m agda.tools.image`"
+        )
+    last = (complaint.strip().splitlines() or ["no message"])[-1]
+    return ToolMissingError(f"the image could not be built, which needs the network and root: {last}")
 
 
 def lock_of(image: Image) -> str:

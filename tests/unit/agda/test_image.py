@@ -65,6 +65,32 @@ def test_drift_is_an_error_that_names_what_changed(store: Path, monkeypatch: pyt
     assert pinned_image(recipe(), accept_drift=True) == built
 
 
+@pytest.mark.parametrize(
+    ("complaint", "error", "message"),
+    [
+        (
+            "E: Version '2' for 'agda-bin' was not found",
+            DriftError,
+            "drift: the archive of suite no longer has agda-bin 2;",
+        ),
+        ("x\nE: no route", ToolMissingError, "could not be built, which needs the network and root: E: no route"),
+        ("", ToolMissingError, "root: no message"),
+    ],
+)
+def test_a_build_that_fails_says_whether_the_archive_moved(
+    store: Path, monkeypatch: pytest.MonkeyPatch, complaint: str, error: type[Exception], message: str
+) -> None:
+    """An archive without the locked Agda is drift; any other failure means that the check did not run."""
+    builder = store / "mmdebstrap"
+    (store / "complaint").write_text(f"{complaint}\n" if complaint else "", encoding="utf-8")
+    builder.write_text(f'#!/bin/sh\nwhile read -r line; do echo "$line" >&2; done < {store}/complaint\nexit 25\n')
+    builder.chmod(0o755)
+    monkeypatch.setenv("PATH", str(store))
+    with pytest.raises(error, match=message):
+        image.build(image.Recipe("suite", "2", (), 0, "0"))
+    assert sorted(path.name for path in store.iterdir()) == ["complaint", "mmdebstrap"]
+
+
 def test_an_image_without_its_lock_is_refused(tmp_path: Path) -> None:
     """An archive in which the lock is no file is not one that the recipe made."""
     with tarfile.open(tmp_path / "x.tar", "w") as archive:
