@@ -252,6 +252,9 @@ def test_bump_raises_what_changed_since_the_commit(tmp_path: Path) -> None:
     assert bumped(tmp_path) == {"user.md": {"": (4, 7)}}
     tree.spoil(tmp_path, [("user.md", "doc_revision: 7", "doc_revision: 4"), ("user.md", "  user: 7", "  user: 1")])
     assert bumped(tmp_path) == {"user.md": {"user": (1, 2), "": (4, 5)}}
+    git(tmp_path, "commit", "-qam", "two")
+    tree.spoil(tmp_path, [("base.md", '<a id="base"></a>', 'Before every section.\n<a id="base"></a>')])
+    assert bumped(tmp_path) == {"base.md": {"": (4, 5)}}
 
 
 @pytest.mark.clause("DOCFLOW-22")
