@@ -25,6 +25,7 @@ def test_there_are_ten_bugs_of_each_of_four_kinds() -> None:
     assert len({bug.program for bugs in KINDS.values() for bug in bugs}) == 40
 
 
+@pytest.mark.clause("PALLAS-13")
 @pytest.mark.parametrize("mode", ["debug", "fast"])
 @pytest.mark.parametrize("bug", BUGS)
 def test_a_planted_bug_is_reported_at_its_line(bug: Bug, mode) -> None:
@@ -62,6 +63,7 @@ def _leave_one_block_out(x_ref, o_ref, _) -> None:
         o_ref[...] = x_ref[...]
 
 
+@pytest.mark.clause("PALLAS-11")
 @pytest.mark.parametrize("mode", ["debug", "fast"])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16", "int32", "int8", "uint8", "bool"])
 @pytest.mark.parametrize("kernel", [_accumulate_unset_scratch, _read_output_back, _leave_one_block_out])
@@ -80,6 +82,7 @@ def test_unwritten_memory_is_reported_whatever_its_type(kernel, dtype: str, mode
         prism.pallas.run(call, mode=mode)(np.zeros(12, jnp.dtype(dtype)))
 
 
+@pytest.mark.clause("PALLAS-11")
 @pytest.mark.parametrize("mode", ["debug", "fast"])
 @pytest.mark.parametrize("dtype", ["float32", "int32", "int8", "uint8"])
 @pytest.mark.parametrize("reduce", [jnp.min, jnp.max, jnp.sum])

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.m6
 SMALL = [case for case in CASES.values() if case is not LARGE_VADD]
 
 
+@pytest.mark.clause("PALLAS-1")
 @pytest.mark.parametrize("mode", ["debug", "fast"])
 @pytest.mark.parametrize("case", SMALL, ids=lambda case: case.name)
 def test_a_correct_kernel_runs_without_a_report_and_agrees_with_numpy(case: KernelCase, mode) -> None:
@@ -25,6 +26,7 @@ def test_a_correct_kernel_runs_without_a_report_and_agrees_with_numpy(case: Kern
     assert Answer(np.asarray(ours), case.tolerance) == Answer(case.numpy(*operands), case.tolerance)
 
 
+@pytest.mark.clause("PALLAS-8")
 @pytest.mark.parametrize("order", ["shuffled", "reversed"])
 @pytest.mark.parametrize("name", ["vadd", "matmul", "histogram", "ops.gpu.layer_norm"])
 def test_a_correct_kernel_cannot_tell_the_order_of_independent_steps(name: str, order) -> None:
