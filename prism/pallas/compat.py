@@ -98,7 +98,7 @@ def scan_parts(parameters: dict[str, Any]) -> tuple[int, int]:
     """Return the numbers of constants and of carried values of a `scan`."""
     if "num_consts" in parameters:
         return parameters["num_consts"], parameters["num_carry"]
-    consts, carry, _ = parameters["ft_in"]
+    consts, carry, _ = parameters["ft_in"].unpack()
     return len(consts), len(carry)
 
 

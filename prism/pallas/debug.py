@@ -191,13 +191,15 @@ def _platform_index(equation: Any, operands: Values, env: Environment) -> Values
 
 
 def _debug_print(equation: Any, operands: Values, env: Environment) -> Values:
-    del env
+    if env.machine.poison_flip:
+        return []  # The run is a second one, to compare its outputs.
     sys.stdout.write(compat.format_debug(equation.params, operands) + "\n")
     return []
 
 
 def _debug_callback(equation: Any, operands: Values, env: Environment) -> Values:
-    del env
+    if env.machine.poison_flip:
+        return []
     return list(equation.params["callback"](*operands) or ())
 
 

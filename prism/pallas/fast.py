@@ -13,6 +13,7 @@ import numpy as np
 
 from prism.pallas import compat, compiled, debug, grid, program, structure
 from prism.pallas.call import Block, Call
+from prism.pallas.codegen_control import has_effects
 from prism.pallas.errors import KernelError, SuspectError
 from prism.pallas.launch import in_place, interior_of, padded, steps
 from prism.pallas.layout import covers
@@ -46,12 +47,17 @@ class Loops:
 
 @dataclass(slots=True)
 class Prepared:
-    """What is remembered of a call between its runs."""
+    """What is remembered of a call between its runs.
+
+    `hides_nan`: a comparison may turn NaN into something else; `changing`: prefetched memory chooses blocks; `effects`:
+    the kernel prints or calls back.
+    """
 
     call: Call
     uses: tuple[Any, ...]
     hides_nan: bool
     changing: bool
+    effects: bool
     equations: dict[int, Any] = field(default_factory=dict)
     plans: dict[Any, Plan | None] = field(default_factory=dict)
     loops: dict[Any, Loops | None] = field(default_factory=dict)
@@ -74,7 +80,9 @@ class Cache:
             self._kernels.move_to_end(id(jaxpr))
             return found[2]
         call = compat.describe(parameters)
-        entry = Prepared(call, program.uses_of(call), _may_hide_nan(call), grid.depends_on_memory(call))
+        entry = Prepared(
+            call, program.uses_of(call), _may_hide_nan(call), grid.depends_on_memory(call), has_effects(call.jaxpr)
+        )
         self._kernels[id(jaxpr)] = (jaxpr, mapping, entry)
         if len(self._kernels) > self._capacity:
             self._kernels.popitem(last=False)
@@ -100,6 +108,8 @@ cache = Cache(512)
 
 def run(prepared: Prepared, args: Sequence[Any], params: InterpretParams) -> list[Array] | None:
     """Run a call's generated source; None if debug mode must run it, to judge or because no source can be written."""
+    if prepared.effects:
+        return None  # A run that must be judged again would print again.
     cells, arrays = grid_and_arrays(prepared.call, args)
     loops = _loops(prepared, cells, arrays, params)
     if loops is not None and _pays(loops, params):

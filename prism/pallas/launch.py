@@ -47,6 +47,10 @@ class Operand:
             written=None if self.written is None else self.written[view],
             writer=None if self.writer is None else self.writer[view],
             padding=not self.output,
+            origin=tuple(
+                (start - low, gone)
+                for start, gone, (low, _) in zip(starts, self.block.squeezed, self.block.padding, strict=True)
+            ),
         )
 
 

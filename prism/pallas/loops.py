@@ -132,7 +132,7 @@ def constant(atom: Any) -> Lazy:
         text = cast(dtype, "np.nan" if np.isnan(item) else "np.inf" if item > 0 else "-np.inf")
     else:
         text = repr(item) if dtype == np.bool_ else cast(dtype, repr(item))
-    return Lazy((), dtype, lambda _: text, settled=True, known=item if dtype.kind in "iu" else None)
+    return Lazy((), dtype, lambda _: text, settled=True, known=int(item) if dtype.kind in "iu" else None)
 
 
 def _emit_equation(equation: Any, operands: list[Bound], unused: list[bool], writer: LoopWriter) -> list[Lazy]:

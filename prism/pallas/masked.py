@@ -13,9 +13,13 @@ from prism.pallas.machine import Machine
 
 def masked_load(x: Array, index: tuple[Item, ...], mask: Any, other: Any, lead: int) -> Any:
     """Return the selected elements where `mask` holds, else `other`; `x` has `lead` batched axes in front."""
-    picks, everything = _picks(x.shape[lead:], index, mask)
-    value = x[(slice(None),) * lead + picks]
-    return value if everything or other is None else np.where(mask, value, other)
+    if _lies_within(x.shape[lead:], index):
+        value, everything = x[(slice(None),) * lead + index], bool(np.all(mask))
+    else:
+        picks, everything = _picks(x.shape[lead:], index, mask)
+        # Advanced indexing behind leading axes leaves an order in memory that BLAS does not take.
+        value = np.ascontiguousarray(x[(slice(None),) * lead + picks])
+    return np.array(value) if everything or other is None else np.where(mask, value, other)
 
 
 def masked_store(x: Array, done: Array | None, index: tuple[Item, ...], value: Any, mask: Any, lead: int) -> None:
@@ -36,6 +40,14 @@ def note_masked_read(m: Machine, done: Array, index: tuple[Item, ...], mask: Any
     """Note that a run reads memory which nobody wrote."""
     picks, _ = _picks(done.shape, index, mask)
     m.unsure = m.unsure or not bool((done[picks] | ~np.asarray(mask)).all())
+
+
+def _lies_within(shape: tuple[int, ...], index: tuple[Item, ...]) -> bool:
+    """Whether an index is of slices alone, all of them in bounds."""
+    return all(
+        isinstance(item, slice) and item.start >= 0 and item.stop <= extent
+        for item, extent in zip(index, shape, strict=True)
+    )
 
 
 def _picks(shape: tuple[int, ...], index: tuple[Item, ...], mask: Any) -> tuple[tuple[Any, ...], bool]:

@@ -36,10 +36,12 @@ class Ref:
 
     `data` is a NumPy view of the memory; `written` (None: everything was) and `writer` (None: not watched) are views
     of the shadow arrays of the same shape: bool, and the number of the last writing step or -1. A window that NumPy
-    cannot express as a view is a copy with a `parent` to which stores are committed.
+    cannot express as a view is a copy with a `parent` to which stores are committed. `origin` has the first element of
+    a block in its array, and for each dimension whether it is squeezed; `padding` says that what was not written is
+    padding.
     """
 
-    __slots__ = ("data", "machine", "name", "padding", "parent", "writer", "written")
+    __slots__ = ("data", "machine", "name", "origin", "padding", "parent", "writer", "written")
 
     def __init__(
         self,
@@ -51,9 +53,11 @@ class Ref:
         writer: Array | None = None,
         parent: tuple[Ref, Any] | None = None,
         padding: bool = False,
+        origin: tuple[tuple[int, bool], ...] = (),
     ) -> None:
         self.name, self.data, self.machine = name, data, machine
-        self.written, self.writer, self.parent, self.padding = written, writer, parent, padding
+        self.written, self.writer, self.parent = written, writer, parent
+        self.padding, self.origin = padding, origin
 
     def load(self, index: tuple[Item, ...]) -> Any:
         """Return a copy of the selected elements; a scalar if no dimension is left."""
@@ -223,8 +227,15 @@ class Ref:
             earlier = self.machine.step_of(int(number))
             if self.machine.concurrent(earlier):
                 element = first_element(index, suspect & (others == number), self.data.shape)
-                report_race(self.machine, earlier, self.name, element, self.data.shape)
+                report_race(self.machine, earlier, self.name, self._absolute(element), self.data.shape)
                 return
+
+    def _absolute(self, element: tuple[int, ...]) -> tuple[int, ...]:
+        """Return an element of a block as an element of its array."""
+        if not self.origin:
+            return element
+        own = iter(element)
+        return tuple(start if squeezed else start + next(own) for start, squeezed in self.origin)
 
     def _mark(self, index: tuple[Any, ...], where: Array | None) -> None:
         del where

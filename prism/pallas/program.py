@@ -259,7 +259,7 @@ class _ProgramWriter:
         if any(ref.contested for ref in self.refs.values()):
             lanes = [axis for axis, parallel in enumerate(self.call.parallel) if parallel]
             self.writer.line(f"lane = {self._step_number(lanes)}")
-        if any(use.involved for use in self.plan.uses) or "run_scoped" in self.primitives:
+        if any(ref.use.involved for ref in self.refs.values()) or "run_scoped" in self.primitives:
             self.writer.line(f"m.step = ({''.join(f'i{axis}, ' for axis in self.layout.serial)})")
             self.writer.line(f"m.number = {self._step_number(range(len(self.plan.grid)))}")
         emit(self.kernel, self.consts, [self.refs[n] for n in self.names], self.context)

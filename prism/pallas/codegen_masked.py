@@ -1,0 +1,77 @@
+"""Masked accesses of a kernel as calls of `masked`: triton-style loads and stores, by lanes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from prism.pallas import compat
+from prism.pallas.access import Load, Operand, Span, Store
+from prism.pallas.codegen import NONE, Bound, Context, DependsOnError, NoFastFormError, RefVar, Value, constant, solid
+from prism.pallas.errors import SuspectError
+from prism.pallas.masked import masked_load, masked_store, note_masked_read
+
+
+def emit_masked(
+    access: Load | Store,
+    ref: RefVar,
+    items: Sequence[Any],
+    equation: Any,
+    operands: Sequence[Bound | None],
+    context: Context,
+) -> list[Value]:
+    """Write a masked access and return its results; only the window itself may differ along batched axes."""
+    writer = context.writer
+    named = _named_operands(equation, operands, context)
+    chosen = [named[i.position] for i in _parts(items) if isinstance(i, Operand)]
+    assert access.mask is not None
+    mask = named[access.mask.position]
+    axes = frozenset().union(mask.axes, *(v.axes for v in chosen))
+    if axes or (isinstance(access, Store) and frozenset(context.batched) - ref.axes):
+        raise DependsOnError(axes or frozenset(context.batched) - ref.axes)
+    index = f"({', '.join(_item_text(i, named) for i in items)},)"
+    lead = context.lead if ref.axes else 0
+    if isinstance(access, Load):
+        if ref.tracked:
+            done = f"{ref.text}_done" if ref.masked else f"np.zeros({ref.shape}, np.bool_)"
+            note = f"{writer.bind(note_masked_read, 'note_masked_read')}(m, {done}, {index}, {mask.text})"
+            if context.lead:
+                note = f"raise {writer.bind(SuspectError, 'Suspect')}"
+            writer.line(f"if not {ref.text}_set: {note}")
+        other = None if access.other is None else named[access.other.position]
+        text = "None" if other is None else other.text
+        name = writer.name()
+        load = writer.bind(masked_load, "masked_load")
+        writer.line(f"{name} = {load}({ref.text}, {index}, {mask.text}, {text}, {lead})")
+        return [Value(name, ref.axes | (other.axes if other else NONE))]
+    value = named[access.value.position]
+    done = f"{ref.text}_done" if ref.masked else "None"
+    store = writer.bind(masked_store, "masked_store")
+    writer.line(f"{store}({ref.text}, {done}, {index}, {value.text}, {mask.text}, {lead})")
+    return [Value("_") for _ in equation.outvars]
+
+
+def _parts(items: Sequence[Any]) -> list[Any]:
+    return [part for i in items for part in ((i.start, i.size) if isinstance(i, Span) else (i,))]
+
+
+def _named_operands(equation: Any, operands: Sequence[Bound | None], context: Context) -> dict[int, Value]:
+    """Return the operands of a masked access that are values, in their full shapes."""
+    named = {}
+    for k, (atom, operand) in enumerate(zip(equation.invars, operands, strict=True)):
+        if not isinstance(operand, RefVar):
+            value = constant(atom, context) if operand is None else operand
+            named[k] = solid(value, compat.shape_of(atom), context)
+    return named
+
+
+def _item_text(item: Any, named: dict[int, Value]) -> str:
+    def text(part: Any) -> str:
+        return f"int({named[part.position].text})" if isinstance(part, Operand) else str(part)
+
+    if not isinstance(item, Span):
+        return f"np.asarray({named[item.position].text})" if isinstance(item, Operand) else str(item)
+    if not isinstance(item.size, int):
+        raise NoFastFormError
+    length = (item.size - 1) * item.stride + 1 if item.size else 0
+    return f"slice({text(item.start)}, {text(item.start)} + {length}, {item.stride})"
