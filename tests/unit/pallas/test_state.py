@@ -86,7 +86,7 @@ def test_scoped_memory(mode) -> None:
     np.testing.assert_array_equal(_call(kernel, X, mode=mode), X / 2 + 1)
 
 
-@pytest.mark.filterwarnings("ignore:pltpu.create_tensorcore_mesh is deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*is deprecated, use:DeprecationWarning")
 @MODES
 def test_a_core_map_sees_main_memory(mode) -> None:
     """`pl.kernel` and `pl.core_map` run on one core."""
