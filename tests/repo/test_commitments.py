@@ -97,6 +97,19 @@ def test_every_module_is_checked(proofs: tuple[Path, host.Check]) -> None:
     assert [path.name for path in paths if not path.read_text(encoding="utf-8").startswith(pragma)] == []
 
 
+@pytest.mark.clause("TRUSTED-1")
+def test_every_theorem_is_stated_in_words(manifest: Manifest) -> None:
+    """The line above the type of each theorem is a comment that says what it states."""
+    silent = []
+    for theorem in manifest.theorems:
+        module, _, name = theorem.rpartition(".")
+        lines = (AGDA_ROOT / f"{module.replace('.', '/')}.agda").read_text(encoding="utf-8").splitlines()
+        place = next(i for i, line in enumerate(lines) if line.startswith(f"{name} :"))
+        if not lines[place - 1].startswith("-- "):
+            silent.append(theorem)
+    assert silent == []
+
+
 @pytest.mark.parametrize("topic", sorted(FALSE))
 def test_a_false_statement_is_rejected(draft: Path, topic: str) -> None:
     """A planted false statement, one a topic, makes the check fail with a type error."""

@@ -107,8 +107,8 @@ private
     encode-twin []          p = []
     encode-twin (x ∷ batch) p = p (here refl) ∷ encode-twin batch (λ m → p (there m))
 
--- If two ledgers hold the same nodes under two layouts and both accept a batch, they give the same ids and hold the same
--- nodes again.
+-- If two ledgers hold the same nodes under two layouts and both accept a batch, they give the same ids and hold the
+-- same nodes again.
 layout-free : ∀ c d l k batch → Valid c l → Valid d k → Twin (bits c) (bits d) (keys l) (keys k) →
   status (after c l batch) ≡ ok → status (after d k batch) ≡ ok →
   ids c l batch ≡ ids d k batch × Twin (bits c) (bits d) (keys (after c l batch)) (keys (after d k batch))

@@ -106,7 +106,8 @@ valid-after : ∀ c l batch → Valid c l → Valid c (after c l batch)
 valid-after c (ledger ks ok) batch v with intern c (ledger ks ok) batch | outcome c ks batch
 ... | _ | refused s p = valid (noDup v) (reserved v) (bounded v)
 ... | _ | landed p q  = valid
-  (++-noDup (noDup v) (ascending⇒noDup (fresh-ascending ks (map (encode c) batch))) (λ m → snd (to (∈-fresh ks (map (encode c) batch)) m)))
+  (++-noDup (noDup v) (ascending⇒noDup (fresh-ascending ks (map (encode c) batch)))
+    (λ m → snd (to (∈-fresh ks (map (encode c) batch)) m)))
   (≤-trans (reserved v) (subst (length ks ≤_) (sym (length-++ ks _)) (m≤m+n (length ks) _)))
   q
 valid-after c (ledger ks oom)     batch v = v

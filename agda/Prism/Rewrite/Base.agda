@@ -70,3 +70,24 @@ data _⟶*_ : Closed → Closed → Set where
 
 Irreducible : Closed → Set
 Irreducible t = ∀ {u} → ¬ (t ⟶ u)
+
+-- How many rewrites a sequence has.
+steps : ∀ {t u} → t ⟶* u → Nat
+steps done       = zero
+steps (p then q) = suc (steps q)
+
+double : Nat → Nat
+double n = n + n
+
+-- The n-th power of three.
+power₃ : Nat → Nat
+power₃ zero    = 1
+power₃ (suc n) = power₃ n + (power₃ n + power₃ n)
+
+-- A bound for the rewrites that a term can undergo; symmetric in the operands of commuting ops.
+weight : Closed → Nat
+weight (var ())
+weight zero      = 1
+weight (suc t)   = suc (weight t)
+weight (add t u) = double (weight t + weight u)
+weight (mul t u) = power₃ (weight t + weight u)

@@ -60,3 +60,70 @@ mul-numerals : ∀ m n → mul (numeral m) (numeral n) ⟶* numeral (m * n)
 mul-numerals zero    n = mul-zero (numeral n) then done
 mul-numerals (suc m) n = mul-suc (numeral m) (numeral n) then
   (under (add (numeral n)) addʳ (mul-numerals m n) ⨾ add-numerals n (m * n))
+
+-- Weights --------------------------------------------------------------------
+
+double-mono : ∀ {m n} → m < n → double m < double n
+double-mono p = +-mono-≤ p (<⇒≤ p)
+
+power₃-positive : ∀ n → 1 ≤ power₃ n
+power₃-positive zero    = s≤s z≤n
+power₃-positive (suc n) = ≤-trans (power₃-positive n) (m≤m+n (power₃ n) (power₃ n + power₃ n))
+
+power₃-step : ∀ n → power₃ n < power₃ (suc n)
+power₃-step n = subst (_≤ power₃ (suc n)) (+-comm (power₃ n) 1)
+  (+-mono-≤ (≤-refl {power₃ n}) (≤-trans (power₃-positive n) (m≤m+n (power₃ n) (power₃ n))))
+
+power₃-mono-≤ : ∀ {m n} → m ≤ n → power₃ m ≤ power₃ n
+power₃-mono-≤ {n = n} z≤n = power₃-positive n
+power₃-mono-≤ (s≤s p) = +-mono-≤ (power₃-mono-≤ p) (+-mono-≤ (power₃-mono-≤ p) (power₃-mono-≤ p))
+
+power₃-mono : ∀ {m n} → m < n → power₃ m < power₃ n
+power₃-mono {m} p = ≤-trans (power₃-step m) (power₃-mono-≤ p)
+
+n<power₃ : ∀ n → n < power₃ n
+n<power₃ zero    = s≤s z≤n
+n<power₃ (suc n) = ≤-trans (s≤s (n<power₃ n)) (power₃-step n)
+
+double<power₃ : ∀ {x} y → 1 ≤ x → double y < power₃ (x + y)
+double<power₃ {x} y p = ≤-trans
+  (+-mono-≤ (n<power₃ y) (≤-trans (<⇒≤ (n<power₃ y)) (m≤m+n (power₃ y) (power₃ y))))
+  (power₃-mono-≤ (+-mono-≤ p (≤-refl {y})))
+
+double-suc : ∀ n → suc (double n) < double (suc n)
+double-suc n = subst (suc (suc (n + n)) ≤_) (cong suc (sym (+-suc n n))) ≤-refl
+
+weight-positive : ∀ t → 1 ≤ weight t
+weight-positive (var ())
+weight-positive zero      = s≤s z≤n
+weight-positive (suc t)   = s≤s z≤n
+weight-positive (add t u) =
+  ≤-trans (weight-positive t) (≤-trans (m≤m+n (weight t) (weight u)) (m≤m+n (weight t + weight u) _))
+weight-positive (mul t u) = power₃-positive (weight t + weight u)
+
+∼-weight : ∀ {t u} → t ∼ u → weight t ≡ weight u
+∼-weight zero      = refl
+∼-weight (suc p)   = cong suc (∼-weight p)
+∼-weight (add p q) = cong double (cong₂ _+_ (∼-weight p) (∼-weight q))
+∼-weight (mul p q) = cong power₃ (cong₂ _+_ (∼-weight p) (∼-weight q))
+∼-weight (add-swap {t} {t′} {u} {u′} p q) =
+  cong double (trans (cong₂ _+_ (∼-weight p) (∼-weight q)) (+-comm (weight t′) (weight u′)))
+∼-weight (mul-swap {t} {t′} {u} {u′} p q) =
+  cong power₃ (trans (cong₂ _+_ (∼-weight p) (∼-weight q)) (+-comm (weight t′) (weight u′)))
+
+rule-lighter : ∀ {r} → r ∈ rules → ∀ σ → weight (instantiate (Rule.rhs r) σ) < weight (instantiate (Rule.lhs r) σ)
+rule-lighter (here refl) σ = m≤m+n (suc (weight (σ 0))) _
+rule-lighter (there (here refl)) σ = double-suc (weight (σ 0) + weight (σ 1))
+rule-lighter (there (there (here refl))) σ = ≤-trans (n<power₃ 1) (power₃-mono-≤ {1} {suc (weight (σ 0))} (s≤s z≤n))
+rule-lighter (there (there (there (here refl)))) σ = heavier (weight (σ 1)) (power₃ (weight (σ 0) + weight (σ 1)))
+  (double<power₃ (weight (σ 1)) (weight-positive (σ 0)))
+  where
+  regroup : ∀ y p → (y + p) + (y + p) ≡ double y + (p + p)
+  regroup y p = trans (+-assoc y p (y + p)) (trans (cong (y +_) (trans (sym (+-assoc p y p))
+    (trans (cong (_+ p) (+-comm p y)) (+-assoc y p p)))) (sym (+-assoc y y (p + p))))
+
+  heavier : ∀ y p → double y < p → double (y + p) < p + (p + p)
+  heavier y p q = subst (_< p + (p + p)) (sym (regroup y p)) (+-mono-≤ q (≤-refl {p + p}))
+
++-monoˡ-< : ∀ {m n} o → m < n → m + o < n + o
++-monoˡ-< o p = +-mono-≤ p (≤-refl {o})

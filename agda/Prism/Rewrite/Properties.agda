@@ -101,3 +101,17 @@ normal-form-unique {t} {u} p stuck = trans (irreducible⇒numeral u stuck) (cong
 numerals-unique : ∀ {t} m n → t ⟶* numeral m → t ⟶* numeral n → m ≡ n
 numerals-unique m n p q =
   trans (sym (trans (steps-sound p) (numeral-value m))) (trans (steps-sound q) (numeral-value n))
+
+-- Every rewrite makes a term lighter, wherever it happens and in whatever order operands match.
+step-lighter : ∀ {t u} → t ⟶ u → weight u < weight t
+step-lighter (by {r} m σ p)   = subst (weight (instantiate (Rule.rhs r) σ) <_) (∼-weight p) (rule-lighter m σ)
+step-lighter (suc p)          = s≤s (step-lighter p)
+step-lighter (addˡ {u = u} p) = double-mono (+-monoˡ-< (weight u) (step-lighter p))
+step-lighter (addʳ {t = t} p) = double-mono (+-monoʳ-< (weight t) (step-lighter p))
+step-lighter (mulˡ {u = u} p) = power₃-mono (+-monoˡ-< (weight u) (step-lighter p))
+step-lighter (mulʳ {t = t} p) = power₃-mono (+-monoʳ-< (weight t) (step-lighter p))
+
+-- So every way of rewriting ends: no sequence has more rewrites than the weight of its first term.
+steps-bounded : ∀ {t u} (p : t ⟶* u) → steps p ≤ weight t
+steps-bounded done       = z≤n
+steps-bounded (p then q) = ≤-trans (s≤s (steps-bounded q)) (step-lighter p)
