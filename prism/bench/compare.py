@@ -7,15 +7,15 @@ import io
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
-from functools import partial
 from typing import Any, Final
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 
-from prism.arena.layout import Layout
+from prism.arena import host
+from prism.arena.layout import HOST, Layout
 from prism.arena.locality import damage, distance_entropy
-from prism.arena.run import Bounds, Run, laid_out, start, until_stop
+from prism.arena.run import Bounds, Run, start
 from prism.arena.store import Arena, Rank, capacity_for, load, ranks
 from prism.bench.arenas import ArenaShape, arena_shapes, arena_terms
 from prism.bench.workloads import balanced, chained
@@ -23,6 +23,7 @@ from prism.errors import UsageError
 from prism.ops import NULL
 from prism.term.parse import read_text
 from prism.vm.api import Limits
+from prism.vm.bsp import run_cycles
 from prism.vm.engines import SCHEDULED, open_engine
 from prism.vm.schedule import Schedule
 
@@ -39,12 +40,12 @@ _METRIC_TILE: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """What is compared; sizes are slots. An empty `workloads` is all of them."""
+    """What is compared; sizes are slots. An empty `workloads` is all of them, empty `swizzles` are the engine's own."""
 
     workloads: tuple[str, ...] = ()
     block_sizes: tuple[int, ...] = (256,)
     arena_counts: tuple[int, ...] = ()
-    swizzles: tuple[str, ...] = ("jax",)
+    swizzles: tuple[str, ...] = ()
     l1_mult: int = 4
     whole: bool = True
     hierarchy_morton: bool = False
@@ -65,6 +66,8 @@ class Mode:
 @dataclass(frozen=True, slots=True)
 class Timing:
     """One run, as a line of the CSV; times in milliseconds, `pre_` and `post_` describe the arena around it.
+
+    `cycles` is 0 for engines that have none, the bound for programs, and what ran for arenas.
 
     `crossing` is the share of hot slots' pointers that leave a tile of 256 slots, `entropy` that of pointer distance
     in bits; both empty for engines without an arena.
@@ -92,6 +95,8 @@ class Timing:
     steps: int
     final_count: int
     pre_hot: int | None = None
+    pre_warm: int | None = None
+    pre_cold: int | None = None
     pre_crossing: float | None = None
     pre_entropy: float | None = None
     post_hot: int | None = None
@@ -109,12 +114,14 @@ def modes_of(matrix: Matrix) -> list[Mode]:
         for morton in (False, True) if matrix.hierarchy_morton else (False,):
             hierarchy = Layout(l2=size, l1=size * matrix.l1_mult, whole=matrix.whole, morton=morton)
             layouts[f"bsp-l2={size}-l1={hierarchy.l1}{'-morton' * morton}"] = hierarchy
-    arrays = [
-        Mode(f"{name}{'' if swizzle == 'jax' else '+' + swizzle}", "bsp", layout, swizzle)
-        for swizzle in matrix.swizzles
+    own = HOST if jax.default_backend() == "cpu" else "jax"
+    schedules = {
+        f"{name}{'' if swizzle == own else '+' + swizzle}": Schedule(layout, swizzle)
+        for swizzle in matrix.swizzles or (own,)
         for name, layout in layouts.items()
-        if swizzle == "jax" or layout.sort
-    ]
+        if layout.sort or swizzle in (HOST, "jax")
+    }
+    arrays = [Mode(name, "bsp", schedule.layout, schedule.swizzle or own) for name, schedule in schedules.items()]
     return [Mode("baseline", "baseline"), Mode("ledger", "ledger"), *arrays]
 
 
@@ -165,7 +172,7 @@ def _expression_timer(name: str, mode: Mode, cycles: int) -> Callable[[int], Tim
         graph = read_text(text).graph
         parsed = time.perf_counter()
         outcome = open_engine(mode.engine, Limits(), schedule).normalise(graph)
-        took = _times(parsed - began, time.perf_counter() - parsed, cycles)
+        took = _times(parsed - began, time.perf_counter() - parsed, cycles if schedule else 0)
         return Timing(**columns, **took, run=index, steps=int(outcome.steps.sum()), final_count=len(outcome.result))
 
     return run
@@ -173,20 +180,23 @@ def _expression_timer(name: str, mode: Mode, cycles: int) -> Callable[[int], Tim
 
 def _arena_timer(name: str, shape: ArenaShape, mode: Mode, cycles: int) -> Callable[[int], Timing]:
     capacity = capacity_for(4 * shape.count)
-    arena = load(arena_terms(shape), capacity)
-    settle = jax.jit(partial(laid_out, layout=mode.layout, swizzle=mode.swizzle))
-    advance = jax.jit(partial(until_stop, layout=mode.layout, swizzle=mode.swizzle))
-    bounds = Bounds(*(jnp.int32(bound) for bound in (capacity, cycles, 1 << 30)))
+    terms = arena_terms(shape)
+    # As many roots in every arena of a capacity, so that they share one trace.
+    roots = np.pad(terms.roots, (0, capacity // 4 - len(terms.roots)))
+    arena = load(terms, capacity)._replace(roots=roots)
+    placed = arena if mode.swizzle == HOST else jax.device_put(arena)
+    bounds = Bounds(*(np.int32(bound) for bound in (capacity, cycles, 1 << 30)))
     columns = _columns(name, "arena", capacity, mode)
-    before = {f"pre_{key}": value for key, value in _metrics(arena).items() if key not in ("warm", "cold")}
+    # Locality is what a cycle meets: the arena in its layout, before the first cycle and after the last.
+    before = _metrics("pre", host.laid_out(arena, mode.layout))
 
     def run(index: int) -> Timing:
         began = time.perf_counter()
-        done: Run = jax.block_until_ready(advance(start(arena), bounds))
+        done: Run = jax.block_until_ready(run_cycles(start(placed), bounds, mode.layout, mode.swizzle))
         took = _times(0.0, time.perf_counter() - began, int(done.cycles))
-        kept = int((done.arena.op != NULL.code).sum())
-        # Locality is what the next cycle would meet: the arena in its layout, not with its new nodes at the end.
-        after = {f"post_{key}": value for key, value in _metrics(settle(done.arena)).items()}
+        left = Arena(*map(np.asarray, done.arena))
+        after = _metrics("post", host.laid_out(left, mode.layout))
+        kept = int(np.count_nonzero(left.op != NULL.code))
         return Timing(**columns, **took, **before, **after, run=index, steps=int(done.rewrites), final_count=kept)
 
     return run
@@ -195,7 +205,7 @@ def _arena_timer(name: str, shape: ArenaShape, mode: Mode, cycles: int) -> Calla
 def _columns(name: str, kind: str, slots: int, mode: Mode) -> dict[str, Any]:
     """Return the columns that are the same for every run of a mode on a workload."""
     layout = mode.layout
-    is_interpreted = mode.swizzle not in ("", "jax") and jax.default_backend() != "gpu"
+    is_interpreted = mode.swizzle in ("pallas", "triton") and jax.default_backend() != "gpu"
     return {
         "platform": jax.default_backend(),
         "workload": name,
@@ -223,13 +233,13 @@ def _times(parse_s: float, exec_s: float, cycles: int) -> dict[str, Any]:
     }
 
 
-def _metrics(arena: Arena) -> dict[str, Any]:
-    rank = ranks(arena)
+def _metrics(prefix: str, arena: Arena) -> dict[str, Any]:
+    rank = ranks(arena, xp=np)
     seen = damage(arena, _METRIC_TILE)
     return {
-        "hot": int(seen.hot),
-        "warm": int((rank == Rank.WARM).sum()),
-        "cold": int((rank == Rank.COLD).sum()),
-        "crossing": round(int(seen.crossing) / max(1, int(seen.edges)), 4),
-        "entropy": round(float(distance_entropy(arena)), 4),
+        f"{prefix}_hot": seen.hot,
+        f"{prefix}_warm": int(np.count_nonzero(rank == Rank.WARM)),
+        f"{prefix}_cold": int(np.count_nonzero(rank == Rank.COLD)),
+        f"{prefix}_crossing": round(seen.crossing / max(1, seen.edges), 4),
+        f"{prefix}_entropy": round(distance_entropy(arena), 4),
     }

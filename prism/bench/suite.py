@@ -29,6 +29,10 @@ def run_suite(out_dir: Path, options: Sequence[str], *, tick: Callable[[str], No
     """
     absent, lines = {}, []
     for name in PLATFORMS:
+        missing = _missing(name)
+        if missing:
+            absent[name] = missing
+            continue
         tick(f"comparing on {name}")
         path = out_dir / f"bench_{name}.csv"
         command = [sys.executable, "-m", "prism", "bench", "compare", "--platform", name, "--out", str(path), *options]
@@ -48,6 +52,14 @@ def run_suite(out_dir: Path, options: Sequence[str], *, tick: Callable[[str], No
     plots = draw(lines, out_dir)
     write_text(out_dir / "report.md", _report(medians, absent, plots))
     return [*written, out_dir / "summary.csv", *plots, out_dir / "report.md"]
+
+
+def _missing(name: str) -> str | None:
+    """Return why JAX has no such platform, None if it has; asked in another process, which holds no device after."""
+    probe = subprocess.run(
+        [sys.executable, "-c", f"import jax; jax.devices({name!r})"], check=False, capture_output=True, text=True
+    )
+    return probe.stderr.strip().rpartition("\n")[2] if probe.returncode else None
 
 
 Key = tuple[str, str, str]
@@ -87,7 +99,7 @@ def _report(runs: Mapping[Key, Sequence[float]], absent: Mapping[str, str], plot
     parts = [
         "# Bench suite",
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}.",
-        *(f"Absent: {name} ({why})." for name, why in absent.items()),
+        *(f"Absent: {name}: {why}." for name, why in absent.items()),
         "## Fastest mode",
         _table(
             ("platform", "workload", "fastest", "next one is slower by"),

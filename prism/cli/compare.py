@@ -29,7 +29,7 @@ _MATRIX = (
     click.option("--runs", default=3, show_default=True, type=click.IntRange(1), help="Timed runs of each mode."),
     click.option("--cycles", default=3, show_default=True, type=click.IntRange(1), help="Cycles that bsp may run."),
     click.option("--workloads", callback=_names, help="Names with commas between; all by default."),
-    click.option("--swizzle-backends", default="jax", show_default=True, callback=_names),
+    click.option("--swizzle-backends", callback=_names, help="Of host, jax, pallas, triton; bsp's own if unset."),
     click.option("--block-sizes", default="256", show_default=True, callback=_sizes),
     click.option(
         "--arena-counts", callback=_sizes, help="Nodes in the arena workloads; each in its own size if unset."
