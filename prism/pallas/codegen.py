@@ -109,6 +109,7 @@ class Context:
     copy_load: bool = True
     dropped: list[bool] = field(default_factory=list)
     checked: dict[str, tuple[str, int]] = field(default_factory=dict)
+    constants: dict[str, Any] = field(default_factory=dict)
 
     @property
     def lead(self) -> int:
@@ -150,9 +151,14 @@ def _value_of(atom: Any, env: dict[Any, Bound], context: Context) -> Value:
 
 def constant(atom: Any, context: Context) -> Value:
     """Return a literal as a typed constant."""
-    dtype = compat.element_type(atom.aval.dtype)
-    value = np.asarray(atom.val).astype(dtype)[()]
+    return _constant_of(np.asarray(atom.val).astype(compat.element_type(atom.aval.dtype))[()], context)
+
+
+def _constant_of(value: Any, context: Context) -> Value:
+    dtype = value.dtype
     name = context.writer.bind(_interned(context, value), _constant_hint(value))
+    if np.ndim(value) == 0:
+        context.constants[name] = value
     ramp = Ramp(int(value), ()) if np.ndim(value) == 0 and dtype.kind in "iu" else None
     return Value(name, ramp=ramp)
 
@@ -200,6 +206,9 @@ def _emit_equation(equation: Any, operands: Sequence[Bound | None], context: Con
 def _emit_rule(equation: Any, rule: Rule, operands: Sequence[Bound | None], context: Context) -> list[Value]:
     outs = debug.avals(equation.outvars)
     ins = debug.avals(equation.invars)
+    folded = _folded(equation, operands, context)
+    if folded is not None:
+        return [folded]
     values = _rule_operands(equation, rule, ins, operands, context)
     axes = frozenset().union(*(v.axes for v in values))
     name, multiple = equation.primitive.name, equation.primitive.multiple_results
@@ -214,6 +223,7 @@ def _emit_rule(equation: Any, rule: Rule, operands: Sequence[Bound | None], cont
         batched=tuple(bool(v.axes) for v in values),
         loose=tuple(v.loose for v in values),
         loose_result=loose_result,
+        scalars=True,
     )
     try:
         text = rule.emit(site)
@@ -231,6 +241,21 @@ def _emit_rule(equation: Any, rule: Rule, operands: Sequence[Bound | None], cont
     return [Value(n, axes) for n in names]
 
 
+def _folded(equation: Any, operands: Sequence[Bound | None], context: Context) -> Value | None:
+    """Return the value of a scalar equation on constants, or None if it is none."""
+    known = [
+        atom.val if operand is None else context.constants.get(operand.text) if isinstance(operand, Value) else None
+        for atom, operand in zip(equation.invars, operands, strict=True)
+    ]
+    if not known or any(v is None or np.ndim(v) for v in known) or len(equation.outvars) != 1:
+        return None
+    if compat.shape_of(equation.outvars[0]) or equation.primitive.multiple_results:
+        return None
+    types = [compat.element_type(atom.aval.dtype) for atom in equation.invars]
+    operands_typed = [np.asarray(value).astype(dtype)[()] for value, dtype in zip(known, types, strict=True)]
+    return _constant_of(np.asarray(debug.compile_equation(equation)(*operands_typed))[()], context)
+
+
 def _rule_operands(
     equation: Any, rule: Rule, ins: Sequence[Any], operands: Sequence[Bound | None], context: Context
 ) -> list[Value]:
@@ -243,7 +268,8 @@ def _rule_operands(
         if operand is not None:
             values.append(operand)
             continue
-        text = literal(atom.val, aval.dtype) if rule.elementwise and aval.dtype in typed else None
+        bare = rule.elementwise and aval.dtype in typed and equation.primitive.name != "select_n"
+        text = literal(atom.val, aval.dtype) if bare else None
         value = constant(atom, context) if text is None else Value(text)
         values.append(replace(value, ramp=_literal_ramp(atom, aval)))
     return values

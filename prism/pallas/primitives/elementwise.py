@@ -24,6 +24,10 @@ def divide(x: Any, y: Any) -> Any:
 
 def remainder(x: Any, y: Any) -> Any:
     """Return the remainder with the sign of the dividend; x rem 0 is x for integers."""
+    if isinstance(x, np.signedinteger) and isinstance(y, int | np.signedinteger):
+        # Loops compute indices one at a time: Python's integers are faster than arrays of rank 0.
+        a, b = int(x), int(y)
+        return x if b == 0 else x.dtype.type(abs(a) % abs(b) * (-1 if a < 0 else 1))
     x, y = np.asarray(x), np.asarray(y)
     if not dtypes.is_integer(x.dtype):
         return np.fmod(x, y)
@@ -165,6 +169,8 @@ def choose(which: Any, *cases: Any) -> Any:
 def _emit_select(site: Site) -> str:
     rank = len(site.outs[0].shape)
     which, *cases = (site.broadcastable(k, rank) for k in range(len(site.args)))
+    if site.scalars and site.ins[0].dtype == np.bool_ and len(cases) == 2 and not rank and not site.lead:
+        return f"{cases[1]} if {which} else {cases[0]}"
     if site.ins[0].dtype == np.bool_:
         return f"np.where({which}, {cases[1]}, {cases[0]})" if len(cases) == 2 else cases[0]
     return site.call(choose, which, *cases)

@@ -19,10 +19,10 @@ def clamp_starts(starts: tuple[Any, ...], shape: Shape, sizes: Shape) -> tuple[i
     )
 
 
-def dynamic_slice(x: Any, starts: tuple[Any, ...], sizes: Shape) -> Any:
-    """Slice of static size at a dynamic, clamped start; a view."""
-    first = clamp_starts(starts, x.shape, sizes)
-    return x[tuple(slice(a, a + n) for a, n in zip(first, sizes, strict=True))]
+def dynamic_slice(x: Any, starts: tuple[Any, ...], sizes: Shape, lead: int = 0) -> Any:
+    """Return a slice of static size at a dynamic, clamped start, behind `lead` grid axes; a view."""
+    first = clamp_starts(starts, x.shape[lead:], sizes)
+    return x[(slice(None),) * lead + tuple(slice(a, a + n) for a, n in zip(first, sizes, strict=True))]
 
 
 def dynamic_slice_many(x: Any, starts: tuple[Any, ...], sizes: Shape, lead: int, batched: bool) -> Any:
@@ -162,8 +162,8 @@ def _tuple(parts: tuple[str, ...]) -> str:
 
 def _emit_dynamic_slice(site: Site) -> str:
     sizes, starts = tuple(int(n) for n in site.params["slice_sizes"]), _tuple(site.args[1:])
-    if not site.lead:
-        return site.call(dynamic_slice, site.arg(0), starts, repr(sizes))
+    if not site.lead or not any(site.batched[1:]):
+        return site.call(dynamic_slice, site.arg(0), starts, repr(sizes), *([str(site.lead)] if site.lead else []))
     return site.call(dynamic_slice_many, site.arg(0), starts, repr(sizes), str(site.lead), str(bool(site.batched[0])))
 
 
