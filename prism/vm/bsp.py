@@ -76,6 +76,9 @@ class BspEngine:
         """Run to the end or to a bound, making room as needed."""
         budget = min(self._limits.max_steps * n_terms, MAX_COUNT)
         most = capacity_for(self._limits.capacity)
+        if len(terms) > self._limits.capacity:
+            self._ledger.status = Status.OOM
+            return start(_load(_nothing(len(terms.roots)), most))
         run = start(_load(terms, min(most, capacity_for(2 * len(terms)))))
         cycles = -1
         while True:
