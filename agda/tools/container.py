@@ -12,10 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from click import echo
-
 from agda.tools import host
-from agda.tools.files import AGDA_ROOT, copy_sources, modules
+from agda.tools.files import AGDA_ROOT, copy_sources, modules, say
 from agda.tools.image import DriftError, pinned_image, recipe
 from agda.tools.runtimes import Runtime, first_usable
 
@@ -43,10 +41,10 @@ def main(arguments: list[str]) -> int:
         runtime, reasons = first_usable(image, options.runtime)
         if runtime is not None:
             for reason in reasons:
-                echo(f"passed over {reason}")
+                say(f"passed over {reason}")
             return _in_container(runtime, source, f"sha256:{image.digest}")
     except DriftError as error:
-        echo(error, err=True)
+        say(error, error=True)
         return DRIFT
     except host.ToolMissingError as error:
         reasons = [str(error)]
@@ -54,7 +52,7 @@ def main(arguments: list[str]) -> int:
         done = host.check_sources(source)
         where = f"host agda=={host.VERSION}, no container"
         return _verdict(f"{host.version()}\n{done.output}", done.accepted, source, where)
-    echo(f"agda: not run: no container ({'; '.join(reasons)}); pass --allow-host to use agda=={host.VERSION}")
+    say(f"agda: not run: no container ({'; '.join(reasons)}); pass --allow-host to use agda=={host.VERSION}")
     return NOT_RUN
 
 
@@ -62,7 +60,7 @@ def _in_container(runtime: Runtime, source: Path, digest: str) -> int:
     done, where = _check(runtime, source), f"{runtime.name} {digest}"
     verdict = _verdict(done.stdout + done.stderr, done.returncode == 0, source, where)
     if verdict == HOLDS and not _rejects_falsehood(runtime, source):
-        echo(f"agda: a planted falsehood was accepted in {where}; nothing that it accepts can be trusted", err=True)
+        say(f"agda: a planted falsehood was accepted in {where}; nothing that it accepts can be trusted", error=True)
         return FAILS
     return verdict
 
@@ -84,15 +82,15 @@ def _rejects_falsehood(runtime: Runtime, source: Path) -> bool:
 
 def _verdict(output: str, accepted: bool, source: Path, where: str) -> int:
     version = next((line for line in output.splitlines() if line.startswith("Agda version")), "")
-    echo(f"runtime: {where}\n{version}")
+    say(f"runtime: {where}\n{version}")
     if not accepted:
-        echo(f"{output}\nagda: the check failed in {where}", err=True)
+        say(f"{output}\nagda: the check failed in {where}", error=True)
         return FAILS
     missed = sorted(set(modules(source)) - set(host.checked_modules(output)))
     if missed:
-        echo(f"agda: Everything.agda must import every module, and lacks {', '.join(missed)}", err=True)
+        say(f"agda: Everything.agda must import every module, and lacks {', '.join(missed)}", error=True)
         return FAILS
-    echo(f"agda: {len(modules(source))} modules checked in {where}")
+    say(f"agda: {len(modules(source))} modules checked in {where}")
     return HOLDS
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,11 @@ def copy_sources(target: Path, source: Path = AGDA_ROOT) -> Path:
     for name in ("Everything.agda", "prism.agda-lib"):
         shutil.copy2(source / name, target / name)
     return target
+
+
+def say(text: str | Exception, *, error: bool = False) -> None:
+    """Print a line; with no package but Python's own, for the container check runs before anything is installed."""
+    (sys.stderr if error else sys.stdout).write(f"{text}\n")
 
 
 def write_atomically(target: Path, text: str) -> None:

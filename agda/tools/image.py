@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from click import echo
-
-from agda.tools.files import AGDA_ROOT, REPOSITORY
+from agda.tools.files import AGDA_ROOT, REPOSITORY, say
 from agda.tools.host import ToolMissingError, program
 
 RECIPE: Final = AGDA_ROOT / "image" / "recipe.toml"
@@ -141,7 +139,7 @@ def main() -> int:
     """Build the image of today's archive and pin it: rewrite the lock, and print the digest for the recipe."""
     image = build(recipe())
     LOCK.write_text(lock_of(image), encoding="utf-8")
-    echo(f'digest = "{image.digest}"')
+    say(f'digest = "{image.digest}"')
     return 0
 
 
