@@ -17,7 +17,7 @@ import numpy as np
 
 from prism.pallas import compat, structure
 from prism.pallas.call import Block
-from prism.pallas.loop_helpers import HELPERS
+from prism.pallas.loop_prelude import PRELUDE
 from prism.pallas.loop_rules import NoLoopFormError, has_loop_form, typed
 from prism.pallas.loops import LoopRef, LoopWriter, emit, expressible
 from prism.pallas.program import Plan
@@ -77,7 +77,7 @@ class _LoopProgram:
         body = "\n".join(writer.lines)
         site = compat.function_site(self.kernel)
         start = f'"""Generated from {site.function}."""\n\nimport numba\nimport numpy as np\n'
-        return "\n".join([start, HELPERS, "", decorator, header, body, ""])
+        return "\n".join([start, PRELUDE, "", decorator, header, body, ""])
 
     def _block(self, k: int, block: Block) -> LoopRef:
         table = self.plan.tables[k]
@@ -100,7 +100,7 @@ class _LoopProgram:
         offset = len(self.kernel.invars) - len(self.call.scratch)
         for k, memory in enumerate(self.call.scratch):
             if memory.semaphore:
-                raise NoLoopFormError("a semaphore")
+                raise NoLoopFormError
             name, rank = f"s{k}", len(memory.shape)
             self.writer.line(f"{name} = np.empty({memory.shape}, {typed(memory.dtype)})")
             use = self.plan.uses[offset + k]

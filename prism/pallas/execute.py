@@ -9,7 +9,7 @@ import numpy as np
 
 from prism.pallas import breakpoints, compat, debug, fast
 from prism.pallas.call import Call
-from prism.pallas.launch import Launch, judge_outputs, prepare, require_arity, run_steps
+from prism.pallas.launch import Launch, judge_outputs, prepare, run_steps
 from prism.pallas.params import InterpretParams
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -34,7 +34,6 @@ def kernels_run() -> int:
 
 def execute(prepared: fast.Prepared, args: Sequence[Any], params: InterpretParams) -> list[Array]:
     """Run a kernel and return its outputs; reports its mistakes as the parameters ask [PALLAS-1]."""
-    require_arity(prepared.call, args)
     _tally.count += 1
     with np.errstate(all="ignore"):
         if params.mode != "debug" and params.trace is None and params.out_of_bounds == "raise":

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from prism.errors import UsageError
 from prism.pallas import compat, debug, grid, structure
 from prism.pallas.call import Block, Call, Memory
 from prism.pallas.errors import KernelSite, UninitializedReadError
@@ -231,10 +230,3 @@ def _blame(launch: Launch, operand: Operand, element: Step) -> tuple[bool, Kerne
     kernel, _ = compat.open_jaxpr(launch.call.jaxpr)
     store = structure.last_store(kernel, kernel.invars[position])
     return True, compat.function_site(kernel) if store is None else compat.site_of(store)
-
-
-def require_arity(call: Call, args: Sequence[Any]) -> None:
-    """Refuse a call with the wrong number of operands."""
-    wanted = call.dynamic_bounds + len(call.prefetched) + len(call.inputs)
-    if len(args) != wanted:
-        raise UsageError(f"kernel {call.name} takes {wanted} operands, got {len(args)}")

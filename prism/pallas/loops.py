@@ -104,7 +104,7 @@ def array(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Lazy:
 def emit(jaxpr: Any, consts: Sequence[Any], args: Sequence[Bound], writer: LoopWriter) -> list[Lazy]:
     """Write the statements of a jaxpr and return its results."""
     if consts:
-        raise NoLoopFormError("captured constants")
+        raise NoLoopFormError
     env: dict[Any, Bound] = dict(zip((*jaxpr.constvars, *jaxpr.invars), args, strict=True))
     uses = Counter(v for e in jaxpr.eqns for v in e.invars if not isinstance(v, compat.Literal))
     uses.update(v for v in jaxpr.outvars if not isinstance(v, compat.Literal))
@@ -126,7 +126,7 @@ def constant(atom: Any) -> Lazy:
     """Return a literal scalar."""
     dtype = compat.element_type(atom.aval.dtype)
     if np.ndim(atom.val):
-        raise NoLoopFormError("an array literal")
+        raise NoLoopFormError
     item: Any = np.asarray(atom.val).astype(dtype).item()
     if isinstance(item, float) and not np.isfinite(item):
         text = cast(dtype, "np.nan" if np.isnan(item) else "np.inf" if item > 0 else "-np.inf")
@@ -147,10 +147,10 @@ def _emit_equation(equation: Any, operands: list[Bound], unused: list[bool], wri
         return structured(equation, operands, writer)
     rule = LOOP_RULES.get(name)
     if rule is None:
-        raise NoLoopFormError(name)
+        raise NoLoopFormError
     values = [v for v in operands if isinstance(v, Lazy)]
     if len(values) != len(operands):
-        raise NoLoopFormError(name)
+        raise NoLoopFormError
     return rule(equation, values, avals(equation.outvars), writer)
 
 
@@ -160,7 +160,7 @@ def _emit_equation(equation: Any, operands: list[Bound], unused: list[bool], wri
 def _access(equation: Any, operands: list[Bound], unused: list[bool], writer: LoopWriter) -> list[Lazy]:
     access, ref = decode(equation), operands[0]
     if not isinstance(ref, LoopRef) or not isinstance(access, Load | Store) or len(access.place.transforms) > 1:
-        raise NoLoopFormError("an involved access")
+        raise NoLoopFormError
     transform = access.place.transforms[0] if access.place.transforms else None
     items = transform.items if isinstance(transform, Index) else tuple(Span(0, n) for n in ref.shape)
     shape, places = _places(items, ref, operands, writer)
@@ -170,7 +170,7 @@ def _access(equation: Any, operands: list[Bound], unused: list[bool], writer: Lo
         return [writer.settle(value) if ref.use.written else value]
     value = operands[access.value.position]
     if not isinstance(value, Lazy) or access.combine not in ("set", "add"):
-        raise NoLoopFormError("an involved store")
+        raise NoLoopFormError
     results: list[Lazy] = []
     if access.combine == "add" or not all(unused):
         _note_read(ref, shape, places, writer)
@@ -212,7 +212,7 @@ def _places(
         start = item.start if isinstance(item, Span) else item
         size = item.size if isinstance(item, Span) else 1
         if not isinstance(size, int):
-            raise NoLoopFormError("a dynamic size")
+            raise NoLoopFormError
         stride = item.stride if isinstance(item, Span) else 1
         length = (size - 1) * stride + 1 if size else 0
         starts.append((_start(start, extent - length, operands, writer), stride if isinstance(item, Span) else None))
@@ -236,7 +236,7 @@ def _start(start: Any, greatest: int, operands: list[Bound], writer: LoopWriter)
             writer.line("if True: return 1")
         return str(max(0, min(known, greatest)))
     if not isinstance(value, Lazy) or value.shape:
-        raise NoLoopFormError("an array index")
+        raise NoLoopFormError
     name = writer.name("i")
     writer.line(f"{name} = np.int64({value.at(())})")
     if value.bounds is None or value.bounds[0] < 0 or value.bounds[1] > greatest:
@@ -277,7 +277,7 @@ def _leave(carry: Sequence[Lazy], results: Sequence[Lazy], writer: LoopWriter) -
 def _lazies(values: Sequence[Bound]) -> list[Lazy]:
     lazies = [v for v in values if isinstance(v, Lazy)]
     if len(lazies) != len(values):
-        raise NoLoopFormError("a carried reference")
+        raise NoLoopFormError
     return lazies
 
 
@@ -285,7 +285,7 @@ def _scan(equation: Any, operands: list[Bound], writer: LoopWriter) -> list[Lazy
     parameters = equation.params
     for_consts, for_carry = compat.scan_parts(parameters)
     if len(operands) != for_consts + for_carry or len(equation.outvars) != for_carry:
-        raise NoLoopFormError("a scan over arrays")
+        raise NoLoopFormError
     inner, consts = compat.open_jaxpr(parameters["jaxpr"])
     fixed = [writer.settle(v) if isinstance(v, Lazy) and not v.cheap else v for v in operands[:for_consts]]
     carry = _enter(_lazies(operands[for_consts:]), writer)
@@ -317,7 +317,7 @@ def _cond(equation: Any, operands: list[Bound], writer: LoopWriter) -> list[Lazy
     which, *args = operands
     branches = equation.params["branches"]
     if not isinstance(which, Lazy):
-        raise NoLoopFormError("a condition in memory")
+        raise NoLoopFormError
     fixed = [writer.settle(v) if isinstance(v, Lazy) and not v.cheap else v for v in args]
     chosen = writer.name("b")
     writer.line(f"{chosen} = np.int64({which.at(())})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
@@ -31,6 +32,7 @@ _COMBINE = {
 }
 
 
+@dataclass(slots=True, eq=False)
 class Ref:
     """A window of a buffer.
 
@@ -41,23 +43,14 @@ class Ref:
     padding.
     """
 
-    __slots__ = ("data", "machine", "name", "origin", "padding", "parent", "writer", "written")
-
-    def __init__(
-        self,
-        name: str,
-        data: Array,
-        machine: Machine,
-        *,
-        written: Array | None = None,
-        writer: Array | None = None,
-        parent: tuple[Ref, Any] | None = None,
-        padding: bool = False,
-        origin: tuple[tuple[int, bool], ...] = (),
-    ) -> None:
-        self.name, self.data, self.machine = name, data, machine
-        self.written, self.writer, self.parent = written, writer, parent
-        self.padding, self.origin = padding, origin
+    name: str
+    data: Array
+    machine: Machine
+    written: Array | None = None
+    writer: Array | None = None
+    parent: tuple[Ref, Any] | None = None
+    padding: bool = False
+    origin: tuple[tuple[int, bool], ...] = ()
 
     def load(self, index: tuple[Item, ...]) -> Any:
         """Return a copy of the selected elements; a scalar if no dimension is left."""

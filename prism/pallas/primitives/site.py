@@ -27,7 +27,8 @@ class Site:
 
     `args` are source expressions of the operands. Batched operands carry `lead` extra leading axes, one a batched
     grid axis, each of its grid extent or 1; the rule counts axes from the end so that one text serves both cases.
-    A `loose` operand's array only broadcasts to its shape. `scalars`: values of rank 0 are scalars for certain. `bind` names an object in the generated source.
+    A `loose` operand's array only broadcasts to its shape. `scalars`: values of rank 0 are scalars for certain. `bind`
+    names an object in the generated source.
     """
 
     params: Mapping[str, Any]

@@ -9,9 +9,10 @@ import jax
 import numpy as np
 import pytest
 from jax.experimental import pallas as pl
+from jax.sharding import Mesh, PartitionSpec
 
 import prism.pallas
-from prism.pallas import UnsupportedError
+from prism.pallas import UnsupportedError, compat, decode
 
 pytestmark = pytest.mark.m6
 
@@ -42,3 +43,42 @@ def test_a_primitive_without_a_rule_is_named(mode) -> None:
     with pytest.raises(UnsupportedError, match=r"test_compat\.py:\d+ .*no rule for the primitive igamma\n.*report it"):
         prism.pallas.run(call, mode=mode)(np.ones(4, np.float32))
     assert issubclass(UnsupportedError, NotImplementedError)
+
+
+@pytest.mark.clause("PALLAS-9")
+@pytest.mark.parametrize("mode", ["debug", "fast"])
+def test_an_index_of_a_mesh_axis_is_refused(mode) -> None:
+    """A kernel inside of shard_map may not ask which device it is on."""
+    mesh, spec = Mesh(np.array(jax.devices()[:1]), "d"), PartitionSpec("d")
+
+    def kernel(x_ref, o_ref):
+        o_ref[...] = x_ref[...] + jax.lax.axis_index("d").astype(np.float32)
+
+    call = pl.pallas_call(kernel, out_shape=jax.ShapeDtypeStruct((4,), np.float32))
+    sharded = jax.shard_map(call, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
+    with prism.pallas.interpret(mode=mode), pytest.raises(UnsupportedError, match="axis_index of the mesh axis 'd'"):
+        jax.block_until_ready(jax.jit(sharded)(np.ones(4, np.float32)))
+
+
+@pytest.mark.clause("PALLAS-9")
+def test_a_call_inside_a_kernel_is_refused() -> None:
+    """Kernels do not nest."""
+    shape = jax.ShapeDtypeStruct((4,), np.float32)
+    inner = pl.pallas_call(lambda x_ref, o_ref: o_ref.__setitem__(..., x_ref[...]), out_shape=shape)
+    outer = pl.pallas_call(lambda x_ref, o_ref: o_ref.__setitem__(..., inner(x_ref[...])), out_shape=shape)
+    with pytest.raises(UnsupportedError, match="a pallas_call inside a kernel"):
+        prism.pallas.run(outer, mode="debug")(np.ones(4, np.float32))
+
+
+@pytest.mark.clause("PALLAS-9")
+def test_an_unknown_transform_or_block_dimension_is_refused() -> None:
+    """Neither is taken for one that is known."""
+
+    class Unknown:
+        """Nothing that Pallas has."""
+
+    (equation,) = jax.make_jaxpr(jax.numpy.sin)(1.0).eqns
+    with pytest.raises(UnsupportedError, match="the reference transform Unknown"):
+        decode._transform(Unknown(), equation)
+    with pytest.raises(UnsupportedError, match="the block dimension Unknown"):
+        compat._block_dim(Unknown())

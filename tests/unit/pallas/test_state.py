@@ -68,7 +68,10 @@ def test_another_device_is_unsupported() -> None:
         pl.semaphore_signal(ready, 1, device_id=(1,))
         o_ref[...] = x_ref[...]
 
-    with pytest.raises(UnsupportedError, match=r"test_state\.py:\d+ .*another device's memory\n.*issue tracker"):
+    with pytest.raises(
+        UnsupportedError,
+        match=r"test_state\.py:\d+ .*no rule for an access to another device's memory\n.*issue tracker",
+    ):
         _call(kernel, X, mode="debug", scratch_shapes=[pltpu.SemaphoreType.REGULAR])
 
 

@@ -1,6 +1,6 @@
 """Functions that every generated loop program begins with: XLA's corner cases, one element at a time."""
 
-HELPERS = """
+PRELUDE = """
 @numba.njit(error_model="numpy")
 def _min(a, b):
     return a if a < b or a != a else b
