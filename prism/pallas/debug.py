@@ -14,7 +14,7 @@ import numpy as np
 
 from prism.pallas import compat, state
 from prism.pallas.decode import STATE_PRIMITIVES, decode
-from prism.pallas.errors import KernelSite, UnsupportedError
+from prism.pallas.errors import UNKNOWN_SITE, UnsupportedError
 from prism.pallas.machine import Machine
 from prism.pallas.memory import Ref
 from prism.pallas.params import TraceEvent
@@ -71,10 +71,14 @@ def _report(equation: Any, results: Values, env: Environment) -> None:
 def _evaluate_equation(equation: Any, operands: Values, used: set[Any], env: Environment) -> Values:
     name = equation.primitive.name
     structured = _STRUCTURED.get(name)
+    if structured is not None or name in STATE_PRIMITIVES:
+        site = compat.site_of(equation)
+        if site is not UNKNOWN_SITE:
+            # Equations of JAX's own making have no place: the one around them does.
+            env.machine.site = site
     if structured is not None:
         return structured(equation, operands, env)
     if name in STATE_PRIMITIVES:
-        env.machine.site = compat.site_of(equation)
         return state.perform(decode(equation), operands, dropped(equation, used))
     function = env.compiled.get(id(equation))
     if function is None:
@@ -231,8 +235,3 @@ _STRUCTURED: dict[str, Callable[[Any, Values, Environment], Values]] = {
     "debug_barrier_p": _nothing,
     "trace_value": _nothing,
 }
-
-
-def site_key(site: KernelSite) -> tuple[str, int]:
-    """Return what a breakpoint matches."""
-    return site.file, site.line
