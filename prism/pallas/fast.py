@@ -65,25 +65,26 @@ class Prepared:
 
 
 class Cache:
-    """The most recently used kernels, by their jaxpr; a jaxpr is kept alive so that its identity stays its own."""
+    """The most recently used kernels, by jaxpr and grid mapping, kept alive so that their identities stay their own."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._kernels: OrderedDict[int, tuple[Any, Any, Prepared]] = OrderedDict()
+        self._kernels: OrderedDict[tuple[int, int], tuple[Any, Any, Prepared]] = OrderedDict()
         self._codes: OrderedDict[str, CodeType] = OrderedDict()
 
     def prepared(self, parameters: dict[str, Any]) -> Prepared:
         """Return what is known of a `pallas_call` equation's kernel."""
         jaxpr, mapping = parameters["jaxpr"], parameters["grid_mapping"]
-        found = self._kernels.get(id(jaxpr))
-        if found is not None and found[1] is mapping:
-            self._kernels.move_to_end(id(jaxpr))
+        key = (id(jaxpr), id(mapping))
+        found = self._kernels.get(key)
+        if found is not None:
+            self._kernels.move_to_end(key)
             return found[2]
         call = compat.describe(parameters)
         entry = Prepared(
             call, program.uses_of(call), _may_hide_nan(call), grid.depends_on_memory(call), has_effects(call.jaxpr)
         )
-        self._kernels[id(jaxpr)] = (jaxpr, mapping, entry)
+        self._kernels[key] = (jaxpr, mapping, entry)
         if len(self._kernels) > self._capacity:
             self._kernels.popitem(last=False)
         return entry

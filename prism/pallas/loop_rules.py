@@ -228,6 +228,25 @@ def _concatenate(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writ
     return [Lazy(outs[0].shape, outs[0].dtype, at)]
 
 
+def _unstack(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+    axis, value = int(equation.params.get("axis", 0)), writer.settle(values[0])
+
+    def part(k: int) -> Callable[[Texts], str]:
+        return lambda index: value.at((*index[:axis], str(k), *index[axis:]))
+
+    return [Lazy(out.shape, out.dtype, part(k), cheap=True) for k, out in enumerate(outs)]
+
+
+def _split(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+    axis, value = int(equation.params["axis"]), writer.settle(values[0])
+    starts = np.cumsum([0, *(out.shape[axis] for out in outs)]).tolist()
+
+    def part(start: int) -> Callable[[Texts], str]:
+        return lambda index: value.at((*index[:axis], f"({start} + {index[axis]})", *index[axis + 1 :]))
+
+    return [Lazy(out.shape, out.dtype, part(start), cheap=True) for out, start in zip(outs, starts, strict=False)]
+
+
 def _iota(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
     del values, writer
     out, axis = outs[0], equation.params["dimension"]
@@ -356,6 +375,8 @@ LOOP_RULES: dict[str, Rule] = {
     "dynamic_slice": _dynamic_slice,
     "concatenate": _concatenate,
     "iota": _iota,
+    "unstack": _unstack,
+    "split": _split,
     "reduce_sum": _reduction(lambda _: "0", "{0} + {1}", wide=True),
     "reduce_max": _reduction(_least, "_max({0}, {1})"),
     "reduce_min": _reduction(_greatest, "_min({0}, {1})"),
