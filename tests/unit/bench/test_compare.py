@@ -54,6 +54,7 @@ def test_every_mode_runs_on_every_workload_that_fits_it(lines) -> None:
         assert modes == expected * 2
 
 
+@pytest.mark.clause("BENCH-4")
 def test_a_row_describes_the_arena_and_the_layout(lines) -> None:
     """Counts add up, shares lie between 0 and 1, times are positive, and a program has no arena."""
     for line in lines:
@@ -148,6 +149,8 @@ def test_the_summary_finds_the_fastest(lines) -> None:
     assert all(len(values) == 2 and values == sorted(values) for values in suites.summarise(lines).values())
 
 
+@pytest.mark.clause("BENCH-3")
+@pytest.mark.clause("BENCH-4")
 def test_the_suite_writes_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """CSV, summary, plots and a report that names the platform that is absent, with the reason JAX gives."""
     monkeypatch.setattr(suites, "PLATFORMS", ("cpu", "nosuch"))

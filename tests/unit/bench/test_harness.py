@@ -40,6 +40,7 @@ def test_rows_hold_the_measured_times():
     assert row.rate == 10 / row.median_s
 
 
+@pytest.mark.clause("BENCH-2")
 def test_contenders_that_disagree_are_no_contest():
     """Two answers that differ stop the bench."""
     with pytest.raises(PrismError, match="must give one answer, but x gives 7 and y gives 8; fix the one"):

@@ -42,6 +42,7 @@ def test_a_workload_is_the_program_that_its_name_says(name) -> None:
     assert numerals(result)[result.roots].tolist() == values
 
 
+@pytest.mark.clause("BENCH-1")
 def test_json_rows_hold_every_engine_and_egglog() -> None:
     """One workload gives one line for each contender, with the keys that the design states."""
     arguments = ["normalise", "--workload", "shared-zero", "--runs", "1", "--json"]

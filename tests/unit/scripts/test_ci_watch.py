@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.m4
+pytestmark = [pytest.mark.m4, pytest.mark.clause("TELEMETRY-4")]
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "ci_watch.sh"
 

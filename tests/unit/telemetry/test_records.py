@@ -13,7 +13,7 @@ from prism.telemetry import collect, record
 from prism.telemetry.measure import host_performance, memory_stability
 from prism.telemetry.trace import analyse, newest
 
-pytestmark = pytest.mark.m4
+pytestmark = [pytest.mark.m4, pytest.mark.clause("TELEMETRY-2")]
 
 RUN = {"engine": "ledger", "workload": "expr_small"}
 

@@ -10,7 +10,7 @@ import pytest
 
 from prism.telemetry.unpack import ArchiveError, Bounds, unpack
 
-pytestmark = pytest.mark.m4
+pytestmark = [pytest.mark.m4, pytest.mark.clause("TELEMETRY-3")]
 
 DEFAULT = Bounds()
 
