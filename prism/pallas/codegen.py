@@ -72,7 +72,7 @@ class RefVar:
 
     `text` names the window, `text_set` the flag that all of it was written, `text_done` the mask of what was, if it is
     tracked; `text_lane` the shadow of writers if it is contested. `axes` are the batched axes along which the window
-    differs.
+    differs. `shared`: another reference is the same memory.
     """
 
     text: str
@@ -83,6 +83,7 @@ class RefVar:
     tracked: bool = False
     masked: bool = False
     contested: bool = False
+    shared: bool = False
 
 
 Bound = Value | RefVar

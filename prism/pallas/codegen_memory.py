@@ -258,7 +258,8 @@ def _emit_load(ref: RefVar, subscript: _Subscript, context: Context) -> Value:
     _check_written(ref, subscript, context)
     name = writer.name()
     text = subscript.of()
-    if ref.use.written and context.copy_load and not subscript.scalar and subscript.basic:
+    changes = ref.shared or (ref.use.written and context.copy_load)
+    if changes and not subscript.scalar and subscript.basic:
         text += ".copy()"
     writer.line(f"{name} = {text}")
     return Value(name, subscript.axes)

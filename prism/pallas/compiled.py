@@ -36,6 +36,8 @@ def write_loops(plan: Plan) -> str | None:
     kernel, consts = compat.open_jaxpr(call.jaxpr)
     memories = (*call.prefetched, *call.inputs, *call.outputs, *call.scratch)
     simple = all(t.slopes is not None for t in plan.tables) and not any(v.contested for v in plan.visits)
+    # A lazy load is evaluated where it is used: its memory must not change under another name.
+    simple = simple and not call.aliases
     simple = simple and all(has_loop_form(memory.dtype) for memory in memories)
     if not simple or not expressible(kernel) or any(use.involved for use in plan.uses) or call.axis_names:
         return None

@@ -13,7 +13,7 @@ from prism.pallas.codegen import Context, DependsOnError, NoFastFormError, Ramp,
 from prism.pallas.codegen_memory import emit_allocation, strided
 from prism.pallas.errors import SuspectError
 from prism.pallas.grid import Table, Visits
-from prism.pallas.launch import steps
+from prism.pallas.launch import in_place, steps
 from prism.pallas.layout import Layout, batched_layout, independent_axes, step_bytes
 from prism.pallas.params import InterpretParams
 from prism.pallas.structure import Use
@@ -331,6 +331,7 @@ class _ProgramWriter:
         )
         ref = RefVar(self.block_names[k], block.ref_shape, block.dtype, use, axes)
         output = k - len(self.call.inputs)
+        ref = replace(ref, shared=k in self._shared())
         if output < 0:
             return ref
         aliased = any(out == output for _, out in self.call.aliases)
@@ -348,6 +349,12 @@ class _ProgramWriter:
             masked=tracked and (use.partial or use.involved or scattered),
             contested=contested and bool(self.layout.serial) and not self.layout.batched,
         )
+
+    def _shared(self) -> set[int]:
+        """Return the positions of operands that are one memory with another."""
+        first, inputs = len(self.call.prefetched), self.call.inputs
+        pairs = [(position - first, len(inputs) + out) for position, out in self.call.aliases if position >= first]
+        return {k for a, b in pairs if in_place(self.call, inputs[a], self.blocks[b]) for k in (a, b)}
 
     def _has_masks(self) -> bool:
         return "masked_swap" in self.primitives

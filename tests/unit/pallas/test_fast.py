@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
+from jax.experimental.pallas import triton as plt_triton
 
 import prism.pallas
 from prism.pallas import fast
@@ -153,3 +154,22 @@ def test_an_unwritten_read_that_no_output_shows_is_no_report(mode) -> None:
         )(x)
 
     np.testing.assert_array_equal(prism.pallas.run(call, mode=mode)(X), X[:4] + X[4:])
+
+
+@pytest.mark.clause("PALLAS-16")
+@pytest.mark.parametrize("mode", ["debug", "fast", "compiled"])
+def test_a_value_outlives_a_store_to_the_memory_it_came_from(mode) -> None:
+    """An input and its aliased output may be one memory: what was loaded before the store stays what it was."""
+
+    def kernel(x_ref, o_ref, copy_ref):
+        before = x_ref[...]
+        o_ref[...] = jnp.zeros_like(before)
+        copy_ref[...] = before + x_ref[...]
+
+    shape = jax.ShapeDtypeStruct((8,), np.float32)
+    call = pl.pallas_call(
+        kernel, out_shape=(shape, shape), input_output_aliases={0: 0}, compiler_params=plt_triton.CompilerParams()
+    )
+    cleared, copied = prism.pallas.run(call, mode=mode)(X)
+    assert cleared.tolist() == [0.0] * 8
+    np.testing.assert_array_equal(copied, X)
