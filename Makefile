@@ -9,7 +9,8 @@ run: .venv/run.stamp
 	$(BIN)/prism run examples/tour.prism
 
 test: .venv/test.stamp
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --junitxml out/junit.xml
+	$(BIN)/python -m agda.tools.commitments --junit out/junit.xml
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .
