@@ -12,7 +12,7 @@ import prism.pallas
 from prism.pallas import OutOfBoundsError, RaceError, UninitializedReadError
 from prism.pallas.call import Block, BlockDim
 from prism.pallas.grid import Table, _slopes, visits
-from prism.pallas.layout import batched_layout, covers
+from prism.pallas.layout import _apart, batched_layout, covers
 
 pytestmark = pytest.mark.m6
 
@@ -108,6 +108,16 @@ def test_an_output_block_that_no_step_visits(mode) -> None:
         prism.pallas.run(call, mode=mode)(X)
     result = prism.pallas.run(call, mode=mode, uninitialized="nan")(X)
     np.testing.assert_array_equal(result, np.where(X < 6, X, np.nan))
+
+
+@pytest.mark.clause("PALLAS-6")
+def test_steps_are_apart_only_if_their_blocks_cannot_overlap() -> None:
+    """A stride of the block's size keeps steps apart; a smaller one, or one shared with another axis, does not."""
+    block = _block((8,), (BlockDim("element", 2),))
+    slopes = {(2, 0): True, (1, 0): False, (0, 0): False, (2, 2): False}
+    for row, apart in slopes.items():
+        assert _apart(Table(block, np.zeros((4, 1), int), np.array([row])), 0) is apart
+    assert not _apart(Table(block, np.zeros((4, 1), int), None), 0)
 
 
 def test_a_layout_batches_what_fits_the_cache() -> None:
