@@ -6,10 +6,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from prism.arena import host
+from prism.arena.layout import Layout
 from prism.arena.order import partition
 from prism.arena.permute import apply
+from prism.arena.run import Bounds, start
 from prism.arena.store import Arena, load
-from prism.arena.validate import violations
+from prism.arena.validate import cycle_violations, violations
 
 from .test_order import random_terms
 
@@ -69,3 +72,42 @@ def test_a_null_that_moved_is_caught() -> None:
     found = violations(moved)
     assert any("slots 0 and 1 must hold NULL and ZERO" in each for each in found)
     assert any("operand b 0 if its op takes none" in each for each in found)
+
+
+def one_cycle() -> tuple[Arena, Arena]:
+    """Return the arena that a cycle met and what it left, with new nodes at the end."""
+    met = sound()
+    after = host.step(start(met), Bounds(*(np.int32(64) for _ in range(3))), Layout(sort=False)).arena
+    assert int(after.used) > int(met.used)
+    return met, after
+
+
+def test_a_sound_cycle_has_no_violation() -> None:
+    """What the engine's own cycle leaves is what the rules give."""
+    assert cycle_violations(*one_cycle()) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ("op", "slot {at} must hold the op that the cycle's rules give it, got {value}"),
+        ("a", "slot {at} must hold the a that the cycle's rules give it, got {value}"),
+        ("b", "slot {at} must hold the b that the cycle's rules give it, got {value}"),
+    ],
+)
+def test_a_slot_that_the_rules_do_not_give_is_named(field: str, message: str) -> None:
+    """Another op or another pointer in a new node is reported with its slot, also if the arena is sound as such."""
+    met, after = one_cycle()
+    at = int(after.used) - 1
+    wrong = getattr(after, field).copy()
+    wrong[at] = wrong[at] + 1
+    found = cycle_violations(met, after._replace(**{field: wrong}))
+    assert found == [message.format(at=at, value=wrong[at])]
+
+
+def test_a_root_that_does_not_follow_its_site_is_named() -> None:
+    """A root at a site that was rewritten must move to what it was rewritten to."""
+    met, after = one_cycle()
+    wrong = np.where(np.arange(len(after.roots)) == 0, after.roots[0] + 1, after.roots)
+    expected = f"root 0 must follow its site, got {wrong[0]}"
+    assert cycle_violations(met, after._replace(roots=wrong)) == [expected]

@@ -22,7 +22,7 @@ def graph(*rows: tuple[int, int, int], roots: tuple[int, ...] = (1,)) -> TermGra
 NULL_ROW, ZERO_ROW = (0, 0, 0), (1, 0, 0)
 
 
-@pytest.mark.parametrize("engine", ["baseline", "ledger"])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
     ("terms", "message"),
     [
