@@ -64,16 +64,17 @@ class Row:
     unit: str
 
 
-def race(
-    bench: str,
-    case: str,
-    contenders: Sequence[Contender | Missing],
-    *,
-    runs: int,
-    items: float,
-    unit: str,
-    tick: Tick = lambda _: None,
-) -> list[Row]:
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One piece of work that contenders do: `items` of what `unit` names per second, such as "nodes/s"."""
+
+    bench: str
+    name: str
+    items: float
+    unit: str
+
+
+def race(case: Case, contenders: Sequence[Contender | Missing], *, runs: int, tick: Tick = lambda _: None) -> list[Row]:
     """Time every contender `runs` times, one run of each in turn, and return a row for each, in their order.
 
     Raises UsageError unless `runs` is positive, PrismError if two contenders give different answers.
@@ -83,20 +84,20 @@ def race(
     present = [contender for contender in contenders if isinstance(contender, Contender)]
     for contender in present:
         if contender.warm:
-            tick(f"{bench} {case}: {contender.impl} (warm-up)")
+            tick(f"{case.bench} {case.name}: {contender.impl} (warm-up)")
             contender.prepare()()
     seconds: dict[str, list[float]] = {contender.impl: [] for contender in present}
     answers: dict[str, Any] = {}
     for _ in range(runs):
         for contender in present:
-            tick(f"{bench} {case}: {contender.impl}")
+            tick(f"{case.bench} {case.name}: {contender.impl}")
             elapsed, answers[contender.impl] = _timed(contender.prepare())
             seconds[contender.impl].append(elapsed)
-        _require_agreement(bench, case, answers)
+        _require_agreement(case, answers)
     return [
-        Row(bench, case, entry.impl, None, None, None, 0, None, f"missing: {entry.reason}")
+        Row(case.bench, case.name, entry.impl, None, None, None, 0, None, f"missing: {entry.reason}")
         if isinstance(entry, Missing)
-        else _row(bench, case, entry.impl, seconds[entry.impl], items, unit)
+        else _row(case, entry.impl, seconds[entry.impl])
         for entry in contenders
     ]
 
@@ -107,19 +108,20 @@ def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - start, answer
 
 
-def _require_agreement(bench: str, case: str, answers: dict[str, Any]) -> None:
+def _require_agreement(case: Case, answers: dict[str, Any]) -> None:
     first, *others = answers.items()
     for impl, answer in others:
         if answer != first[1]:
             raise PrismError(
-                f"bench {bench} {case}: contenders must give one answer, but {first[0]} gives {first[1]} "
+                f"bench {case.bench} {case.name}: contenders must give one answer, but {first[0]} gives {first[1]} "
                 f"and {impl} gives {answer}; fix the one that is wrong before timing it"
             )
 
 
-def _row(bench: str, case: str, impl: str, seconds: list[float], items: float, unit: str) -> Row:
+def _row(case: Case, impl: str, seconds: list[float]) -> Row:
     median = statistics.median(seconds)
-    return Row(bench, case, impl, median, min(seconds), max(seconds), len(seconds), items / median, unit)
+    rate = case.items / median
+    return Row(case.bench, case.name, impl, median, min(seconds), max(seconds), len(seconds), rate, case.unit)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from prism.bench.harness import Contender, Missing, Row, Tick, race
+from prism.bench.harness import Case, Contender, Missing, Row, Tick, race
 from prism.errors import UsageError
 from prism.ledger.api import Ledger
 from prism.ledger.device import DeviceLedger, default_probing, intern_in_place, widen
@@ -48,7 +48,7 @@ def intern_bench(sizes: Sequence[int], runs: int, *, tick: Tick = lambda _: None
         for size in sizes:
             batch = random_batch(size, seed=size)
             contenders = _contenders(batch, Path(folder) / "rows.tsv")
-            yield from race("intern", f"n={size}", contenders, runs=runs, items=size, unit="nodes/s", tick=tick)
+            yield from race(Case("intern", f"n={size}", size, "nodes/s"), contenders, runs=runs, tick=tick)
 
 
 def random_batch(size: int, *, seed: int) -> Batch:

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from prism.bench.harness import Contender, Missing, Row, Tick, race
+from prism.bench.harness import Case, Contender, Missing, Row, Tick, race
 from prism.bench.workloads import WORKLOADS
 from prism.errors import UsageError
 from prism.term.graph import TermGraph, numerals
@@ -51,7 +51,7 @@ def normalise_bench(names: Sequence[str], runs: int, *, tick: Tick = lambda _: N
         for name in names or WORKLOADS:
             terms = read_text(WORKLOADS[name].text()).graph
             contenders = [*(_engine(engine, terms) for engine in ENGINES), _egglog(terms, Path(folder) / f"{name}.tsv")]
-            yield from race("normalise", name, contenders, runs=runs, items=len(terms.roots), unit="terms/s", tick=tick)
+            yield from race(Case("normalise", name, len(terms.roots), "terms/s"), contenders, runs=runs, tick=tick)
 
 
 def _engine(name: str, terms: TermGraph) -> Contender:

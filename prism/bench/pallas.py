@@ -13,7 +13,7 @@ import numpy as np
 
 import prism.pallas
 from prism.bench import pallas_kernels, pallas_ops
-from prism.bench.harness import Contender, Row, Tick, race
+from prism.bench.harness import Case, Contender, Row, Tick, race
 from prism.bench.pallas_kernels import Array, KernelCase
 from prism.bench.planted import KINDS, Bug
 from prism.errors import UsageError
@@ -58,7 +58,7 @@ def pallas_bench(names: Sequence[str], runs: int, *, tick: Tick = lambda _: None
         size = sum(operand.size for operand in operands)
         for state, contenders in ((_FIRST, _first_calls), (_STEADY, _steady)):
             present = contenders(case, operands)
-            yield from race("pallas", f"{name}, {state}", present, runs=runs, items=size, unit="elements/s", tick=tick)
+            yield from race(Case("pallas", f"{name}, {state}", size, "elements/s"), present, runs=runs, tick=tick)
     if not names:
         yield from _bug_rows()
 

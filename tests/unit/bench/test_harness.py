@@ -7,7 +7,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from prism.bench.harness import Contender, Missing, race, report
+from prism.bench.harness import Case, Contender, Missing, race, report
 from prism.bench.intern import intern_bench
 from prism.cli.bench import bench
 from prism.errors import PrismError, UsageError
@@ -28,13 +28,13 @@ def contender(name: str, log: list[str], answer: int = 7, warm: bool = True) -> 
 def test_contenders_run_in_turn_after_a_warm_up():
     """Whoever compiles runs once first; then all run one after the other, round by round."""
     log: list[str] = []
-    race("b", "c", [contender("x", log), contender("y", log, warm=False)], runs=2, items=1, unit="items/s")
+    race(Case("b", "c", 1, "items/s"), [contender("x", log), contender("y", log, warm=False)], runs=2)
     assert log == ["x", "x", "y", "x", "y"]
 
 
 def test_rows_hold_the_measured_times():
     """A row has the bench, case, contender, its times, the number of runs and the rate at the median."""
-    (row,) = race("b", "c", [contender("x", [])], runs=3, items=10, unit="items/s")
+    (row,) = race(Case("b", "c", 10, "items/s"), [contender("x", [])], runs=3)
     assert (row.bench, row.case, row.impl, row.runs, row.unit) == ("b", "c", "x", 3, "items/s")
     assert 0 < row.min_s <= row.median_s <= row.max_s
     assert row.rate == 10 / row.median_s
@@ -44,18 +44,18 @@ def test_rows_hold_the_measured_times():
 def test_contenders_that_disagree_are_no_contest():
     """Two answers that differ stop the bench."""
     with pytest.raises(PrismError, match="must give one answer, but x gives 7 and y gives 8; fix the one"):
-        race("b", "c", [contender("x", []), contender("y", [], 8)], runs=1, items=1, unit="items/s")
+        race(Case("b", "c", 1, "items/s"), [contender("x", []), contender("y", [], 8)], runs=1)
 
 
 def test_runs_must_be_positive():
     """No run, no median."""
     with pytest.raises(UsageError, match="at least one run of each contender, got runs=0; pass a positive number"):
-        race("b", "c", [], runs=0, items=1, unit="items/s")
+        race(Case("b", "c", 1, "items/s"), [], runs=0)
 
 
 def test_a_missing_peer_is_a_row_that_says_so(capsys):
     """A peer that is not installed stays in the table and in the JSON, with the reason."""
-    rows = race("b", "c", [contender("x", []), Missing("peer", "not here")], runs=1, items=1, unit="items/s")
+    rows = race(Case("b", "c", 1, "items/s"), [contender("x", []), Missing("peer", "not here")], runs=1)
     report(rows, as_json=True)
     last = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (last["impl"], last["runs"], last["median_s"], last["unit"]) == ("peer", 0, None, "missing: not here")
