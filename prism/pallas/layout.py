@@ -15,7 +15,7 @@ from prism.pallas.structure import Use
 
 _STEP_BYTES = 256 * 1024
 """A step that touches more than this gains nothing from batching: the work outweighs NumPy's call overhead."""
-_CHUNK_BYTES = 1024 * 1024
+_CHUNK_BYTES = 512 * 1024
 """What a chunk of batched steps may touch, so that temporaries stay in the second-level cache."""
 
 

@@ -103,9 +103,11 @@ class _ProgramWriter:
     def _ref_names(self) -> list[str]:
         given = [*self.call.prefetched, *self.call.inputs, *self.call.outputs, *self.call.scratch]
         names: list[str] = []
+        # The program's own variables; the kernel's values must not take their names.
+        self.writer.scope.update(dict.fromkeys(("m", "begin", "length", "lane")))
         for entry in given:
             name = "".join(c if c.isalnum() else "_" for c in entry.name)
-            name = name if name.isidentifier() and name not in ("np", "m") else f"ref_{name}"
+            name = name if name.isidentifier() and name not in self.writer.scope else f"ref_{name}"
             while name in names:
                 name += "_"
             names.append(name)
@@ -149,8 +151,10 @@ class _ProgramWriter:
 
     def _context(self) -> Context:
         layout, grid = self.layout, self.plan.grid
-        origins = tuple("c" if k == 0 and layout.chunked else "0" for k in range(len(layout.batched)))
-        extents = tuple("e" if k == 0 and layout.chunked else str(grid[axis]) for k, axis in enumerate(layout.batched))
+        origins = tuple("begin" if k == 0 and layout.chunked else "0" for k in range(len(layout.batched)))
+        extents = tuple(
+            "length" if k == 0 and layout.chunked else str(grid[axis]) for k, axis in enumerate(layout.batched)
+        )
         program = []
         for axis in self.call.visible_axes:
             if axis in layout.batched:
@@ -173,8 +177,8 @@ class _ProgramWriter:
     def _chunks(self) -> None:
         layout, extent = self.layout, self.plan.grid[self.layout.batched[0]]
         if layout.chunked:
-            with self.writer.block(f"for c in range(0, {extent}, {layout.chunk}):"):
-                self.writer.line(f"e = min({layout.chunk}, {extent} - c)")
+            with self.writer.block(f"for begin in range(0, {extent}, {layout.chunk}):"):
+                self.writer.line(f"length = min({layout.chunk}, {extent} - begin)")
                 self._body()
         else:
             self._body()
@@ -298,7 +302,7 @@ class _ProgramWriter:
                 if slope:
                     terms.append(f"i{axis}" if slope == 1 else f"i{axis} * {slope}")
             if self.layout.chunked and table.slopes[d, self.layout.batched[0]]:
-                terms.append(f"c * {int(table.slopes[d, self.layout.batched[0]])}")
+                terms.append(f"begin * {int(table.slopes[d, self.layout.batched[0]])}")
             if base or not terms:
                 terms.insert(0, str(base))
             texts.append(" + ".join(terms))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import itertools
 import keyword
@@ -84,7 +85,7 @@ def _fresh_names() -> Iterator[str]:
     for length in itertools.count(1):
         for letters in itertools.product(string.ascii_lowercase, repeat=length):
             name = "".join(letters)
-            if not keyword.iskeyword(name) and name not in ("np", "m"):
+            if not keyword.iskeyword(name) and name not in vars(builtins):
                 yield name
 
 

@@ -11,7 +11,7 @@ from jax.experimental.pallas import tpu as pltpu
 from jax.experimental.pallas import triton as plt_triton
 
 import prism.pallas
-from prism.pallas import fast
+from prism.pallas import fast, layout
 from tests.unit.pallas.kernels import count, double, reach_beyond, total
 
 pytestmark = pytest.mark.m6
@@ -173,3 +173,29 @@ def test_a_value_outlives_a_store_to_the_memory_it_came_from(mode) -> None:
     cleared, copied = prism.pallas.run(call, mode=mode)(X)
     assert cleared.tolist() == [0.0] * 8
     np.testing.assert_array_equal(copied, X)
+
+
+@pytest.mark.clause("PALLAS-6")
+def test_chunks_of_batched_steps_around_a_serial_loop(monkeypatch) -> None:
+    """A product in blocks whose output axis is cut into chunks, with the summed axis as a loop inside of each."""
+    monkeypatch.setattr(layout, "_CHUNK_BYTES", 3 * 4 * 4 * 4 * 2)
+
+    def kernel(x_ref, y_ref, o_ref):
+        @pl.when(pl.program_id(1) == 0)
+        def _start():
+            o_ref[...] = jnp.zeros_like(o_ref)
+
+        o_ref[...] += x_ref[...] @ y_ref[...] * 1.0
+
+    call = pl.pallas_call(
+        kernel,
+        grid=(5, 3),
+        in_specs=[pl.BlockSpec((4, 4), lambda i, k: (i, k)), pl.BlockSpec((4, 4), lambda _, k: (k, 0))],
+        out_specs=pl.BlockSpec((4, 4), lambda i, _: (i, 0)),
+        out_shape=jax.ShapeDtypeStruct((20, 4), np.float32),
+    )
+    x, y = np.arange(240, dtype=np.float32).reshape(20, 12) % 7, np.arange(48, dtype=np.float32).reshape(12, 4) % 5
+    text = prism.pallas.source(call)(x, y)
+    assert "for begin in range(0, 5, 2):" in text
+    assert "for i1 in range(3):" in text
+    np.testing.assert_array_equal(prism.pallas.run(call, mode="fast")(x, y), x @ y)
