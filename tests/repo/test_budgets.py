@@ -51,7 +51,9 @@ def test_nothing_is_larger_than_its_limit(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["file", "function", "parameters"])
 def test_each_exception_is_needed_and_has_a_reason(kind: str) -> None:
     """An exception that nothing needs any more is deleted, and none goes unexplained."""
-    found = {name: size for module in modules(*MEASURED) for one, name, size in sizes(module) if one == kind}
+    # A name such as __init__ may occur often in a file; the largest is the one that needs the exception.
+    measured = sorted((name, size) for module in modules(*MEASURED) for one, name, size in sizes(module) if one == kind)
+    found = dict(measured)
     general = BUDGETS["limits"][kind]
     stale = [name for name in BUDGETS["exceptions"][kind] if found.get(name, 0) <= general]
     unexplained = [name for name, given in BUDGETS["exceptions"][kind].items() if len(given["reason"]) < 20]
