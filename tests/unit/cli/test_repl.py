@@ -119,6 +119,8 @@ def test_piped_input_ends_with_its_end() -> None:
     assert "\x1b" not in done.stdout + done.stderr
 
 
+# Another test may have loaded JAX into this process; the child only executes the program.
+@pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called:RuntimeWarning")
 def test_a_terminal_has_prompt_history_and_continuation(tmp_path: Path) -> None:
     """On a terminal a line continues while open, history survives, and end of input leaves with code 0."""
     env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path), "TERM": "xterm"}
