@@ -135,7 +135,7 @@ def _unique_work(keys: NDArray[np.uint64]) -> int:
 def _egglog(batch: Batch, path: Path) -> Contender | Missing:
     if find_spec("egglog") is None:
         return Missing("egglog", "egglog is not installed; install prism-vm[bench]")
-    from egglog.bindings import EGraph, PrintFunctionSize
+    from egglog.bindings import EGraph, PrintFunctionSize  # pyright: ignore[reportMissingImports] (extra `bench`)
 
     np.savetxt(path, np.stack(batch, axis=1), fmt="%d", delimiter="\t")
     program = _EGGLOG.format(path=path)

@@ -70,7 +70,7 @@ def _engine(name: str, terms: TermGraph) -> Contender:
 def _egglog(terms: TermGraph, path: Path) -> Contender | Missing:
     if find_spec("egglog") is None:
         return Missing("egglog", "egglog is not installed; install prism-vm[bench]")
-    from egglog.bindings import EGraph, PrintFunctionSize
+    from egglog.bindings import EGraph, PrintFunctionSize  # pyright: ignore[reportMissingImports] (extra `bench`)
 
     rows = np.column_stack((np.arange(len(terms)), terms.op, terms.a, terms.b))[1:]
     np.savetxt(path, rows, fmt="%d", delimiter="\t")
