@@ -318,6 +318,8 @@ class _ProgramWriter:
             return f"{array}[{', '.join([*picks, '...'] if all(block.squeezed) else picks)}]"
         assert table.slopes is not None
         slopes = tuple(tuple(int(s) for s in table.slopes[:, axis]) for axis in self.layout.batched)
+        if not any(block.squeezed) and len(slopes) == 1 and slopes[0] == (block.sizes[0], *[0] * (len(starts) - 1)):
+            return self._rows_text(array, starts, block.sizes)
         lead = ", ".join(n if any(row) else "1" for n, row in zip(self.context.extents, slopes, strict=True))
         view = self.writer.bind(strided, "strided")
         text = f"{view}({array}, ({', '.join(starts)},), {block.sizes}, ({lead},), {slopes})"
@@ -325,6 +327,13 @@ class _ProgramWriter:
             gone = ["0" if squeezed else ":" for squeezed in block.squeezed]
             text += f"[{', '.join([':'] * len(self.layout.batched) + gone)}]"
         return text
+
+    def _rows_text(self, array: str, starts: Sequence[str], sizes: Sequence[int]) -> str:
+        """Return blocks that follow one another along the first dimension: a slice cut into them, the cheapest view."""
+        count = self.context.extents[0]
+        picks = [f"{starts[0]}:{starts[0]} + {count} * {sizes[0]}"]
+        picks += [f"{start}:{_plus(start, size)}" for start, size in zip(starts[1:], sizes[1:], strict=True)]
+        return f"{array}[{', '.join(picks)}].reshape({count}, {', '.join(map(str, sizes))})"
 
     def _block_ref(self, k: int) -> RefVar:
         table, block = self.plan.tables[k], self.blocks[k]
