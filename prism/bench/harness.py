@@ -28,13 +28,15 @@ class Contender:
     """One way to do the work of a case.
 
     prepare() makes a fresh start and returns the function that is timed; what that returns is the answer, and must
-    equal every other contender's. warm: run once untimed first (whatever compiles). Arrays must be ready when it
-    returns: JAX work is to be waited for inside the timed function.
+    equal every other contender's. warm: run once untimed first (whatever compiles). at_least_s: a run repeats the
+    function back to back for so long, and its time is that of one call; 0 times a single call. Arrays must be ready
+    when it returns: JAX work is to be waited for inside the timed function.
     """
 
     impl: str
     prepare: Callable[[], Callable[[], Any]]
     warm: bool = True
+    at_least_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def race(case: Case, contenders: Sequence[Contender | Missing], *, runs: int, ti
     for _ in range(runs):
         for contender in present:
             tick(f"{case.bench} {case.name}: {contender.impl}")
-            elapsed, answers[contender.impl] = _timed(contender.prepare())
+            elapsed, answers[contender.impl] = _timed(contender.prepare(), contender.at_least_s)
             seconds[contender.impl].append(elapsed)
         _require_agreement(case, answers)
     return [
@@ -102,10 +104,14 @@ def race(case: Case, contenders: Sequence[Contender | Missing], *, runs: int, ti
     ]
 
 
-def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.perf_counter()
-    answer = work()
-    return time.perf_counter() - start, answer
+def _timed(work: Callable[[], Any], at_least_s: float) -> tuple[float, Any]:
+    calls, start = 0, time.perf_counter()
+    while True:
+        answer = work()
+        calls += 1
+        elapsed = time.perf_counter() - start
+        if elapsed >= at_least_s:
+            return elapsed / calls, answer
 
 
 def _require_agreement(case: Case, answers: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from click.testing import CliRunner
@@ -86,3 +87,18 @@ def test_a_batch_needs_two_nodes():
     """Half of one node is no duplicate."""
     with pytest.raises(UsageError, match="needs at least 2 nodes, got 1; raise --n"):
         list(intern_bench([1], 1))
+
+
+def test_a_steady_contender_is_called_back_to_back() -> None:
+    """A run that must last repeats its function until then, and its time is that of one call."""
+    calls = []
+
+    def work() -> int:
+        calls.append(time.perf_counter())
+        time.sleep(0.002)
+        return 1
+
+    (row,) = race(Case("b", "c", 1, "items/s"), [Contender("x", lambda: work, warm=False, at_least_s=0.02)], runs=1)
+    assert 2 <= len(calls) <= 10
+    assert row.median_s is not None
+    assert 0.002 <= row.median_s < 0.02
