@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from prism.bench.plots import draw
-from prism.telemetry.record import write_text
+from prism.files import write_text
 
 Line = Mapping[str, str]
 """A line of a CSV that `prism bench compare` wrote, by column."""

@@ -60,7 +60,7 @@ def compare(runs: int, cycles: int, platform: str | None, out: Path, **options: 
         _use(platform)
     from prism.bench.compare import Matrix, to_csv
     from prism.bench.compare import compare as timings
-    from prism.telemetry.record import write_text
+    from prism.files import write_text
 
     matrix = Matrix(
         workloads=options["workloads"],

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from prism.cli.form import explain
-from prism.cli.show import drawn, write_atomically
+from prism.cli.show import drawn, write_picture
 from prism.errors import PrismError, UsageError
 from prism.status import Report, StopReason
 from prism.term.graph import TermGraph
@@ -117,7 +117,7 @@ class Session:
             raise UsageError(":dot draws the last expressions, but there are none yet; evaluate one first")
         text = drawn(self._last, _MAX_DRAWN)
         if path:
-            write_atomically(Path(path).expanduser(), text)
+            write_picture(Path(path).expanduser(), text)
             yield f"wrote {path}"
         else:
             yield text.rstrip("\n")

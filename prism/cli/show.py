@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 import click
 
 from prism.cli.options import SOURCE
 from prism.errors import PrismError, UsageError
+from prism.files import write_text
 from prism.term.dot import dot
 from prism.term.graph import TermGraph
 from prism.term.parse import Reader
@@ -33,7 +32,7 @@ def show(file: str, form: str, output: Path | None, max_nodes: int) -> None:
     if output is None:
         click.echo(picture, nl=False)
     else:
-        write_atomically(output, picture)
+        write_picture(output, picture)
 
 
 def drawn(graph: TermGraph, max_nodes: int) -> str:
@@ -58,17 +57,10 @@ def svg(text: str) -> str:
     return done.stdout
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old text or the new one, never a part; UsageError when it cannot."""
+def write_picture(path: Path, text: str) -> None:
+    """Write a picture to a file in a folder that exists, whole or not at all; UsageError when that cannot be."""
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        path.parent.stat()
+        write_text(path, text)
     except OSError as error:
         raise UsageError(f"--output must be a file that can be written, got {path}: {error.strerror}") from error
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

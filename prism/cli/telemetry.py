@@ -8,6 +8,7 @@ from typing import Any, BinaryIO, TypeVar
 
 import click
 
+from prism.files import write_text
 from prism.telemetry import record
 
 OUT = Path("out/telemetry")
@@ -161,5 +162,5 @@ def _shown(iterations: Iterable[int]) -> Iterable[int]:
 
 
 def _write(out: Path, text: str) -> None:
-    record.write_text(out, text)
+    write_text(out, text)
     click.echo(f"wrote {out}")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib.util
-import os
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from prism.files import write_text
 from prism.pallas import compat, structure
 from prism.pallas.call import Block
 from prism.pallas.loop_prelude import PRELUDE
@@ -156,16 +154,7 @@ def _stored(source: str) -> Path:
     path = _path(source)
     if path.exists() and path.read_text(encoding="utf-8") == source:
         return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(source)
-        Path(temporary).replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        raise
+    write_text(path, source)
     return path
 
 

@@ -6,12 +6,12 @@ import json
 import os
 import platform
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from prism.errors import UsageError
+from prism.files import write_text
 
 KINDS: Final = {
     "damage": "pointers that cross a tile, cycle by cycle",
@@ -33,19 +33,6 @@ def host() -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "argv": sys.argv[1:],
     }
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` atomically: a reader sees the old file or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink()
-        raise
 
 
 def write(path: Path, record: Record) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from prism.errors import UsageError
+from prism.files import write_text
 from prism.telemetry import collect, record
 from prism.telemetry.measure import host_performance, memory_stability
 from prism.telemetry.trace import analyse, newest
@@ -61,7 +62,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     record.write(path, {"kind": "damage"})
     with pytest.raises(UnicodeEncodeError):
-        record.write_text(path, "\ud800")
+        write_text(path, "\ud800")
     assert record.read(path) == {"kind": "damage"}
     assert [p.name for p in tmp_path.iterdir()] == ["r.json"]
 
