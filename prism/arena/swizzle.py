@@ -8,7 +8,14 @@ import jax
 from jax import Array
 from jax.experimental import pallas as pl
 
+from prism.arena.layout import HOST
+
 _BLOCK: Final = 1024
+
+
+def default_swizzle() -> str:
+    """Return the swizzle that suits the platform JAX runs on: host loops where there is no accelerator."""
+    return HOST if jax.default_backend() == "cpu" else "jax"
 
 
 def gather(source: Array, at: Array, *, swizzle: str) -> Array:

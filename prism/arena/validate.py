@@ -7,14 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from prism.arena.store import Arena
-from prism.ops import NULL, OPS, ZERO
+from prism.ledger.optable import ARITY, NO_OP
+from prism.ops import NULL, ZERO
 from prism.rewrite.candidates import emit
 from prism.rewrite.commit import place, project
 from prism.rewrite.cycle import followed
 from prism.rewrite.validate import strata_violations
-
-_ARITY = np.full(256, -1)
-_ARITY[[op.code for op in OPS]] = [op.arity for op in OPS]
 
 
 def violations(arena: Arena) -> list[str]:
@@ -25,10 +23,11 @@ def violations(arena: Arena) -> list[str]:
     if (op[0], op[1]) != (NULL.code, ZERO.code):
         found.append(f"slots 0 and 1 must hold NULL and ZERO, got ops {op[0]} and {op[1]}")
     slot = np.arange(n)
-    arity = _ARITY[op]
-    found += _broken("hold an op of the table", arity < 0, op)
+    arity = ARITY[op]
+    is_known = arity != NO_OP
+    found += _broken("hold an op of the table", ~is_known, op)
     found += _broken("be free from `used` on", (slot >= used) & (op != NULL.code), op)
-    for name, operand, takes in (("a", a, arity >= 1), ("b", b, arity >= 2)):
+    for name, operand, takes in (("a", a, is_known & (arity >= 1)), ("b", b, is_known & (arity >= 2))):
         inside = (operand >= 0) & (operand < n)
         found += _broken(f"have operand {name} 0 if its op takes none", ~takes & (operand != 0), operand)
         live = inside & (op[np.where(inside, operand, 0)] != NULL.code)

@@ -17,6 +17,7 @@ from prism.arena.layout import HOST, Layout
 from prism.arena.locality import damage, distance_entropy
 from prism.arena.run import Bounds, Run, start
 from prism.arena.store import Arena, Rank, capacity_for, load, ranks
+from prism.arena.swizzle import default_swizzle
 from prism.bench.arenas import ArenaShape, arena_shapes, arena_terms
 from prism.bench.workloads import balanced, chained
 from prism.errors import UsageError
@@ -114,7 +115,7 @@ def modes_of(matrix: Matrix) -> list[Mode]:
         for morton in (False, True) if matrix.hierarchy_morton else (False,):
             hierarchy = Layout(l2=size, l1=size * matrix.l1_mult, whole=matrix.whole, morton=morton)
             layouts[f"bsp-l2={size}-l1={hierarchy.l1}{'-morton' * morton}"] = hierarchy
-    own = HOST if jax.default_backend() == "cpu" else "jax"
+    own = default_swizzle()
     schedules = {
         f"{name}{'' if swizzle == own else '+' + swizzle}": Schedule(layout, swizzle)
         for swizzle in matrix.swizzles or (own,)

@@ -13,6 +13,7 @@ from prism.arena import host
 from prism.arena.layout import HOST, Layout
 from prism.arena.run import Bounds, Run, goes_on, start, step, until_stop
 from prism.arena.store import Arena, capacity_for, load
+from prism.arena.swizzle import default_swizzle
 from prism.arena.unload import unload
 from prism.ledger.host import HostLedger
 from prism.ledger.key import WIDE
@@ -38,7 +39,7 @@ class BspEngine:
     def __init__(self, limits: Limits, schedule: Schedule, watches: Sequence[Watch] = ()) -> None:
         self._limits = limits
         self._layout, self._cycles = schedule.layout, schedule.cycles
-        self._swizzle = schedule.swizzle or (HOST if jax.default_backend() == "cpu" else "jax")
+        self._swizzle = schedule.swizzle or default_swizzle()
         self._watches = watches
         self._ledger = HostLedger(limits.layout, limits.capacity)
 
