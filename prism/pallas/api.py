@@ -14,9 +14,9 @@ import numpy as np
 from prism.errors import PrismError
 from prism.pallas import compat, debug, fast, hooks
 from prism.pallas.execute import execute
-from prism.pallas.fast import cache
 from prism.pallas.machine import Machine
 from prism.pallas.params import InterpretParams
+from prism.pallas.prepared import cache
 
 
 @contextlib.contextmanager

@@ -61,6 +61,11 @@ class Block:
         return tuple(result)
 
     @property
+    def has_padding(self) -> bool:
+        """Whether the array is larger in memory than for its owner."""
+        return any(low or high for low, high in self.padding)
+
+    @property
     def whole(self) -> bool:
         """Whether one block is the whole array."""
         return self.ref_shape == self.shape

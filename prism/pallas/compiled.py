@@ -10,8 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from prism.files import write_text
 from prism.pallas import compat, structure
 from prism.pallas.call import Block
@@ -156,11 +154,3 @@ def _stored(source: str) -> Path:
         return path
     write_text(path, source)
     return path
-
-
-def blank_masks(plan: Plan, outputs: Sequence[np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
-    """Return the outputs' masks; one that is not followed is a single element."""
-    return [
-        np.zeros(o.shape if tracked else (1,) * o.ndim, np.bool_)
-        for o, tracked in zip(outputs, tracked_outputs(plan), strict=True)
-    ]

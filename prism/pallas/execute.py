@@ -11,6 +11,7 @@ from prism.pallas import breakpoints, compat, debug, fast
 from prism.pallas.call import Call
 from prism.pallas.launch import Launch, judge_outputs, prepare, run_steps
 from prism.pallas.params import InterpretParams
+from prism.pallas.prepared import Prepared
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -32,7 +33,7 @@ def kernels_run() -> int:
     return _tally.count
 
 
-def execute(prepared: fast.Prepared, args: Sequence[Any], params: InterpretParams) -> list[Array]:
+def execute(prepared: Prepared, args: Sequence[Any], params: InterpretParams) -> list[Array]:
     """Run a kernel and return its outputs; reports its mistakes as the parameters ask [PALLAS-1]."""
     _tally.count += 1
     with np.errstate(all="ignore"):

@@ -12,8 +12,8 @@ import numpy as np
 
 from prism.pallas import compat
 from prism.pallas.execute import execute
-from prism.pallas.fast import cache
 from prism.pallas.params import InterpretParams
+from prism.pallas.prepared import cache
 
 _LOCK = threading.Lock()
 

@@ -95,7 +95,7 @@ def prepare(call: Call, args: Sequence[Any], params: InterpretParams, *, poison_
 
 def padded(array: Array, block: Block, machine: Machine) -> Array:
     """Return a writable copy with poison around it."""
-    if not any(low or high for low, high in block.padding):
+    if not block.has_padding:
         return np.array(array)
     shape = tuple(n + low + high for n, (low, high) in zip(array.shape, block.padding, strict=True))
     out = np.full(shape, machine.poison(array.dtype), array.dtype)
@@ -114,7 +114,7 @@ def _unpadded(array: Array, block: Block) -> Array:
 
 def _input(block: Block, array: Array, machine: Machine) -> Operand:
     data, written = padded(array, block, machine), None
-    if any(low or high for low, high in block.padding):
+    if block.has_padding:
         written = np.zeros(data.shape, np.bool_)
         written[interior_of(block)] = True
     return Operand(block, data, written, None, False, _NONE)

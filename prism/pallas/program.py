@@ -48,6 +48,14 @@ class Plan:
     uses: tuple[Use, ...]
     covered: bool
 
+    def form(self) -> tuple[Any, ...]:
+        """Return all of the chosen blocks that a program's source depends on: the rest it takes as operands."""
+        affine = [
+            None if table.slopes is None else (table.slopes.tobytes(), table.starts[0].tobytes())
+            for table in self.tables
+        ]
+        return (self.grid, *affine, *(visit.contested for visit in self.visits))
+
 
 def uses_of(call: Call) -> tuple[Use, ...]:
     """Return how the kernel uses each of its references."""

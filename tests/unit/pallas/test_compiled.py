@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import prism.pallas
 from prism.pallas import OutOfBoundsError, compiled, fast
+from prism.pallas.arrays import Arrays
+from prism.pallas.prepared import Loops
 from tests.unit.pallas.kernels import count, double
 
 pytestmark = pytest.mark.m6
@@ -50,9 +54,10 @@ def test_another_source_under_the_name_is_not_trusted(directory) -> None:
 def test_auto_compiles_only_when_it_pays() -> None:
     """Seconds spent in NumPy decide; machine code that is on disk is worth loading much sooner."""
     auto, asked = prism.pallas.InterpretParams(), prism.pallas.InterpretParams(mode="compiled")
-    assert not fast._pays(fast.Loops("x", seconds=1.0), auto)
-    assert fast._pays(fast.Loops("x", seconds=6.0), auto)
-    assert fast._pays(fast.Loops("x"), asked)
+    loops = Loops("x", Arrays((), (), padded=False), (), seconds=1.0)
+    assert not fast._pays(loops, auto)
+    assert fast._pays(replace(loops, seconds=6.0), auto)
+    assert fast._pays(replace(loops, seconds=0.0), asked)
 
 
 @pytest.mark.clause("PALLAS-7")

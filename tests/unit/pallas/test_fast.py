@@ -11,7 +11,7 @@ from jax.experimental.pallas import tpu as pltpu
 from jax.experimental.pallas import triton as plt_triton
 
 import prism.pallas
-from prism.pallas import fast, layout
+from prism.pallas import layout, prepared
 from tests.unit.pallas.kernels import count, double, reach_beyond, total
 
 pytestmark = pytest.mark.m6
@@ -92,12 +92,14 @@ def test_a_kernel_is_prepared_once() -> None:
     prism.pallas.clear_caches()
     run = prism.pallas.run(double, mode="fast")
     run(X)
-    (entry,) = [kept[2] for kept in fast.cache._kernels.values()]
-    variants = dict(entry.variants)
+    (entry,) = [kept[2] for kept in prepared.cache._kernels.values()]
+    (planned,) = entry.plans.values()
+    variants = dict(planned.variants)
     run(X)
-    assert entry.variants == variants
+    assert list(entry.plans.values()) == [planned]
+    assert planned.variants == variants
     prism.pallas.clear_caches()
-    assert not fast.cache._kernels
+    assert not prepared.cache._kernels
 
 
 @pytest.mark.clause("PALLAS-8")

@@ -1,0 +1,259 @@
+"""What is kept of a kernel between its runs: what its jaxpr says, and the programs of each choice of its blocks."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import CodeType
+from typing import Any
+
+import numpy as np
+
+from prism.pallas import compat, compiled, debug, grid, program, structure
+from prism.pallas.arrays import Arrays, arrays_of
+from prism.pallas.call import Call
+from prism.pallas.codegen import RefVar
+from prism.pallas.codegen_control import has_effects
+from prism.pallas.errors import KernelError
+from prism.pallas.launch import steps
+from prism.pallas.layout import covers
+from prism.pallas.machine import Machine
+from prism.pallas.memory import Ref
+from prism.pallas.params import InterpretParams
+from prism.pallas.program import Plan, Program
+from prism.pallas.writer import load_function
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_KEPT_PLANS = 64
+"""Plans and programs kept of one kernel: one is enough unless operands choose the grid or the blocks."""
+_KEY_BYTES = 64 * 1024
+"""Prefetched memory that a plan is found by; with more of it, finding costs as much as planning."""
+
+
+@dataclass(slots=True)
+class Variant:
+    """One loaded program; `suspect` counts the runs that debug mode had to repeat.
+
+    `outputs` are the program's outputs, `starts` the window starts that it takes as lists.
+    """
+
+    program: Program
+    function: Callable[..., None]
+    arrays: Arrays
+    outputs: tuple[RefVar, ...]
+    starts: list[list[tuple[int, ...]]]
+    suspect: int = 0
+
+
+@dataclass(slots=True)
+class Loops:
+    """The compiled form of a call: its source, its function once it is loaded, and the time spent without it.
+
+    `tracked` says of each output whether its mask follows what is written.
+    """
+
+    source: str
+    arrays: Arrays
+    tracked: tuple[bool, ...]
+    function: Callable[..., int] | None = None
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Planned:
+    """A kernel whose blocks are chosen, and its programs; `variants` are made when they are first run."""
+
+    plan: Plan
+    loops: Loops | None
+    variants: dict[bool, Variant | None] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Prepared:
+    """What is remembered of a call between its runs.
+
+    `hides_nan`: a comparison may turn NaN into something else; `changing`: prefetched memory chooses blocks; `effects`:
+    the kernel prints or calls back; `loops`: it has loops of its own.
+    """
+
+    call: Call
+    uses: tuple[Any, ...]
+    hides_nan: bool
+    changing: bool
+    effects: bool
+    loops: bool
+    equations: dict[int, Any] = field(default_factory=dict)
+    plans: OrderedDict[Any, Planned | None] = field(default_factory=OrderedDict)
+    programs: OrderedDict[Any, tuple[Program, Callable[..., None]] | None] = field(default_factory=OrderedDict)
+
+    def planned(self, cells: tuple[int, ...], arrays: Sequence[Array], params: InterpretParams) -> Planned | None:
+        """Return the plan of a call and its programs, or None if its blocks are a mistake for debug mode to report.
+
+        If prefetched memory chooses the blocks, a plan is kept by all of its bytes.
+        """
+        key: tuple[Any, ...] = (cells, params)
+        if self.changing:
+            read = arrays[: len(self.call.prefetched)]
+            if sum(array.nbytes for array in read) > _KEY_BYTES:
+                return self._plan(cells, arrays, params)
+            key = (*key, *(array.tobytes() for array in read))
+        if key not in self.plans:
+            _keep(self.plans, key, self._plan(cells, arrays, params), _KEPT_PLANS)
+        return self.plans[key]
+
+    def _plan(self, cells: tuple[int, ...], arrays: Sequence[Array], params: InterpretParams) -> Planned | None:
+        plan = plan_of(self, cells, arrays, params)
+        return None if plan is None else Planned(plan, self._loops(plan))
+
+    def _loops(self, plan: Plan) -> Loops | None:
+        """Return a plan's compiled form; for `auto`, only of kernels that loop."""
+        params = plan.params
+        wanted = params.mode == "compiled" or (params.mode == "auto" and self.loops)
+        if not wanted or params.grid_order != "sequential" or any(block.has_padding for block in self.call.inputs):
+            return None
+        source = compiled.write_loops(plan)
+        if source is None:
+            return None
+        tracked = compiled.tracked_outputs(plan)
+        return Loops(source, arrays_of(plan, tracked), tracked)
+
+    def variant(self, planned: Planned, *, batch: bool) -> Variant | None:
+        """Return a plan's program with its grid batched or serial; None if only debug mode can run it."""
+        if batch not in planned.variants:
+            planned.variants[batch] = self._variant(planned.plan, batch=batch)
+        return planned.variants[batch]
+
+    def _variant(self, plan: Plan, *, batch: bool) -> Variant | None:
+        key = (batch, plan.params, plan.form())
+        if key not in self.programs:
+            _keep(self.programs, key, _loaded(program.write_program(plan, batch=batch)), _KEPT_PLANS)
+        found = self.programs[key]
+        if found is None:
+            return None
+        written, function = found
+        first = len(self.call.prefetched) + len(self.call.inputs)
+        refs = written.refs[first : first + len(self.call.outputs)]
+        starts = [[tuple(row) for row in plan.tables[k].starts.tolist()] for k in written.tables]
+        return Variant(written, function, arrays_of(plan, [ref.tracked for ref in refs]), refs, starts)
+
+
+def _keep(kept: OrderedDict[Any, Any], key: Any, value: Any, capacity: int) -> None:
+    """Add an entry and drop the oldest if there are more than `capacity`."""
+    kept[key] = value
+    if len(kept) > capacity:
+        kept.popitem(last=False)
+
+
+def _loaded(written: Program | None) -> tuple[Program, Callable[..., None]] | None:
+    if written is None:
+        return None
+    return written, load_function(written.source, dict(written.scope), written.name, cache.code)
+
+
+def plan_of(
+    prepared: Prepared, cells: tuple[int, ...], arrays: Sequence[Array], params: InterpretParams
+) -> Plan | None:
+    """Return the plan of a call, or None if its blocks are a mistake that debug mode must report."""
+    call = prepared.call
+    machine = Machine(call.name, params, cells, parallel=call.parallel)
+    prefetched = [Ref(m.name, a, machine) for m, a in zip(call.prefetched, arrays, strict=False)]
+    extents = tuple(cells[axis] for axis in call.visible_axes)
+    env = debug.Environment(machine, extents, compiled=prepared.equations)
+    try:
+        tables = [grid.bounded(t, cells, machine) for t in grid.tabulate(call, cells, prefetched, env)]
+    except KernelError:
+        return None
+    order = np.fromiter(steps(call, cells, params.grid_order), np.int64)
+    position, lane = np.empty_like(order), grid.lanes(call, cells)
+    position[order] = np.arange(len(order))
+    visits = [grid.visits(t, lane, position) for t in tables[len(call.inputs) :]]
+    for table, visit in zip(tables[len(call.inputs) :], visits, strict=True):
+        if visit.returned is not None and not table.block.whole:
+            return None
+    aliased = {out for _, out in call.aliases}
+    covered = all(
+        k in aliased or covers(table, visit.blocks)
+        for k, (table, visit) in enumerate(zip(tables[len(call.inputs) :], visits, strict=True))
+    )
+    return Plan(call, cells, tuple(tables), tuple(visits), params, prepared.uses, covered)
+
+
+class Cache:
+    """The most recently used kernels, by jaxpr and grid mapping, kept alive so that their identities stay their own."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._kernels: OrderedDict[tuple[int, int], tuple[Any, Any, Prepared]] = OrderedDict()
+        self._codes: OrderedDict[str, CodeType] = OrderedDict()
+
+    def prepared(self, parameters: dict[str, Any]) -> Prepared:
+        """Return what is known of a `pallas_call` equation's kernel."""
+        jaxpr, mapping = parameters["jaxpr"], parameters["grid_mapping"]
+        key = (id(jaxpr), id(mapping))
+        found = self._kernels.get(key)
+        if found is not None:
+            self._kernels.move_to_end(key)
+            return found[2]
+        entry = _prepare(compat.describe(parameters))
+        _keep(self._kernels, key, (jaxpr, mapping, entry), self._capacity)
+        return entry
+
+    def code(self, source: str, filename: str) -> CodeType:
+        """Return compiled source; a kernel that is traced again has the same source."""
+        found = self._codes.get(source)
+        if found is None:
+            found = compile(source, filename, "exec")
+            _keep(self._codes, source, found, self._capacity)
+        return found
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._kernels.clear()
+        self._codes.clear()
+
+
+cache = Cache(512)
+
+
+def _prepare(call: Call) -> Prepared:
+    primitives = frozenset(structure.primitives_in(compat.open_jaxpr(call.jaxpr)[0]))
+    floats = all(memory.dtype.kind == "f" for memory in (*call.inputs, *call.outputs, *call.scratch))
+    return Prepared(
+        call,
+        program.uses_of(call),
+        hides_nan=not floats or not _HIDING.isdisjoint(primitives),
+        changing=grid.depends_on_memory(call),
+        effects=has_effects(call.jaxpr),
+        loops=not primitives.isdisjoint(("scan", "while")),
+    )
+
+
+# What may turn a NaN into something that is not one, or choose by it.
+_HIDING = frozenset(
+    [
+        "eq",
+        "ne",
+        "lt",
+        "le",
+        "gt",
+        "ge",
+        "is_finite",
+        "select_n",
+        "cond",
+        "while",
+        "sign",
+        "argmax",
+        "argmin",
+        "sort",
+        "top_k",
+        "clamp",
+        "reduce_and",
+        "reduce_or",
+        "bitcast_convert_type",
+        "bitcast",
+        "masked_swap",
+        "masked_load",
+    ]
+)
