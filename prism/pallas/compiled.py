@@ -48,7 +48,7 @@ class _LoopProgram:
 
     def __init__(self, plan: Plan, kernel: Any, consts: Sequence[Any]) -> None:
         self.plan, self.call, self.kernel, self.consts = plan, plan.call, kernel, consts
-        program = [(f"i{axis}", plan.grid[axis]) for axis in self.call.visible_axes]
+        program = [(f"g{axis}", plan.grid[axis]) for axis in self.call.visible_axes]
         self.writer = LoopWriter(program, {})
 
     def write(self) -> str:
@@ -64,7 +64,7 @@ class _LoopProgram:
         refs += [self._block(k, block) for k, block in enumerate(blocks)]
         refs += self._scratch()
         for axis in range(len(self.plan.grid)):
-            writer.line(f"for i{axis} in range({self.plan.grid[axis]}):")
+            writer.line(f"for g{axis} in range({self.plan.grid[axis]}):")
             writer.depth += 1
         emit(self.kernel, self.consts, refs, writer)
         writer.line("pass")
@@ -82,7 +82,7 @@ class _LoopProgram:
         assert table.slopes is not None
         offsets = []
         for d in range(len(block.dims)):
-            terms = [f"i{axis} * {int(s)}" for axis, s in enumerate(table.slopes[d]) if s]
+            terms = [f"g{axis} * {int(s)}" for axis, s in enumerate(table.slopes[d]) if s]
             base = int(table.starts[0][d])
             offsets.append(" + ".join([*([str(base)] if base or not terms else []), *terms]))
         use = self.plan.uses[len(self.call.prefetched) + k]

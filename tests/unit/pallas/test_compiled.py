@@ -11,7 +11,7 @@ import prism.pallas
 from prism.pallas import OutOfBoundsError, compiled, fast
 from prism.pallas.arrays import Arrays
 from prism.pallas.prepared import Loops
-from tests.unit.pallas.kernels import count, double
+from tests.unit.pallas.kernels import count, double, every_other
 
 pytestmark = pytest.mark.m6
 
@@ -65,3 +65,11 @@ def test_a_kernel_without_a_loop_form_runs_in_fast_mode() -> None:
     """bfloat16 has no scalar loops; the results are the same."""
     x = np.arange(8, dtype=np.float32).astype("bfloat16")
     np.testing.assert_array_equal(prism.pallas.run(double, mode="compiled")(x), x + x)
+
+
+@pytest.mark.clause("PALLAS-7")
+@pytest.mark.usefixtures("directory")
+def test_a_computed_start_leaves_the_grid_index_alone() -> None:
+    """Blocks stay where the grid puts them, in memory too, when a window starts at a multiple of the program's id."""
+    x = np.arange(16, dtype=np.float32)
+    np.testing.assert_array_equal(prism.pallas.run(every_other, mode="compiled")(x), x[::2])
