@@ -18,7 +18,7 @@ def main() -> None:
     """Parse the command line, run each file stock and through us, and print the reports."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkout", type=Path, help="root of a JAX checkout at the installed version's tag")
-    parser.add_argument("--files", nargs="+", default=jax_suite.FILES, help="test files without .py")
+    parser.add_argument("--files", nargs="*", default=(), help="test files without .py; all by default")
     parser.add_argument("--every", type=int, default=1, help="run each n-th test only")
     parser.add_argument("--timeout", type=float, default=3600.0, help="seconds for one file and interpreter")
     parser.add_argument("--params", type=json.loads, default={}, help='JSON for interpret(), e.g. {"mode": "debug"}')
@@ -26,7 +26,7 @@ def main() -> None:
     arguments = parser.parse_args()
     checkout = arguments.checkout.resolve()
     reports = []
-    for file in arguments.files:
+    for file in arguments.files or jax_suite.files(checkout):
         selection = jax_suite.Selection(checkout, file, every=arguments.every, timeout_s=arguments.timeout)
         reports.append(jax_suite.examine(selection, arguments.params))
         if arguments.json:

@@ -21,7 +21,6 @@ from typing import Any
 
 LENIENT = {"out_of_bounds": "clamp", "uninitialized": "nan", "races": "off"}
 _REPORT = re.compile(r"(OutOfBounds|Race|UninitializedRead)Error")
-FILES = ("pallas_test", "indexing_test", "pallas_vmap_test", "einshape_test", "tpu_pallas_test", "ops_test")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +64,13 @@ class Selection:
     timeout_s: float = 3600.0
 
 
+def files(checkout: Path) -> tuple[str, ...]:
+    """Return every test file of the checkout's Pallas folder, without `.py`, those of subfolders after the others."""
+    folder = checkout / "tests" / "pallas"
+    found = [path.relative_to(folder).with_suffix("") for path in folder.rglob("*_test.py")]
+    return tuple(path.as_posix() for path in sorted(found, key=lambda path: (len(path.parts), path)))
+
+
 def examine(selection: Selection, params: Mapping[str, Any]) -> FileReport:
     """Run the selection stock, then through our interpreter, then the tests with a report once more leniently."""
     stock, strict = run(selection, None), run(selection, params)
@@ -106,9 +112,8 @@ def compare(
     file: str, stock: Iterable[Outcome], strict: Iterable[Outcome], lenient: Iterable[Outcome] = ()
 ) -> FileReport:
     """Compare the runs of one selection; a test counts as ours only if it passed and a kernel of it reached us."""
-    theirs = {outcome.test: outcome for outcome in stock}
-    ours = {outcome.test: outcome for outcome in strict}
-    ours_again = ours | {outcome.test: outcome for outcome in lenient}
+    theirs, ours = _by_test(stock), _by_test(strict)
+    ours_again = ours | _by_test(lenient)
     passed = {test for test, outcome in theirs.items() if outcome.outcome == "passed"}
     kernels = {test for test in passed if theirs[test].reached or (test in ours and ours[test].reached)}
     good = {test for test in kernels if _good(ours.get(test))}
@@ -124,6 +129,16 @@ def compare(
         reports={test: ours[test].reason for test in sorted(accepted - good)},
         remainder={test: _why(ours_again.get(test)) for test in sorted(broken)},
     )
+
+
+def _by_test(outcomes: Iterable[Outcome]) -> dict[str, Outcome]:
+    """Return one outcome a test: a test with subtests has several, and fails if one of them does."""
+    merged: dict[str, Outcome] = {}
+    for outcome in outcomes:
+        before = merged.get(outcome.test, outcome)
+        worse = before if before.outcome == "failed" else outcome
+        merged[outcome.test] = replace(worse, reached=max(before.reached, outcome.reached))
+    return merged
 
 
 def _passed(outcome: Outcome | None) -> bool:
@@ -149,14 +164,21 @@ def reasons(failures: Mapping[str, str]) -> list[tuple[int, str]]:
 
 
 def table(reports: Iterable[FileReport]) -> str:
-    """Return the Markdown table, a row a file, then the reasons of every report and every remainder."""
+    """Return the Markdown table, a row a file, then the reasons of every report and every remainder.
+
+    Files of which stock passes nothing here, for want of a device, share one line.
+    """
+    reports = list(reports)
+    idle = [report.file for report in reports if not report.stock_passed]
     head = ("file", "collected", "stock passed", "with a kernel", "ours, strict", "ours, lenient", "remainder")
     rows, notes = [head, ("---",) * len(head)], []
-    for report in reports:
+    for report in (report for report in reports if report.stock_passed):
         numbers = (report.collected, report.stock_passed, report.with_kernel, report.strict, report.lenient)
         rows.append((report.file, *map(str, numbers), str(len(report.remainder))))
         notes += [f"- {report.file}, reported: {count} x {reason}" for count, reason in reasons(report.reports)]
         notes += [f"- {report.file}, remainder: {count} x {reason}" for count, reason in reasons(report.remainder)]
+    if idle:
+        notes.append(f"- stock passes no test of these files on this machine: {', '.join(idle)}")
     return "\n".join(["| " + " | ".join(row) + " |" for row in rows] + (["", *notes] if notes else []))
 
 

@@ -2,11 +2,13 @@
 
 It is loaded into a child process by `prism.bench.jax_suite` and touches private JAX for two things that no public
 name offers: two test helpers are missing from the wheel and are found in the checkout, and the number of kernels
-that reached the stock interpreter is counted at its one entry.
+that reached a stock interpreter, the plain one, the TPU's or the Mosaic GPU's, is counted at its entry.
 """
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, nullcontext
@@ -17,6 +19,7 @@ import jax._src
 import jax._src.pallas
 import pytest
 from jax._src.pallas import hlo_interpreter
+from jax._src.pallas.mosaic.interpret import interpret_pallas_call as tpu_interpreter
 
 import prism.pallas
 
@@ -47,16 +50,19 @@ class Recorder:
         params = config.option.jax_suite_params
         self._params = None if params is None else json.loads(params)
         self._reached = 0
-        self._count_stock()
+        hlo_interpreter.pallas_call_hlo_interpret = self._counted(hlo_interpreter.pallas_call_hlo_interpret)
+        tpu_interpreter.interpret_pallas_call = self._counted(tpu_interpreter.interpret_pallas_call)
+        # The one for GPUs needs absl-py, as its tests do.
+        with contextlib.suppress(ImportError):
+            gpu_interpreter = importlib.import_module("jax._src.pallas.mosaic_gpu.interpret.interpret_pallas_call")
+            gpu_interpreter.interpret_pallas_call = self._counted(gpu_interpreter.interpret_pallas_call)
 
-    def _count_stock(self) -> None:
-        stock: Callable[..., Any] = hlo_interpreter.pallas_call_hlo_interpret
-
+    def _counted(self, stock: Callable[..., Any]) -> Callable[..., Any]:
         def counted(*args: Any, **kwargs: Any) -> Any:
             self._reached += self._params is None
             return stock(*args, **kwargs)
 
-        hlo_interpreter.pallas_call_hlo_interpret = counted
+        return counted
 
     def _interpreter(self) -> AbstractContextManager[Any]:
         return nullcontext() if self._params is None else prism.pallas.interpret(**self._params)
@@ -87,7 +93,7 @@ class Recorder:
         report = yield
         if report.when == "call" or not report.passed:
             line = {
-                "test": item.nodeid.rsplit("/", 1)[-1],
+                "test": item.nodeid,
                 "outcome": report.outcome,
                 "reached": item.stash.get(_REACHED, 0),
                 "seconds": round(call.duration, 4),

@@ -106,14 +106,41 @@ def test_only_tests_whose_kernels_reached_us_count() -> None:
     assert json.loads(jax_suite.as_json(report))["remainder"] == report.remainder
 
 
+def test_a_test_with_subtests_fails_with_the_worst_of_them() -> None:
+    """Of several outcomes of one test a failure stands, and the kernels of any of them count."""
+    stock = [_outcome("a", "passed", 2), _outcome("a", "passed", 0)]
+    strict = [_outcome("a", "failed", 0, "AssertionError: 1 != 2"), _outcome("a", "passed", 2)]
+    report = jax_suite.compare("x_test", stock, strict)
+    assert (report.collected, report.with_kernel, report.strict) == (1, 1, 0)
+    assert report.remainder == {"a": "AssertionError: 1 != 2"}
+
+
+def test_files_that_need_a_device_share_one_line() -> None:
+    """A file of which stock passes nothing has no row of its own, and is named all the same."""
+    report = jax_suite.compare("chip_test", [_outcome("a", "skipped", 0)], [_outcome("a", "skipped", 0)])
+    text = jax_suite.table([report])
+    assert "| chip_test" not in text
+    assert "- stock passes no test of these files on this machine: chip_test" in text
+
+
+def test_the_files_are_those_of_the_checkout_s_folder(tmp_path: Path) -> None:
+    """Every test file is found, those of subfolders last; other modules are not."""
+    for name in ("pipelining/b_test.py", "z_test.py", "a_test.py", "helper.py"):
+        path = tmp_path / "tests" / "pallas" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert jax_suite.files(tmp_path) == ("a_test", "z_test", "pipelining/b_test")
+
+
 _TESTS = """
 import jax, numpy as np, prism.pallas, unittest
 from jax.experimental import pallas as pl
+from jax.experimental.pallas import tpu as pltpu
 from jax._src.only_in_checkout import VALUE
 
-def call(kernel):
+def call(kernel, interpret=True):
     x = np.ones(4, np.float32)
-    return pl.pallas_call(kernel, out_shape=jax.ShapeDtypeStruct(x.shape, x.dtype), interpret=True)(x)
+    return pl.pallas_call(kernel, out_shape=jax.ShapeDtypeStruct(x.shape, x.dtype), interpret=interpret)(x)
 
 class Tests(unittest.TestCase):
     def test_double(self):
@@ -133,6 +160,11 @@ class Tests(unittest.TestCase):
         call(kernel)
         self.assertEqual(prism.pallas.kernels_run(), before)
 
+    def test_of_the_tpu_interpreter(self):
+        def kernel(x_ref, o_ref):
+            o_ref[...] = x_ref[...] * VALUE
+        self.assertEqual(call(kernel, pltpu.InterpretParams()).sum(), 8)
+
     def test_without_a_kernel(self):
         self.assertEqual(VALUE, 2)
 """
@@ -150,11 +182,11 @@ def test_a_checkout_s_tests_run_under_both_interpreters(tmp_path: Path, monkeypa
     runpy.run_path(str(script), run_name="__main__")
     report = json.loads(capsys.readouterr().out)
     assert {key: report[key] for key in ("collected", "stock_passed", "with_kernel", "strict", "lenient")} == {
-        "collected": 4,
-        "stock_passed": 4,
-        "with_kernel": 3,
-        "strict": 1,
-        "lenient": 2,
+        "collected": 5,
+        "stock_passed": 5,
+        "with_kernel": 4,
+        "strict": 2,
+        "lenient": 3,
     }
     assert [name.split("::")[-1] for name in report["reports"]] == ["test_forgets_a_part"]
     assert [name.split("::")[-1] for name in report["remainder"]] == ["test_insists_on_stock"]
