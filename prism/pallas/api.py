@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -17,6 +17,8 @@ from prism.pallas.execute import execute
 from prism.pallas.machine import Machine
 from prism.pallas.params import InterpretParams
 from prism.pallas.prepared import cache
+
+Call = Callable[[dict[str, Any], list[Any]], list[Any]]
 
 
 @contextlib.contextmanager
@@ -35,13 +37,16 @@ def run(function: Callable[..., Any], **params: Any) -> Callable[..., Any]:
     settings = InterpretParams(**params)
     traced: dict[Any, _Traced] = {}
 
+    def call(parameters: dict[str, Any], operands: list[Any]) -> list[Any]:
+        return execute(cache.prepared(parameters), operands, settings)
+
     def wrapped(*args: Any, **named: Any) -> Any:
         leaves, tree = jax.tree.flatten((args, named))
-        key = (tree, tuple(compat.type_key(x) for x in leaves))
+        key = (tree, compat.trace_key(), *map(compat.type_key, leaves))
         if key not in traced:
-            traced[key] = _trace(function, settings, args, named)
+            traced[key] = _trace(function, settings, args, named, call)
         try:
-            return traced[key].evaluate(leaves, settings)
+            return traced[key].evaluate(leaves)
         except PrismError as error:
             raise error.with_traceback(None) from None
 
@@ -50,29 +55,25 @@ def run(function: Callable[..., Any], **params: Any) -> Callable[..., Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Traced:
-    """A traced function: its jaxpr, the tree of its results, and what was compiled of its equations."""
+    """A traced function: its jaxpr with constants, the tree of its results, and what its evaluation refers to."""
 
     jaxpr: Any
+    consts: list[Any]
     results: Any
-    equations: dict[int, Any] = field(default_factory=dict)
+    env: debug.Environment
 
-    def evaluate(self, leaves: Sequence[Any], settings: InterpretParams) -> Any:
-        inner, consts = compat.open_jaxpr(self.jaxpr)
-        env = debug.Environment(
-            Machine("run", settings),
-            call=lambda parameters, operands: execute(cache.prepared(parameters), operands, settings),
-            compiled=self.equations,
-        )
-        operands = [compat.to_numpy(x) for x in leaves]
+    def evaluate(self, leaves: Sequence[Any]) -> Any:
         with np.errstate(all="ignore"):
-            results = debug.evaluate(inner, [np.asarray(c) for c in consts], operands, env)
+            results = debug.evaluate(self.jaxpr, self.consts, [compat.to_numpy(x) for x in leaves], self.env)
         return jax.tree.unflatten(self.results, [np.asarray(r) for r in results])
 
 
-def _trace(function: Callable[..., Any], settings: InterpretParams, args: Any, named: Any) -> _Traced:
+def _trace(function: Callable[..., Any], settings: InterpretParams, args: Any, named: Any, call: Call) -> _Traced:
     with hooks.interpret(settings):
         jaxpr, shape = jax.make_jaxpr(function, return_shape=True)(*args, **named)
-    return _Traced(jaxpr, jax.tree.structure(shape))
+    inner, consts = compat.open_jaxpr(jaxpr)
+    env = debug.Environment(Machine("run", settings), call=call)
+    return _Traced(inner, [np.asarray(c) for c in consts], jax.tree.structure(shape), env)
 
 
 def source(function: Callable[..., Any], **params: Any) -> Callable[..., str]:
@@ -90,12 +91,7 @@ def source(function: Callable[..., Any], **params: Any) -> Callable[..., str]:
             texts.append(fast.source_of(cache.prepared(parameters), operands, settings))
             return execute(cache.prepared(parameters), operands, settings)
 
-        traced = _trace(function, settings, args, named)
-        inner, consts = compat.open_jaxpr(traced.jaxpr)
-        env = debug.Environment(Machine("source", settings), call=show)
-        operands = [compat.to_numpy(x) for x in jax.tree.leaves((args, named))]
-        with np.errstate(all="ignore"):
-            debug.evaluate(inner, [np.asarray(c) for c in consts], operands, env)
+        _trace(function, settings, args, named, show).evaluate(jax.tree.leaves((args, named)))
         text = "\n".join(texts)
         sys.stdout.write(text)
         return text

@@ -14,7 +14,7 @@ import numpy as np
 
 from prism.pallas import compat, state
 from prism.pallas.decode import STATE_PRIMITIVES, decode
-from prism.pallas.errors import UNKNOWN_SITE, UnsupportedError
+from prism.pallas.errors import UNKNOWN_SITE, KernelSite, UnsupportedError
 from prism.pallas.machine import Machine
 from prism.pallas.memory import Ref
 from prism.pallas.params import TraceEvent
@@ -28,8 +28,8 @@ Values = list[Any]
 class Environment:
     """What an evaluation may refer to besides its variables.
 
-    `grid` holds extents and `step` the indices of the visible grid axes, `axes` the names of grid axes. `watch` is
-    called after every equation.
+    `extents` and `indices` are of the visible grid axes, `axes` the names of grid axes. `watch` is called after every
+    equation, `call` runs a Pallas call around which the equations stand. `compiled` has what was read of each jaxpr.
     """
 
     machine: Machine
@@ -38,24 +38,82 @@ class Environment:
     axes: dict[Any, int] = field(default_factory=dict)
     watch: Callable[[TraceEvent], None] | None = None
     call: Callable[[dict[str, Any], Values], Values] | None = None
-    compiled: dict[int, Any] = field(default_factory=dict)
+    compiled: dict[Any, _Steps] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One equation: the slots of its operands and results, what performs it, and its site if reports may name it."""
+
+    equation: Any
+    reads: tuple[int, ...]
+    writes: tuple[int, ...]
+    perform: Callable[[Values, Environment], Values]
+    site: KernelSite | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """A jaxpr read once. Its variables and literals have one slot each; `slots` holds the literals."""
+
+    slots: Values
+    steps: tuple[_Step, ...]
+    results: tuple[int, ...]
 
 
 def evaluate(jaxpr: Any, consts: Sequence[Any], args: Sequence[Any], env: Environment) -> Values:
     """Evaluate a jaxpr; references are `Ref`s and are changed in place."""
-    values: dict[Any, Any] = dict(zip(jaxpr.constvars, consts, strict=True))
-    values.update(zip(jaxpr.invars, args, strict=True))
+    known = env.compiled.get(jaxpr)
+    if known is None:
+        known = env.compiled[jaxpr] = _read(jaxpr, outside=env.call is not None)
+    values = known.slots.copy()
+    values[: len(consts) + len(args)] = (*consts, *args)
+    for step in known.steps:
+        if step.site is not None:
+            env.machine.site = step.site
+        results = step.perform([values[k] for k in step.reads], env)
+        for k, result in zip(step.writes, results, strict=True):
+            values[k] = result
+        if env.watch is not None:
+            _report(step.equation, results, env)
+    return [values[k] for k in known.results]
 
-    def read(atom: Any) -> Any:
-        return _literal(atom) if isinstance(atom, compat.Literal) else values[atom]
+
+def _read(jaxpr: Any, *, outside: bool) -> _Steps:
+    places = {var: k for k, var in enumerate((*jaxpr.constvars, *jaxpr.invars))}
+    slots: Values = [None] * len(places)
+
+    def place(atom: Any) -> int:
+        if not isinstance(atom, compat.Literal) and atom in places:
+            return places[atom]
+        slots.append(_literal(atom) if isinstance(atom, compat.Literal) else None)
+        if not isinstance(atom, compat.Literal):
+            places[atom] = len(slots) - 1
+        return len(slots) - 1
 
     used = used_variables(jaxpr)
+    steps = []
     for equation in jaxpr.eqns:
-        results = _evaluate_equation(equation, [read(v) for v in equation.invars], used, env)
-        values.update(zip(equation.outvars, results, strict=True))
-        if env.watch is not None:
-            _report(equation, results, env)
-    return [read(v) for v in jaxpr.outvars]
+        reads, writes = (tuple(map(place, atoms)) for atoms in (equation.invars, equation.outvars))
+        steps.append(_Step(equation, reads, writes, *_performer(equation, used, outside=outside)))
+    return _Steps(slots, tuple(steps), tuple(map(place, jaxpr.outvars)))
+
+
+def _performer(
+    equation: Any, used: set[Any], *, outside: bool
+) -> tuple[Callable[[Values, Environment], Values], KernelSite | None]:
+    name = equation.primitive.name
+    structured = _STRUCTURED.get(name)
+    if structured is None and name not in STATE_PRIMITIVES:
+        function, multiple = compile_equation(equation, outside=outside), equation.primitive.multiple_results
+        return lambda operands, _: list(function(*operands)) if multiple else [function(*operands)], None
+    site = compat.site_of(equation)
+    # Equations of JAX's own making have no place: the one around them does.
+    place = None if site is UNKNOWN_SITE else site
+    if structured is not None:
+        return lambda operands, env: structured(equation, operands, env), place
+    access, unread = decode(equation), dropped(equation, used)
+    return lambda operands, _: state.perform(access, operands, unread), place
 
 
 def _literal(atom: Any) -> Any:
@@ -66,25 +124,6 @@ def _report(equation: Any, results: Values, env: Environment) -> None:
     event = TraceEvent(compat.site_of(equation), env.machine.step, equation.primitive.name, tuple(results))
     assert env.watch is not None
     env.watch(event)
-
-
-def _evaluate_equation(equation: Any, operands: Values, used: set[Any], env: Environment) -> Values:
-    name = equation.primitive.name
-    structured = _STRUCTURED.get(name)
-    if structured is not None or name in STATE_PRIMITIVES:
-        site = compat.site_of(equation)
-        if site is not UNKNOWN_SITE:
-            # Equations of JAX's own making have no place: the one around them does.
-            env.machine.site = site
-    if structured is not None:
-        return structured(equation, operands, env)
-    if name in STATE_PRIMITIVES:
-        return state.perform(decode(equation), operands, dropped(equation, used))
-    function = env.compiled.get(id(equation))
-    if function is None:
-        function = env.compiled[id(equation)] = compile_equation(equation, outside=env.call is not None)
-    result = function(*operands)
-    return list(result) if equation.primitive.multiple_results else [result]
 
 
 def compile_equation(equation: Any, *, outside: bool = False) -> Callable[..., Any]:

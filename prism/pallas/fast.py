@@ -41,9 +41,10 @@ def run(prepared: Prepared, args: Sequence[Any], params: InterpretParams) -> lis
 
 def grid_and_arrays(call: Call, args: Sequence[Any]) -> tuple[tuple[int, ...], list[Array]]:
     """Return the concrete grid and the arrays among a call's operands."""
-    bounds = iter(int(a) for a in args[: call.dynamic_bounds])
+    dynamic = call.dynamic_bounds
+    bounds = map(int, args[:dynamic])
     cells = tuple(next(bounds) if n is None else n for n in call.grid)
-    return cells, [np.asarray(a) for a in args[call.dynamic_bounds :]]
+    return cells, [np.asarray(a) for a in args[dynamic:]]
 
 
 def _run_source(prepared: Prepared, planned: Planned, arrays: Sequence[Array]) -> list[Array] | None:

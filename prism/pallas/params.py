@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 from prism.errors import UsageError
@@ -47,18 +47,16 @@ class InterpretParams:
     trace: Callable[[TraceEvent], None] | None = None
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            if field.name == "trace":
-                continue
-            allowed, got = get_args(_CHOICES[field.name]), getattr(self, field.name)
+        for name, allowed in _CHOICES.items():
+            got = getattr(self, name)
             if got not in allowed:
-                raise UsageError(f"InterpretParams.{field.name} must be one of {allowed}, got {got!r}")
+                raise UsageError(f"InterpretParams.{name} must be one of {allowed}, got {got!r}")
 
 
 _CHOICES = {
-    "mode": Mode,
-    "out_of_bounds": OutOfBounds,
-    "uninitialized": Uninitialized,
-    "races": Races,
-    "grid_order": GridOrder,
+    "mode": get_args(Mode),
+    "out_of_bounds": get_args(OutOfBounds),
+    "uninitialized": get_args(Uninitialized),
+    "races": get_args(Races),
+    "grid_order": get_args(GridOrder),
 }

@@ -84,7 +84,7 @@ class Prepared:
     changing: bool
     effects: bool
     loops: bool
-    equations: dict[int, Any] = field(default_factory=dict)
+    index_maps: dict[Any, Any] = field(default_factory=dict)
     plans: OrderedDict[Any, Planned | None] = field(default_factory=OrderedDict)
     programs: OrderedDict[Any, tuple[Program, Callable[..., None]] | None] = field(default_factory=OrderedDict)
 
@@ -160,7 +160,7 @@ def plan_of(
     machine = Machine(call.name, params, cells, parallel=call.parallel)
     prefetched = [Ref(m.name, a, machine) for m, a in zip(call.prefetched, arrays, strict=False)]
     extents = tuple(cells[axis] for axis in call.visible_axes)
-    env = debug.Environment(machine, extents, compiled=prepared.equations)
+    env = debug.Environment(machine, extents, compiled=prepared.index_maps)
     try:
         tables = [grid.bounded(t, cells, machine) for t in grid.tabulate(call, cells, prefetched, env)]
     except KernelError:

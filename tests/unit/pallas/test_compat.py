@@ -82,3 +82,14 @@ def test_an_unknown_transform_or_block_dimension_is_refused() -> None:
         decode._transform(Unknown(), equation)
     with pytest.raises(UnsupportedError, match="the block dimension Unknown"):
         compat._block_dim(Unknown())
+
+
+def test_results_are_placed_as_device_put_places_them() -> None:
+    """An uncommitted array on the default device, of any strides and type, whatever becomes of the host's memory."""
+    host = np.arange(6, dtype=np.float32).reshape(2, 3).T
+    for array in (host, host.astype("bfloat16"), np.int32(3)):
+        placed, expected = compat.to_jax(array, jax.typeof(array)), jax.device_put(array)
+        np.testing.assert_array_equal(placed, expected)
+        assert (placed.aval, placed.sharding, placed.committed) == (expected.aval, expected.sharding, False)
+    with jax.default_device("cpu"):
+        assert compat.to_jax(host, jax.typeof(host)).sharding == jax.device_put(host).sharding
