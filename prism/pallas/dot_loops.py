@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numba
-import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
@@ -15,14 +14,16 @@ _ROWS = types.Array(types.float32, 3, "C", readonly=True)
 _PLACES = types.Array(types.intp, 1, "C", readonly=True)
 
 
-@intrinsic
-def _fma(_context: Any, _a: Any, _b: Any, _c: Any) -> Any:
-    """Return a * b + c, rounded once; LLVM keeps it fused where fast-math flags would only allow it."""
+def _type_fma(_context: Any, _a: Any, _b: Any, _c: Any) -> Any:
+    """Type a * b + c, rounded once: LLVM's own fma, where fast-math flags would only allow fusing."""
 
     def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.fma(*arguments)
 
     return types.float32(types.float32, types.float32, types.float32), generate
+
+
+_fma: Any = intrinsic(_type_fma)
 
 
 @numba.njit(nogil=True, cache=True)

@@ -295,14 +295,15 @@ def _greatest(dtype: np.dtype[Any]) -> str:
 
 def _dot(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
     (contract, batch), out = equation.params["dimension_numbers"], outs[0]
-    plain = all(v.dtype == out.dtype and len(v.shape) == 2 for v in values) and out.dtype.kind == "f"
+    plain = all(v.dtype == out.dtype == np.float32 and len(v.shape) == 2 for v in values)
     if not plain or batch[0] or len(contract[0]) != 1:
         raise NoLoopFormError
     x, y = (writer.settle(v) for v in values)
     left = x.name if contract[0][0] == 1 else f"{x.name}.T"
     right = y.name if contract[1][0] == 0 else f"{y.name}.T"
     name = writer.name()
-    writer.line(f"{name} = np.dot({left}, {right})")
+    writer.line(f"{name} = np.empty({out.shape}, np.float32)")
+    writer.line(f"_multiply({left}, np.ascontiguousarray({right}), {name})")
     return [Lazy(out.shape, out.dtype, lambda index: f"{name}[{', '.join(index)}]", settled=True, name=name)]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from prism.pallas import dtypes
+from prism.pallas.dot import dot
 from prism.pallas.primitives.site import NotBatchableError, Rule, Site
 
 Axes = tuple[int, ...]
@@ -74,7 +75,7 @@ def dot_general(
     x, y = _widen(np.asarray(x), np.asarray(y), out)
     xs = _dot_operand(x, contract[0], batch[0], lead, contract_last=True)
     ys = _dot_operand(y, contract[1], batch[1], lead, contract_last=False)
-    product = np.matmul(xs.array, ys.array)
+    product = (dot if xs.array.dtype == np.float32 else np.matmul)(xs.array, ys.array)
     shape = product.shape[: product.ndim - 2] + xs.free + ys.free
     result = product.reshape(shape)
     return result if result.dtype == out else dtypes.convert(result, out)
@@ -131,7 +132,7 @@ def _emit_dot(site: Site) -> str:
         left = x if contract[0] == (1,) else f"{x}.swapaxes(-1, -2)"
         right = y if contract[1] == (0,) else f"{y}.swapaxes(-1, -2)"
         if len(contract[0]) == 1:
-            return f"{left} @ {right}"
+            return site.call(dot, left, right) if out == np.float32 else f"{left} @ {right}"
     lead = site.lead
     if lead and not all(site.batched):
         x, y = (a if site.batched[k] else f"{a}[{', '.join(['None'] * lead)}]" for k, a in enumerate((x, y)))
