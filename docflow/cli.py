@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +31,16 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except DocflowError as error:
             click.echo(f"docflow: {error}", err=True)
-            ctx.exit(2)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # click ends quietly when its reader has gone
+                raise
+            what = error.filename or "what was printed"
+            click.echo(
+                f"docflow: {what} must be readable or writable as asked, but: {error.strerror}; "
+                "name another, or make room",
+                err=True,
+            )
+        return ctx.exit(2)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -131,11 +141,11 @@ def _watch(root: Path, render: Callable[[], str]) -> NoReturn:
 @click.option("--note", required=True, help="What was compared, and what was found.")
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
 def review(refs: tuple[str, ...], root: Path, outcome: str, note: str, *, dry_run: bool) -> None:
-    """Record a review of REF: pins, notes, the section ledger and the lock.
+    """Record a review of REF.
 
-    REF is one edge as reports print it ('a.md::section -> b.md#anchor'), or a section (a.md::section, or section
-    alone if that is clear) or a file for all of its edges that need a review. A note serves few edges: see
-    same_note_limit.
+    It is written to the pins, the notes, the section ledger and the lock. REF is one edge as reports print it
+    ('a.md::section -> b.md#anchor'), or a section (a.md::section, or section alone if that is clear) or a file for all
+    of its edges that need a review. A note serves few edges: see same_note_limit.
     """
     from docflow import review as reviewing
 
@@ -155,7 +165,7 @@ def review(refs: tuple[str, ...], root: Path, outcome: str, note: str, *, dry_ru
 @_ROOT
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
 def adopt(root: Path, *, dry_run: bool) -> None:
-    """Start a lock: trust the reviews that are fresh and lock the texts as they are now."""
+    """Start a lock: trust fresh reviews, lock the texts as they are."""
     from docflow import files, lock
     from docflow import review as reviewing
 
@@ -170,7 +180,7 @@ def adopt(root: Path, *, dry_run: bool) -> None:
 @click.option("--base", default="HEAD", help="The git revision to compare with [HEAD].")
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
 def bump(root: Path, base: str, *, dry_run: bool) -> None:
-    """Raise the versions of sections and documents whose text changed since BASE, or since it was locked."""
+    """Raise the versions of texts that changed since BASE. A locked text counts from when it was locked."""
     from docflow import bump as bumping
     from docflow import files
     from docflow.review import edited
@@ -190,7 +200,7 @@ def bump(root: Path, base: str, *, dry_run: bool) -> None:
 @click.argument("section")
 @_ROOT
 def impact(section: str, root: Path) -> None:
-    """List the edges to review again when SECTION changes: those at 1 at once, farther ones if those change in turn."""
+    """List the edges to review again when SECTION changes. Those at 1 at once, farther ones if those change too."""
     from docflow import graph, names
 
     tree = _load(root)
@@ -207,7 +217,7 @@ def impact(section: str, root: Path) -> None:
 @click.argument("target", metavar="B")
 @_ROOT
 def why(source: str, target: str, root: Path) -> None:
-    """Show a shortest chain by which A rests on B; exit status 1 if it does not."""
+    """Show a shortest chain by which A rests on B. Exit status 1 if it does not."""
     from docflow import graph, names
 
     tree = _load(root)
@@ -226,7 +236,7 @@ def why(source: str, target: str, root: Path) -> None:
 @_ROOT
 @click.option("--json", "is_json", is_flag=True, help="Print one JSON object a clause.")
 def trace(root: Path, *, is_json: bool) -> None:
-    """List every clause with its tests, proofs and exemptions; exit status 1 if one has none."""
+    """List every clause with its tests, proofs and exemptions. Exit status 1 if one has none."""
     import json
     from dataclasses import asdict
 
@@ -254,7 +264,7 @@ def trace(root: Path, *, is_json: bool) -> None:
 @_ROOT
 @click.option("--check", "is_check", is_flag=True, help="Write nothing; exit status 1 if a file would change.")
 def fmt(paths: tuple[Path, ...], root: Path, *, is_check: bool) -> None:
-    """Rewrite frontmatter of the colon-tolerant dialect as YAML (all documents, or FILEs); bodies stay as they are."""
+    """Rewrite frontmatter of the colon-tolerant dialect as YAML. All documents, or FILEs; bodies stay as they are."""
     from docflow import files
     from docflow.fmt import format_file
 
@@ -303,7 +313,10 @@ def graph(root: Path, form: str, output: Path | None) -> None:
 @_ROOT
 @click.option("--all", "with_ok", is_flag=True, help="List the edges that are ok too.")
 def report(root: Path, *, with_ok: bool) -> None:
-    """Write out/docflow_section_reviews.md: a summary, then a line for each edge that is not ok."""
+    """Write the state of all reviews to a Markdown file.
+
+    out/docflow_section_reviews.md gets a summary, then a line for each edge that is not ok.
+    """
     from docflow import files
     from docflow import report as reporting
 
@@ -315,7 +328,7 @@ def report(root: Path, *, with_ok: bool) -> None:
 @main.command()
 @click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE")
 def show(path: Path) -> None:
-    """Show what is read from one FILE, whatever its name: dialect, versions, edges, reviews, defects."""
+    """Show what is read from one FILE, whatever its name. Dialect, versions, edges, reviews, defects."""
     from docflow import show as showing
     from docflow.read import read
 
@@ -324,7 +337,7 @@ def show(path: Path) -> None:
 
 @main.command()
 def fields() -> None:
-    """List the frontmatter fields: name, type, whether required, meaning."""
+    """List the frontmatter fields, each with type and meaning."""
     from docflow.schema import FIELDS
 
     for field in FIELDS:
@@ -348,7 +361,10 @@ def rules() -> None:
 @click.option("--doorstop/--no-doorstop", default=True, help="Run doorstop on the equivalent set, once.")
 @click.option("--json", "is_json", is_flag=True, help="Print one JSON object a row.")
 def bench(sections: int, runs: int, *, doorstop: bool, is_json: bool) -> None:
-    """Measure a check, cold and warm, and doorstop on the equivalent set, in CPU seconds of whole processes."""
+    """Measure a check, cold and warm, and doorstop beside it.
+
+    Doorstop checks an equivalent set; times are CPU seconds of whole processes.
+    """
     import json
 
     from docflow import bench as benching

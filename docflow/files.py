@@ -53,7 +53,14 @@ def replace(path: Path, data: bytes, *, is_durable: bool = True) -> None:
     The permission bits stay. A failure before the last step leaves the old file and no other. What is not durable
     is not forced to the disk: when the machine itself stops, the new file may be lost.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, data, is_durable=is_durable)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path.as_posix()) from error
+
+
+def _replace(path: Path, data: bytes, *, is_durable: bool) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:

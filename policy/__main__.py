@@ -49,7 +49,7 @@ def check_files(root: Path, lists: Path | None, form: str) -> None:
 def check_posture(
     recorded: Path | None, repository: str | None, token: str | None, api: str, lists: Path | None, form: str
 ) -> None:
-    """Check the repository settings, from a recorded answer or from the host."""
+    """Check the repository settings, recorded or asked for."""
     allowed = _read_settings(lists or _DEFAULT_SETTINGS)
     try:
         if recorded is not None:

@@ -38,7 +38,7 @@ def read(path: Path) -> Settings:
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{path} must be a readable TOML file, got {error}") from error
     expected = {field.name for field in fields(Settings)}
     if set(table) != expected:

@@ -10,9 +10,17 @@ from pathlib import Path
 def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` atomically, UTF-8 and readable by all, making the folders above it.
 
-    Raises OSError where that cannot be; whatever it raises, an old file stays as it was and nothing is left beside it.
+    Raises OSError, with `path` as its file name, where that cannot be; whatever it raises, an old file stays as it was
+    and nothing is left beside it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, text)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _replace(path: Path, text: str) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

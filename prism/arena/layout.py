@@ -33,7 +33,7 @@ class Layout:
         for name in ("block", "l2", "l1"):
             size = getattr(self, name)
             if size and (size < 2 or size & (size - 1)):
-                raise UsageError(f"{name} must be a power of two that is at least 2, or 0, got {size}")
+                raise UsageError(f"{name} must be a power of two that is at least 2, or 0, got {size}; round it")
         if self.l1 and self.l2 and self.l1 < self.l2:
             raise UsageError(f"l1 must hold whole l2 blocks, got l2={self.l2}, l1={self.l1}; raise l1 or lower l2")
         if self.block and (self.l2 or self.l1):

@@ -135,7 +135,9 @@ def compare(matrix: Matrix, *, runs: int, cycles: int, tick: Callable[[str, floa
     known = [*EXPRESSIONS, *shapes]
     unknown = set(matrix.workloads) - set(known)
     if unknown:
-        raise UsageError(f"a workload must be one of {', '.join(known)}, got {', '.join(sorted(unknown))}")
+        raise UsageError(
+            f"a workload must be one of {', '.join(known)}, got {', '.join(sorted(unknown))}; choose among them"
+        )
     names = matrix.workloads or tuple(known)
     modes = modes_of(matrix)
     for position, name in enumerate(names):

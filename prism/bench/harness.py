@@ -162,7 +162,8 @@ def report(rows: Iterable[Row], *, as_json: bool) -> None:
         if new_case and len(first) > 1:
             table.add_section()
         table.add_row(row.case, row.impl, *times, f"{_rate(row.rate)} {row.unit}", f"{row.rate / base:.3g}x")
-    Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS).print(table)
+    # Brackets in a row are text, such as the name of an extra.
+    Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS, markup=False).print(table)
 
 
 def _duration(seconds: float | None) -> str:

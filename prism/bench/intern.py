@@ -42,8 +42,11 @@ def intern_bench(sizes: Sequence[int], runs: int, *, tick: Tick = lambda _: None
 
     The answer that contenders must agree on is the number of distinct nodes; the two ledgers' ids agree by test.
     """
-    if any(size < 2 for size in sizes):
-        raise UsageError(f"a batch of which half are duplicates needs at least 2 nodes, got {min(sizes)}; raise --n")
+    for size in sizes:
+        if not 2 <= size <= WIDE.max_id:
+            raise UsageError(
+                f"a batch of which half are duplicates must have from 2 to {WIDE.max_id} nodes, got {size}; change --n"
+            )
     with tempfile.TemporaryDirectory() as folder:
         for size in sizes:
             batch = random_batch(size, seed=size)

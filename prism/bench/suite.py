@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from prism.bench.plots import draw
+from prism.errors import PrismError
 from prism.files import write_text
 
 Line = Mapping[str, str]
@@ -25,7 +26,7 @@ PLATFORMS: Final = ("cpu", "gpu")
 def run_suite(out_dir: Path, options: Sequence[str], *, tick: Callable[[str], None]) -> list[Path]:
     """Run `prism bench compare` with `options` on each platform, in a process of its own; returns what was written.
 
-    A platform that cannot be had is reported as absent, with the reason.
+    A platform that cannot be had is reported as absent, with the reason; PrismError when none is left.
     """
     absent, lines = {}, []
     for name in PLATFORMS:
@@ -43,10 +44,11 @@ def run_suite(out_dir: Path, options: Sequence[str], *, tick: Callable[[str], No
             continue
         with path.open(newline="", encoding="utf-8") as file:
             lines += list(csv.DictReader(file))
+    if not lines:
+        why = "; ".join(f"{name}: {reason}" for name, reason in absent.items())
+        raise PrismError(f"the suite must compare on at least one platform, but {why}; mend what was reported above")
     tick("drawing")
     written = [out_dir / f"bench_{name}.csv" for name in PLATFORMS if name not in absent]
-    if not lines:
-        return written
     medians = summarise(lines)
     write_text(out_dir / "summary.csv", _summary_csv(medians))
     plots = draw(lines, out_dir)

@@ -61,7 +61,10 @@ def normalise(names: tuple[str, ...], runs: int, as_json: bool) -> None:
 @runs_option
 @json_option
 def pallas(kernels: tuple[str, ...], runs: int, as_json: bool) -> None:
-    """Interpret Pallas kernels: first call and steady state against stock and plain NumPy, and the planted bugs."""
+    """Interpret Pallas kernels, beside stock and plain NumPy.
+
+    Times the first call and the steady state of each kernel, and looks for the planted bugs.
+    """
     from prism.bench.pallas import pallas_bench, summary
 
     with watching() as tick:

@@ -55,7 +55,10 @@ def _matrix_options(command: _F) -> _F:
 @click.option("--platform", type=click.Choice(["cpu", "gpu", "tpu"]), help="Where JAX runs; its own choice if unset.")
 @click.option("--out", type=_Path, default=Path("out/compare.csv"), show_default=True)
 def compare(runs: int, cycles: int, platform: str | None, out: Path, **options: Any) -> None:
-    """Time workloads by engine, layout, swizzle and size, and write one line of CSV for each run."""
+    """Time workloads by engine, layout, swizzle and size, as CSV.
+
+    Writes one line for each run.
+    """
     if platform is not None:
         _use(platform)
     from prism.bench.compare import Matrix, to_csv
@@ -83,7 +86,10 @@ def compare(runs: int, cycles: int, platform: str | None, out: Path, **options: 
 @_matrix_options
 @click.option("--out-dir", type=_Path, default=Path("out/suite"), show_default=True)
 def suite(out_dir: Path, **options: Any) -> None:
-    """Compare on the CPU and on a GPU if there is one, and write CSV, Markdown and plots into one folder."""
+    """Compare on every platform; write CSV, a report and plots.
+
+    Platforms are the CPU, and a GPU if there is one; all files go into one folder.
+    """
     from prism.bench.suite import run_suite
 
     arguments = []

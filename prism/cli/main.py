@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from importlib.metadata import version
-from typing import Final
+from typing import Any, Final, NoReturn
 
 import click
 
@@ -20,8 +20,8 @@ COMMANDS: Final = {
 }
 """Subcommands: where each is defined, and its line in `prism --help`."""
 
-USAGE, OOM, CORRUPT, STEPS = 2, 3, 4, 5
-"""Exit codes besides 0 [TERMS-9]."""
+USAGE, OOM, CORRUPT, STEPS, INTERRUPTED = 2, 3, 4, 5, 130
+"""Exit codes besides 0 [TERMS-9]; the last is what shells give a command that an interrupt ended."""
 
 
 class _LazyGroup(click.Group):
@@ -40,6 +40,15 @@ class _LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, SystemError) as error:
+            if not is_interrupt(error):
+                raise
+        click.echo("\ninterrupted", err=True)
+        return ctx.exit(INTERRUPTED)
+
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("prism-vm"), prog_name="prism")
@@ -52,12 +61,26 @@ def main(args: list[str] | None = None) -> None:
     try:
         prism.main(args=args, prog_name="prism")
     except PrismError as error:
-        click.secho("error: ", fg="red", err=True, nl=False)
-        click.echo(error, err=True)
-        sys.exit(exit_code(error))
+        _fail(str(error), exit_code(error))
     except MemoryError:
-        click.echo("error: a program must fit memory, but the machine has no more; split it", err=True)
-        sys.exit(OOM)
+        _fail("a program must fit memory, but the machine has no more; split it", OOM)
+    except OSError as error:
+        what = error.filename or "what was printed"
+        _fail(f"{what} must be readable or writable as asked, but: {error.strerror}; name another, or make room", USAGE)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    click.secho("error: ", fg="red", err=True, nl=False)
+    click.echo(message, err=True)
+    sys.exit(code)
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Whether an error is an interrupt, as it comes or as the cause of what calls into Numba's code make of it."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, KeyboardInterrupt):
+        cause = cause.__cause__
+    return cause is not None
 
 
 def exit_code(error: PrismError) -> int:

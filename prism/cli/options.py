@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, TypeVar
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Final, TypeVar
 
 import click
 
+from prism.errors import UsageError
 from prism.ledger.key import LAYOUTS
-from prism.vm.api import Limits
+from prism.vm.api import MAX_STEPS, Limits
 from prism.vm.engines import ENGINES
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -16,6 +20,18 @@ _DEFAULT = Limits()
 
 SOURCE: Final = click.Path(exists=True, dir_okay=False, allow_dash=True)
 """A program file, or - for standard input."""
+
+
+@contextmanager
+def opened(source: str) -> Iterator[tuple[BinaryIO, str]]:
+    """Yield what a `SOURCE` holds, and what places in it are called; UsageError for an input that is closed."""
+    if source != "-":
+        with Path(source).open("rb") as stream:
+            yield stream, source
+    elif sys.stdin is None:
+        raise UsageError("- reads standard input, which must be open, but it is closed; name a file")
+    else:
+        yield sys.stdin.buffer, "stdin"
 
 
 def engine_options(command: _F) -> _F:
@@ -37,7 +53,7 @@ def engine_options(command: _F) -> _F:
         ),
         click.option(
             "--max-steps",
-            type=click.IntRange(0),
+            type=click.IntRange(0, MAX_STEPS),
             default=_DEFAULT.max_steps,
             show_default=True,
             help="Most rule applications for one expression; beyond it that expression ends with timeout.",

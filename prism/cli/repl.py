@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from prism.cli.main import USAGE
-from prism.cli.options import engine_options, limits_of
+from prism.cli.main import USAGE, is_interrupt
+from prism.cli.options import engine_options, limits_of, opened
 from prism.cli.session import COMMANDS, Session
 from prism.errors import PrismError
 
@@ -25,7 +25,7 @@ def repl(engine: str, **options: Any) -> None:
     from standard input, and the exit code is 2 if one of them failed.
     """
     session = Session(engine, limits_of(options))
-    is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    is_terminal = bool(sys.stdin and sys.stdout and sys.stdin.isatty() and sys.stdout.isatty())
     has_failed = False
     for text in _typed(session, engine) if is_terminal else _piped(session):
         try:
@@ -36,6 +36,11 @@ def repl(engine: str, **options: Any) -> None:
         except PrismError as error:
             has_failed = True
             click.secho(f"error: {error}", fg="red", err=True)
+        except (KeyboardInterrupt, SystemError) as error:
+            if not (is_terminal and is_interrupt(error)):
+                raise
+            session.interrupt()
+            click.secho("interrupted: the store is empty again, what was defined stays", fg="red", err=True)
     if has_failed and not is_terminal:
         sys.exit(USAGE)
 
@@ -43,11 +48,13 @@ def repl(engine: str, **options: Any) -> None:
 def _piped(session: Session) -> Iterator[str]:
     """Yield complete inputs of standard input; what is left open at its end is yielded as it is."""
     text = ""
-    for line in sys.stdin:
-        text += line
-        if not session.is_open(text):
-            yield text
-            text = ""
+    with opened("-") as (stream, _):
+        for line in stream:
+            # A byte that is no UTF-8 stays what it is, for the reader to find its place.
+            text += line.decode(errors="surrogateescape")
+            if not session.is_open(text):
+                yield text
+                text = ""
     if text:
         yield text
 
@@ -56,11 +63,19 @@ def _typed(session: Session, engine: str) -> Iterator[str]:
     from prompt_toolkit import PromptSession
     from prompt_toolkit.completion import WordCompleter
     from prompt_toolkit.filters import Condition
-    from prompt_toolkit.history import FileHistory
+    from prompt_toolkit.history import FileHistory, InMemoryHistory
 
     click.echo(f"Prism, engine {engine}. :help lists commands, :quit or end of input leaves.")
+    path = _history_path()
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.open("ab").close()
+        history = FileHistory(str(path))
+    except OSError as error:
+        click.echo(f"history must be kept in {path}, but: {error.strerror}; it ends with this session", err=True)
+        history = InMemoryHistory()
     prompt: PromptSession[str] = PromptSession(
-        history=FileHistory(str(_history_path())),
+        history=history,
         completer=WordCompleter([*COMMANDS, "(add", "(mul", "(suc", "(def", "zero"], sentence=True),
         multiline=Condition(lambda: session.is_open(prompt.default_buffer.text)),
         prompt_continuation="   ",
@@ -75,7 +90,5 @@ def _typed(session: Session, engine: str) -> Iterator[str]:
 
 
 def _history_path() -> Path:
-    """Return where the lines typed are kept: $XDG_STATE_HOME/prism/history, made private to the user."""
-    folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "prism"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder / "history"
+    """Return where the lines typed are kept: $XDG_STATE_HOME/prism/history."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "prism" / "history"

@@ -12,7 +12,7 @@ import click
 
 from prism.cli.form import FORMATS, explain
 from prism.cli.main import CORRUPT, OOM, STEPS
-from prism.cli.options import SOURCE, engine_options, limits_of
+from prism.cli.options import SOURCE, engine_options, limits_of, opened
 from prism.cli.progress import Counted, progress_over
 from prism.cli.schedule import schedule_options, session_of
 from prism.status import StopReason
@@ -72,5 +72,5 @@ def _count(totals: Counter[str], outcome: Outcome) -> None:
 
 def _programs(files: Iterable[str], report: Callable[[int], None]) -> Iterator[Program]:
     for file in files:
-        with click.open_file(file, "rb") as stream:
-            yield from read_programs(Counted(stream, report), "stdin" if file == "-" else file)
+        with opened(file) as (stream, name):
+            yield from read_programs(Counted(stream, report), name)

@@ -73,7 +73,9 @@ def _schedule_of(engine: str, options: dict[str, Any]) -> Schedule | None:
     given = {name: options[name] for name in _OPTIONS if options[name] is not None and options[name] is not False}
     if engine not in SCHEDULED:
         if given:
-            raise UsageError(f"{_flags(given)}: only the engine {', '.join(SCHEDULED)} has a layout, got {engine}")
+            raise UsageError(
+                f"{_flags(given)}: only the engine {', '.join(SCHEDULED)} has a layout, got {engine}; choose that one"
+            )
         return None
     orders = given.keys() & _ORDERS
     if "no_sort" in given and orders:

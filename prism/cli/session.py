@@ -34,13 +34,17 @@ class Session:
         self._last: TermGraph | None = None
         self._totals = {"expressions": 0, "rewrites": 0, "nodes": 0, "reused": 0}
 
+    def interrupt(self) -> None:
+        """Give up the evaluation at hand: its store may be half changed, so an empty one takes its place."""
+        self._engine = open_engine(self._engine_name, self._limits)
+
     def is_open(self, text: str) -> bool:
         """Whether more lines must follow before `text` is complete; a text with a fault is complete."""
         if text.lstrip().startswith(":"):
             return False
         reader = Reader(_SOURCE, known=self._known)
         try:
-            reader.feed(text.encode() + b"\n", is_last=False)
+            reader.feed(_encoded(text) + b"\n", is_last=False)
         except PrismError:
             return False
         return reader.is_open
@@ -49,7 +53,7 @@ class Session:
         """Yield the lines that answer a command or expressions; PrismError when they are wrong."""
         word, _, rest = text.strip().partition(" ")
         if not word.startswith(":"):
-            yield from self._evaluate(text.encode(), _SOURCE)
+            yield from self._evaluate(_encoded(text), _SOURCE)
             return
         if word not in COMMANDS:
             raise UsageError(f"a command must be one of {' '.join(COMMANDS)}, got {word}; :help explains them")
@@ -115,7 +119,7 @@ class Session:
     def _dot(self, path: str) -> Iterator[str]:
         if self._last is None:
             raise UsageError(":dot draws the last expressions, but there are none yet; evaluate one first")
-        text = drawn(self._last, _MAX_DRAWN)
+        text = drawn(self._last, _MAX_DRAWN, remedy="evaluate a smaller one, or use `prism show`")
         if path:
             write_picture(Path(path).expanduser(), text)
             yield f"wrote {path}"
@@ -125,6 +129,10 @@ class Session:
     def _reset(self, _: str) -> Iterator[str]:
         self._restart()
         yield "store, definitions and counts are empty"
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")
 
 
 def _quit(_: Session, __: str) -> Iterator[str]:

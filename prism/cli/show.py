@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from prism.cli.options import SOURCE
+from prism.cli.options import SOURCE, opened
 from prism.errors import PrismError, UsageError
 from prism.files import write_text
 from prism.term.dot import dot
@@ -24,10 +24,10 @@ from prism.term.parse import Reader
 @click.option("--max-nodes", type=click.IntRange(1), default=5000, show_default=True, help="Most nodes to draw.")
 def show(file: str, form: str, output: Path | None, max_nodes: int) -> None:
     """Draw the terms of FILE (- is standard input), as written: one node for each distinct subterm or numeral."""
-    with click.open_file(file, "rb") as stream:
-        reader = Reader("stdin" if file == "-" else file)
+    with opened(file) as (stream, name):
+        reader = Reader(name)
         reader.feed(stream.read(), is_last=True)
-    text = drawn(reader.take().graph, max_nodes)
+    text = drawn(reader.take().graph, max_nodes, remedy="raise --max-nodes")
     picture = svg(text) if form == "svg" else text
     if output is None:
         click.echo(picture, nl=False)
@@ -35,12 +35,12 @@ def show(file: str, form: str, output: Path | None, max_nodes: int) -> None:
         write_picture(output, picture)
 
 
-def drawn(graph: TermGraph, max_nodes: int) -> str:
+def drawn(graph: TermGraph, max_nodes: int, *, remedy: str) -> str:
     """Return the graph as Graphviz text; UsageError when that has more than `max_nodes` nodes."""
     text = dot(graph)
     n_nodes = text.count("[shape=")
     if n_nodes > max_nodes:
-        raise UsageError(f"a drawing must have at most {max_nodes} nodes, got {n_nodes}; raise --max-nodes")
+        raise UsageError(f"a drawing must have at most {max_nodes} nodes, got {n_nodes}; {remedy}")
     return text
 
 
@@ -63,4 +63,7 @@ def write_picture(path: Path, text: str) -> None:
         path.parent.stat()
         write_text(path, text)
     except OSError as error:
-        raise UsageError(f"--output must be a file that can be written, got {path}: {error.strerror}") from error
+        raise UsageError(
+            f"a picture must go to a file that can be written, got {path}: {error.strerror}; "
+            "name one in a folder that exists"
+        ) from error

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from prism.cli.options import SOURCE, opened
 from prism.files import write_text
 from prism.telemetry import record
+
+if TYPE_CHECKING:
+    from prism.vm.schedule import Schedule
 
 OUT = Path("out/telemetry")
 _BUILT_IN = "(mul 64 64)"
 _Path = click.Path(path_type=Path)
+_SUMMARY = click.Path(path_type=Path, exists=True, dir_okay=False)
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -22,13 +27,13 @@ def telemetry() -> None:
     """Record what a run did, and summarise records; nothing here passes or fails a run."""
 
 
-def _measured(json_name: str) -> Callable[[_F], _F]:
-    """Add the options that every recording command shares."""
+def _measured(json_name: str, *, engine: str = "ledger") -> Callable[[_F], _F]:
+    """Add the options that every recording command shares; `engine` is the default of one of them."""
 
     def decorate(command: _F) -> _F:
         for option in (
-            click.argument("program", type=click.File("rb"), required=False),
-            click.option("--engine", default="ledger", show_default=True, help="Engine that evaluates the program."),
+            click.argument("program", type=SOURCE, required=False),
+            click.option("--engine", default=engine, show_default=True, help="Engine that evaluates the program."),
             click.option("--iterations", default=10, show_default=True, type=click.IntRange(1)),
             click.option("--warmup", default=1, show_default=True, type=click.IntRange(0)),
             click.option("--json-out", type=_Path, default=OUT / json_name, show_default=True),
@@ -43,8 +48,11 @@ def _measured(json_name: str) -> Callable[[_F], _F]:
 @_measured("host.json")
 @click.option("--base", type=_Path, help="Summarise the records under this folder instead of measuring.")
 @click.option("--out", type=_Path, default=OUT / "host.md", show_default=True, help="Where --base writes Markdown.")
-def host(base: Path | None, out: Path, program: BinaryIO | None, json_out: Path, **run: Any) -> None:
-    """Time repeated runs of PROGRAM (a small product by default), or summarise such records."""
+def host(base: Path | None, out: Path, program: str | None, json_out: Path, **run: Any) -> None:
+    """Time repeated runs of PROGRAM, or summarise such records.
+
+    PROGRAM is a small product by default.
+    """
     if base is not None:
         from prism.telemetry.collect import host_summary
 
@@ -57,7 +65,7 @@ def host(base: Path | None, out: Path, program: BinaryIO | None, json_out: Path,
 
 @telemetry.command()
 @_measured("memory.json")
-def memory(program: BinaryIO | None, json_out: Path, **run: Any) -> None:
+def memory(program: str | None, json_out: Path, **run: Any) -> None:
     """Sample memory after each of repeated runs of PROGRAM."""
     from prism.telemetry.measure import memory_stability
 
@@ -65,16 +73,20 @@ def memory(program: BinaryIO | None, json_out: Path, **run: Any) -> None:
 
 
 @telemetry.command()
-@_measured("trace.json")
+@_measured("trace.json", engine="bsp")
 @click.option("--out-dir", type=_Path, default=OUT / "trace", show_default=True, help="Where the profiler writes.")
-def trace(program: BinaryIO | None, json_out: Path, out_dir: Path, **run: Any) -> None:
-    """Profile repeated runs of PROGRAM on an engine that runs on JAX, and analyse the trace."""
+def trace(program: str | None, json_out: Path, out_dir: Path, **run: Any) -> None:
+    """Profile repeated runs of PROGRAM, and analyse the trace.
+
+    The engine must run on JAX; bsp does here, also where it would otherwise run on the host.
+    """
     from prism.telemetry.trace import analyse, capture
+    from prism.vm.schedule import Schedule
 
     def profile(work: Callable[[], object]) -> dict[str, Any]:
         return analyse(capture(work, out_dir, iterations=run["iterations"], warmup=run["warmup"]))
 
-    _record(json_out, program, run["engine"], profile)
+    _record(json_out, program, run["engine"], profile, schedule=Schedule(swizzle="jax"))
 
 
 @telemetry.command("trace-analyze")
@@ -82,7 +94,7 @@ def trace(program: BinaryIO | None, json_out: Path, out_dir: Path, **run: Any) -
 @click.option("--report-only", is_flag=True, help="Accepted for older scripts; analysing never judges.")
 @click.option("--json-out", type=_Path, default=OUT / "trace.json", show_default=True)
 def trace_analyze(trace_dir: Path, report_only: bool, json_out: Path) -> None:
-    """Say where the time of the newest trace under TRACE_DIR went."""
+    """Say where the time of the newest trace in TRACE_DIR went."""
     del report_only
     from prism.telemetry.trace import analyse, newest
 
@@ -94,7 +106,10 @@ def trace_analyze(trace_dir: Path, report_only: bool, json_out: Path) -> None:
 @click.option("--base", type=_Path, default=OUT, show_default=True)
 @click.option("--out", type=_Path, default=OUT / "damage.md", show_default=True)
 def damage(base: Path, out: Path) -> None:
-    """Summarise the damage records that `prism run --engine bsp --telemetry FILE` wrote under --base."""
+    """Summarise the damage records of runs of engine bsp.
+
+    `prism run --engine bsp --telemetry FILE` writes one; all under --base are read.
+    """
     from prism.telemetry.collect import damage_summary
 
     _write(out, damage_summary(base))
@@ -102,11 +117,14 @@ def damage(base: Path, out: Path) -> None:
 
 @telemetry.command()
 @click.option("--base", type=_Path, default=OUT, show_default=True)
-@click.option("--damage-summary", type=click.Path(path_type=Path, exists=True))
-@click.option("--host-summary", type=click.Path(path_type=Path, exists=True))
+@click.option("--damage-summary", type=_SUMMARY)
+@click.option("--host-summary", type=_SUMMARY)
 @click.option("--out", type=_Path, default=OUT / "baselines.md", show_default=True)
 def baselines(base: Path, damage_summary: Path | None, host_summary: Path | None, out: Path) -> None:
-    """Put the trace records under --base and earlier summaries on one page."""
+    """Put trace records and earlier summaries on one page.
+
+    All trace records under --base are read.
+    """
     from prism.telemetry.collect import baselines as page
 
     _write(out, page(base, [path for path in (damage_summary, host_summary) if path is not None]))
@@ -115,11 +133,14 @@ def baselines(base: Path, damage_summary: Path | None, host_summary: Path | None
 @telemetry.command()
 @click.option("--zip", "archive", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=True)
 @click.option("--out-dir", type=_Path, default=OUT / "report", show_default=True)
-@click.option("--max-files", default=10_000, show_default=True)
-@click.option("--max-bytes", default=1 << 30, show_default=True)
-@click.option("--max-ratio", default=200, show_default=True)
+@click.option("--max-files", default=10_000, show_default=True, type=click.IntRange(1))
+@click.option("--max-bytes", default=1 << 30, show_default=True, type=click.IntRange(1))
+@click.option("--max-ratio", default=200, show_default=True, type=click.IntRange(1))
 def unpack(archive: Path, out_dir: Path, max_files: int, max_bytes: int, max_ratio: int) -> None:
-    """Unpack a report archive into a new folder; hostile archives are refused whole."""
+    """Unpack a report archive; a hostile one is refused whole.
+
+    --out-dir must not exist yet.
+    """
     from prism.telemetry.unpack import Bounds
     from prism.telemetry.unpack import unpack as extract
 
@@ -128,17 +149,25 @@ def unpack(archive: Path, out_dir: Path, max_files: int, max_bytes: int, max_rat
 
 
 def _record(
-    json_out: Path, program: BinaryIO | None, engine: str, measure: Callable[[Callable[[], object]], dict[str, Any]]
+    json_out: Path,
+    program: str | None,
+    engine: str,
+    measure: Callable[[Callable[[], object]], dict[str, Any]],
+    *,
+    schedule: Schedule | None = None,
 ) -> None:
+    """Measure runs of a program on an engine, on `schedule` if the engine follows one, and write the record."""
     from prism.term.parse import read_programs, read_text
     from prism.vm.api import Limits
-    from prism.vm.engines import open_engine
+    from prism.vm.engines import SCHEDULED, open_engine
 
-    name = _BUILT_IN if program is None else program.name
-    programs = [read_text(_BUILT_IN)] if program is None else list(read_programs(program, program.name))
+    name, programs = _BUILT_IN, [read_text(_BUILT_IN)]
+    if program is not None:
+        with opened(program) as (stream, name):
+            programs = list(read_programs(stream, name))
 
     def work() -> None:
-        session = open_engine(engine, Limits())
+        session = open_engine(engine, Limits(), schedule if engine in SCHEDULED else None)
         for part in programs:
             session.normalise(part.graph)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from prism.errors import UsageError
 from prism.telemetry.record import Record, find
 from prism.telemetry.trace import FAMILIES
 
@@ -60,8 +61,17 @@ def host_summary(base: Path) -> str:
 
 def baselines(base: Path, summaries: Iterable[Path]) -> str:
     """Return the trace records under `base`, then earlier summaries as its sections."""
-    sections = (re.sub(r"^#", "##", path.read_text(encoding="utf-8"), flags=re.MULTILINE) for path in summaries)
+    sections = (re.sub(r"^#", "##", _text(path), flags=re.MULTILINE) for path in summaries)
     return "\n".join((_heading("Telemetry baselines", base) + _table(base, "trace", _TRACE), *sections))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{path}: a summary must be UTF-8 text, but: {error}; make it with `prism telemetry`"
+        ) from error
 
 
 def _heading(title: str, base: Path) -> str:

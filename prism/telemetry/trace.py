@@ -28,6 +28,7 @@ def capture(work: Callable[[], object], out_dir: Path, *, iterations: int, warmu
     """Profile `iterations` runs of `work` after `warmup` unprofiled ones; returns the trace file."""
     import jax
 
+    out_dir.mkdir(parents=True, exist_ok=True)
     for _ in range(warmup):
         work()
     with jax.profiler.trace(str(out_dir)):
@@ -52,7 +53,7 @@ def analyse(path: Path) -> dict[str, Any]:
     """
     ops = [event for event in _events(path) if _OP_ARGUMENT in event.get("args", {})]
     if not ops:
-        raise UsageError(f"{path}: the trace must contain compiled ops; profile an engine that runs on JAX")
+        raise UsageError(f"{path}: the trace must contain compiled ops, but has none; profile the engine bsp")
     by_name: dict[str, float] = defaultdict(float)
     for event, own in _own_times(ops):
         by_name[event["name"]] += own

@@ -14,6 +14,9 @@ from prism.ledger.key import WIDE, KeyLayout
 from prism.status import Report, Status, StopReason
 from prism.term.graph import TermGraph
 
+MAX_STEPS: Final = (1 << 63) - 1
+"""The largest step budget: steps are counted in int64."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -31,8 +34,10 @@ class Limits:
             raise UsageError(
                 f"a capacity must hold the nodes NULL and ZERO, that is 2, got {self.capacity}; give a larger one"
             )
-        if self.max_steps < 0:
-            raise UsageError(f"a step budget must not be negative, got {self.max_steps}; give 0 or more")
+        if not 0 <= self.max_steps <= MAX_STEPS:
+            raise UsageError(
+                f"a step budget must be from 0 to {MAX_STEPS}, got {self.max_steps}; leave it out for 2^32"
+            )
 
 
 STOPS: Final = tuple(StopReason)

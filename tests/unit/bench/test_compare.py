@@ -17,7 +17,7 @@ from prism.bench.compare import EXPRESSIONS, Matrix, compare, modes_of, to_csv
 from prism.bench.plots import draw
 from prism.cli import compare as command
 from prism.cli.bench import bench
-from prism.errors import UsageError
+from prism.errors import PrismError, UsageError
 from prism.term.denote import denote
 from prism.term.graph import numerals
 from prism.term.parse import read_text
@@ -69,6 +69,16 @@ def test_a_row_describes_the_arena_and_the_layout(lines) -> None:
             assert line["post_cold"] == ""
     assert {line["block_size"] for line in lines} == {"0", "16", "64"}
     assert {line["l1_block_size"] for line in lines} == {"0", "64", "256"}
+
+
+def test_a_suite_that_measured_nothing_is_an_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Without a line from any platform it ends with what was wrong with each, and draws nothing."""
+    with pytest.raises(
+        PrismError, match=r"must compare on at least one platform, but cpu: .* status 2; gpu: .*; mend what"
+    ):
+        suites.run_suite(tmp_path, ["--workloads", "none"], tick=lambda _: None)
+    assert "a workload must be one of" in capfd.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_swizzles_multiply_the_modes() -> None:

@@ -56,12 +56,12 @@ def test_runs_must_be_positive():
 
 def test_a_missing_peer_is_a_row_that_says_so(capsys):
     """A peer that is not installed stays in the table and in the JSON, with the reason."""
-    rows = race(Case("b", "c", 1, "items/s"), [contender("x", []), Missing("peer", "not here")], runs=1)
+    rows = race(Case("b", "c", 1, "items/s"), [contender("x", []), Missing("peer", "install x[y]")], runs=1)
     report(rows, as_json=True)
     last = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert (last["impl"], last["runs"], last["median_s"], last["unit"]) == ("peer", 0, None, "missing: not here")
+    assert (last["impl"], last["runs"], last["median_s"], last["unit"]) == ("peer", 0, None, "missing: install x[y]")
     report(rows, as_json=False)
-    assert "missing: not here" in capsys.readouterr().out
+    assert "missing: install x[y]" in capsys.readouterr().out
 
 
 def test_intern_bench_runs_every_contender():
@@ -83,10 +83,11 @@ def test_sizes_are_checked(text):
     assert f"got {text!r}" in result.stderr
 
 
-def test_a_batch_needs_two_nodes():
-    """Half of one node is no duplicate."""
-    with pytest.raises(UsageError, match="needs at least 2 nodes, got 1; raise --n"):
-        list(intern_bench([1], 1))
+@pytest.mark.parametrize("size", [1, 10**30])
+def test_a_batch_has_a_duplicate_and_fits_a_ledger(size):
+    """Half of one node is no duplicate, and a batch holds no more nodes than a ledger has ids."""
+    with pytest.raises(UsageError, match=f"must have from 2 to 268435454 nodes, got {size}; change --n"):
+        list(intern_bench([size], 1))
 
 
 def test_a_steady_contender_is_called_back_to_back() -> None:

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
+import sys
+from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 
 from prism.cli import main as cli
-from prism.cli.main import COMMANDS, exit_code, main
+from prism.cli.main import COMMANDS, exit_code, is_interrupt, main
 from prism.errors import CapacityError, CorruptError, PrismError, UsageError
 
 pytestmark = pytest.mark.m1
@@ -47,3 +52,79 @@ def test_memory_that_runs_out_is_oom(monkeypatch: pytest.MonkeyPatch, capsys: py
         main([])
     assert end.value.code == 3
     assert capsys.readouterr().err == "error: a program must fit memory, but the machine has no more; split it\n"
+
+
+@pytest.mark.parametrize("name", [(), ("bench",), ("telemetry",)])
+def test_help_cuts_no_line_short(name: tuple[str, ...]) -> None:
+    """On a terminal of 80 columns the list of commands shows every line whole."""
+    shown = CliRunner().invoke(cli.prism, [*name, "--help"], terminal_width=80)
+    assert "..." not in shown.stdout.partition("Commands:")[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "path"),
+    [
+        ("run file --engine bsp --telemetry {}", "file/record.json"),
+        ("telemetry host --iterations 1 --json-out {}", "file/record.json"),
+        ("bench compare --workloads expr_small --runs 1 --out {}", "file/lines.csv"),
+    ],
+)
+@pytest.mark.clause("TERMS-9")
+def test_a_file_that_cannot_be_written_is_named(
+    arguments: str, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It ends the command with code 2 and a remedy; nothing is left where it should have been."""
+    (tmp_path / "file").touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as end:
+        main(arguments.format(path).split())
+    assert end.value.code == 2
+    assert f"error: {path} must be readable or writable as asked, but: " in capsys.readouterr().err
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here is always full")
+def test_a_full_disk_is_no_traceback() -> None:
+    """Output that cannot be written ends the command with code 2 and says why."""
+    command = [sys.executable, "-m", "prism", "run", "-"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, input="1", stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: what was printed must be readable or writable as asked, but: No space left")
+
+
+@pytest.mark.parametrize("command", ["run -", "show -", "telemetry host -", "repl"])
+def test_standard_input_that_is_closed_is_explained(command: str) -> None:
+    """A command that reads it ends with code 2 and a remedy."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"import sys; sys.stdin = None; from prism.cli import main; main.main({command.split()})",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: - reads standard input, which must be open, but it is closed; name a file\n"
+
+
+@pytest.mark.clause("TERMS-9")
+def test_an_interrupt_ends_a_run_with_its_own_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it comes as it is or out of a call into compiled code, an interrupt is code 130, and no traceback."""
+    for depth in range(3):
+
+        @click.command()
+        def busy(depth: int = depth) -> None:
+            error: BaseException = KeyboardInterrupt()
+            for _ in range(depth):
+                outer = SystemError("returned a result with an exception set")
+                outer.__cause__ = error
+                error = outer
+            raise error
+
+        monkeypatch.setattr(cli._LazyGroup, "get_command", lambda *_, busy=busy: busy)
+        ended = CliRunner().invoke(cli.prism, ["run"])
+        assert (ended.exit_code, ended.stderr) == (130, "\ninterrupted\n")
+    assert not is_interrupt(SystemError("another"))

@@ -119,6 +119,34 @@ def test_piped_input_ends_with_its_end() -> None:
     assert "\x1b" not in done.stdout + done.stderr
 
 
+def test_piped_bytes_that_are_no_text_are_located() -> None:
+    """A byte that is no UTF-8 is an error with its place, and the lines after it are answered."""
+    done = subprocess.run(
+        [sys.executable, "-m", "prism", "repl"], input=b"(add 1 \xff)\n(add 1 1)\n", capture_output=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stdout.startswith(b"2\n")
+    assert done.stderr.startswith(b"error: repl:1:8: expected UTF-8 text, found the byte 0xff\n")
+
+
+def test_an_interrupt_keeps_the_definitions(session: Session) -> None:
+    """What an interrupted evaluation left in the store is gone; names still mean what they meant."""
+    assert _answer(session, "(def x (mul 2 3)) x")[:2] == ["defined x", "6"]
+    session.interrupt()
+    assert _answer(session, ":ledger")[0].startswith("2 of ")
+    assert _answer(session, "x")[0] == "6"
+
+
+def test_drawings_say_what_would_do(session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A drawing that is too large or has no folder is refused in words of the REPL, which has no options."""
+    _answer(session, "(add 1 2)")
+    with pytest.raises(UsageError, match=r"a picture must go to a file that can be written, .*; name one in a folder"):
+        _answer(session, f":dot {tmp_path / 'no' / 'g.dot'}")
+    monkeypatch.setattr("prism.cli.session._MAX_DRAWN", 3)
+    with pytest.raises(UsageError, match="at most 3 nodes, got 4; evaluate a smaller one, or use `prism show`"):
+        _answer(session, ":dot")
+
+
 # Another test may have loaded JAX into this process; the child only executes the program.
 @pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called:RuntimeWarning")
 def test_a_terminal_has_prompt_history_and_continuation(tmp_path: Path) -> None:
@@ -138,3 +166,33 @@ def test_a_terminal_has_prompt_history_and_continuation(tmp_path: Path) -> None:
     child.close()
     assert child.exitstatus == 0
     assert "+(add 20\n+22)" in (tmp_path / "prism" / "history").read_text()
+
+
+# Another test may have loaded JAX into this process; the child only executes the program.
+@pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called:RuntimeWarning")
+def test_a_terminal_survives_an_interrupt_and_a_history_that_cannot_be_kept(tmp_path: Path) -> None:
+    """An interrupt gives the prompt back, and a session needs no place for its history."""
+    (tmp_path / "prism").touch()
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path), "TERM": "xterm"}
+    child = pexpect.spawn(
+        sys.executable,
+        ["-m", "prism", "repl", "--engine", "baseline"],
+        env=env,
+        timeout=60,
+        encoding="utf-8",
+        dimensions=(24, 160),
+    )
+    child.expect("history must be kept in .*history, but: ")
+    child.expect("λ>")
+    child.send("(def x 20) (mul 5000 5000)\r")
+    child.expect("defined x")
+    child.sendintr()
+    child.expect("interrupted: the store is empty again, what was defined stays")
+    child.expect("λ>")
+    child.send("(add x 22)\r")
+    child.expect(r"42\r?\n")
+    child.expect("λ>")
+    child.sendeof()
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0

@@ -56,7 +56,7 @@ def test_errors_have_remedies(tmp_path: Path, monkeypatch, capsys: pytest.Captur
     assert _run("show", source, "--max-nodes", "3") == 2
     assert "a drawing must have at most 3 nodes, got 7; raise --max-nodes" in capsys.readouterr().err
     assert _run("show", source, "-o", tmp_path / "no" / "g.dot") == 2
-    assert "--output must be a file that can be written, got" in capsys.readouterr().err
+    assert "a picture must go to a file that can be written, got" in capsys.readouterr().err
     monkeypatch.setenv("PATH", str(tmp_path))
     assert _run("show", "--svg", source) == 2
     assert "--svg must find the `dot` command of Graphviz" in capsys.readouterr().err

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from prism.cli import telemetry as commands
 from prism.cli.main import prism
+from prism.errors import UsageError
 from prism.telemetry import record
 
 pytestmark = [pytest.mark.m4, pytest.mark.clause("TELEMETRY-1")]
@@ -52,10 +53,7 @@ def test_without_a_program_a_product_is_measured() -> None:
 def test_traces_are_captured_and_analysed() -> None:
     """`trace` profiles an engine on JAX and says where time went; `trace-analyze` says the same of the files again."""
     Path("p.prism").write_text("(add 1 1)")
-    # On the host nothing is compiled, so this one is told to gather by XLA.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jax.default_backend", lambda: "device")
-        telemetry("trace p.prism --engine bsp --iterations 1 --warmup 1 --out-dir t --json-out t.json")
+    telemetry("trace p.prism --iterations 1 --warmup 1 --out-dir t --json-out t.json")
     first = record.read(Path("t.json"))
     assert 0 < first["duty"] <= 1
     assert sum(first["share"].values()) == pytest.approx(1)
@@ -103,6 +101,15 @@ def test_iterations_are_shown_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("sys.stderr", terminal)
     assert list(commands._shown(range(3))) == [0, 1, 2]
     assert "measuring" in terminal.getvalue()
+
+
+def test_a_summary_that_is_no_text_is_refused() -> None:
+    """It is named, with what makes one; nothing is written."""
+    Path("raw").mkdir()
+    Path("s.md").write_bytes(b"\xff")
+    with pytest.raises(UsageError, match=r"s\.md: a summary must be UTF-8 text, but: .*make it with `prism telemetry`"):
+        telemetry("baselines --base raw --host-summary s.md --out all.md")
+    assert not Path("all.md").exists()
 
 
 @pytest.mark.parametrize("options", ["--iterations 0", "--warmup -1", "missing.prism"])

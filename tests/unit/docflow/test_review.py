@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -203,15 +204,15 @@ def test_a_kill_leaves_old_or_new_files_and_a_blocking_finding(step: int, when: 
 def test_a_failing_write_leaves_the_old_file_and_no_other(
     call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whichever system call fails, the folder is as it was."""
+    """Whichever system call fails, the folder is as it was, and the error names the file that was to be."""
     (tmp_path / "a.md").write_bytes(b"old")
 
     def fail(*_: object) -> None:
-        raise OSError("disk full")
+        raise OSError(errno.ENOSPC, "disk full")
 
     with monkeypatch.context() as patched:
         patched.setattr(os, call, fail)
-        with pytest.raises(OSError, match=r"disk full"):
+        with pytest.raises(OSError, match=r"disk full: .*/a\.md'"):
             files.replace(tmp_path / "a.md", b"new")
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.md", b"old")]
     (tmp_path / "a.md").chmod(0o600)

@@ -118,3 +118,17 @@ def test_every_rule_is_printed() -> None:
     expected = [(rule.id, rule.clause) for rule in rules.RULES]
     expected += [(rule.id, posture.CLAUSE) for rule in posture.POSTURE_RULES]
     assert [tuple(line.split()[:2]) for line in lines] == [(name, f"[{clause}]") for name, clause in expected]
+
+
+def test_settings_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    """A settings file that is not UTF-8 ends with status 2 and its name."""
+    (tmp_path / "lists.toml").write_bytes(b"\xff")
+    done = run("check", "--root", str(ROOT), "--settings", str(tmp_path / "lists.toml"))
+    assert done.exit_code == 2
+    assert "lists.toml must be a readable TOML file, got 'utf-8' codec can't decode" in done.stderr
+
+
+def test_help_cuts_no_line_short() -> None:
+    """On a terminal of 80 columns the list of commands shows every line whole."""
+    shown = CliRunner().invoke(main, ["--help"], terminal_width=80)
+    assert "..." not in shown.output.partition("Commands:")[2]

@@ -117,7 +117,7 @@ def test_duty_counts_moments_and_shares_count_op_time(tmp_path: Path) -> None:
 
 def test_traces_without_ops_or_files_are_refused(tmp_path: Path) -> None:
     """A trace with nothing compiled, a broken file and an empty folder are errors with a remedy."""
-    with pytest.raises(UsageError, match="profile an engine that runs on JAX"):
+    with pytest.raises(UsageError, match="must contain compiled ops, but has none; profile the engine bsp"):
         analyse(_trace(tmp_path / "t.trace.json.gz", []))
     (tmp_path / "b.trace.json.gz").write_bytes(b"no gzip")
     with pytest.raises(UsageError, match="must be a gzipped trace-event file"):

@@ -7,7 +7,7 @@ import pytest
 
 from prism.errors import UsageError
 from prism.term.graph import TermGraph
-from prism.vm.api import Limits
+from prism.vm.api import MAX_STEPS, Limits
 from prism.vm.engines import ENGINES, open_engine
 
 pytestmark = pytest.mark.m1
@@ -56,8 +56,9 @@ def test_an_unknown_engine_is_refused() -> None:
 
 
 def test_limits_that_no_session_can_have_are_refused() -> None:
-    """A capacity below the reserved nodes and a negative budget are usage errors."""
+    """A capacity below the reserved nodes and a budget that int64 cannot count are usage errors."""
     with pytest.raises(UsageError, match="must hold the nodes NULL and ZERO, that is 2, got 1; give a larger one"):
         Limits(capacity=1)
-    with pytest.raises(UsageError, match="a step budget must not be negative, got -1; give 0 or more"):
-        Limits(max_steps=-1)
+    for budget in (-1, 1 << 63):
+        with pytest.raises(UsageError, match=f"budget must be from 0 to {MAX_STEPS}, got {budget}; leave it out"):
+            Limits(max_steps=budget)
