@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from prism.files import write_text
-from prism.pallas import compat, structure
+from prism.pallas import compat, grid, structure
 from prism.pallas.call import Block
-from prism.pallas.loop_prelude import PRELUDE
-from prism.pallas.loop_rules import NoLoopFormError, has_loop_form, typed
-from prism.pallas.loops import LoopRef, LoopWriter, emit, expressible
+from prism.pallas.loop_memory import LoopRef
+from prism.pallas.loop_prelude import prelude
+from prism.pallas.loop_values import NoLoopFormError, flat, has_loop_form, row_major
+from prism.pallas.loop_writer import LoopWriter
+from prism.pallas.loops import emit, expressible
 from prism.pallas.program import Plan
+from prism.pallas.structure import Use
 
 DIRECTORY = Path.home() / ".cache" / "prism" / "pallas"
 """Where generated sources and Numba's machine code are kept."""
@@ -25,17 +31,16 @@ DIRECTORY = Path.home() / ".cache" / "prism" / "pallas"
 def write_loops(plan: Plan) -> str | None:
     """Return the module source of a call's compiled form, or None if it has none.
 
-    Its function `kernel` takes the arrays of prefetched operands, inputs, outputs and outputs' masks, and returns
-    0 (in order), 1 (debug mode must judge) or 2 (unwritten memory was read).
+    Its function `kernel` takes the arrays of prefetched operands, inputs, outputs and outputs' masks, then the arrays
+    of `block_starts`; it returns 0 (in order), 1 (debug mode must judge) or 2 (unwritten memory was read).
     """
     call = plan.call
     kernel, consts = compat.open_jaxpr(call.jaxpr)
     memories = (*call.prefetched, *call.inputs, *call.outputs, *call.scratch)
-    simple = all(t.slopes is not None for t in plan.tables) and not any(v.contested for v in plan.visits)
     # A lazy load is evaluated where it is used: its memory must not change under another name.
-    simple = simple and not call.aliases
+    simple = not any(v.contested for v in plan.visits) and not call.aliases and not call.axis_names
     simple = simple and all(has_loop_form(memory.dtype) for memory in memories)
-    if not simple or not expressible(kernel) or any(use.involved for use in plan.uses) or call.axis_names:
+    if not simple or not expressible(kernel) or any(use.involved for use in plan.uses):
         return None
     try:
         return _LoopProgram(plan, kernel, consts).write()
@@ -43,57 +48,93 @@ def write_loops(plan: Plan) -> str | None:
         return None
 
 
+def _tabled(plan: Plan) -> list[int]:
+    """Return the operands whose blocks are found in a table: no formula of the step gives them, or not in every run."""
+    changing = grid.depends_on_memory(plan.call)
+    return [k for k, table in enumerate(plan.tables) if changing or table.slopes is None]
+
+
+def block_starts(plan: Plan) -> list[np.ndarray[Any, Any]]:
+    """Return where the blocks of tabled operands begin in flat memory, one place a step."""
+    blocks: tuple[Block, ...] = (*plan.call.inputs, *plan.call.outputs)
+    return [plan.tables[k].starts @ np.array(row_major(_extents(blocks[k])), np.int64) for k in _tabled(plan)]
+
+
+def _extents(block: Block) -> tuple[int, ...]:
+    return tuple(n + low + high for n, (low, high) in zip(block.shape, block.padding, strict=True))
+
+
 class _LoopProgram:
     """Writes the grid's loops around the kernel's."""
 
     def __init__(self, plan: Plan, kernel: Any, consts: Sequence[Any]) -> None:
         self.plan, self.call, self.kernel, self.consts = plan, plan.call, kernel, consts
-        program = [(f"g{axis}", plan.grid[axis]) for axis in self.call.visible_axes]
-        self.writer = LoopWriter(program, {})
+        self.writer = LoopWriter([(f"g{axis}", plan.grid[axis]) for axis in self.call.visible_axes])
+        self.names: list[str] = []
+        self.views: list[str] = []
 
     def write(self) -> str:
         call, writer = self.call, self.writer
         blocks: tuple[Block, ...] = (*call.inputs, *call.outputs)
-        names = [f"p{k}" for k in range(len(call.prefetched))] + [f"x{k}" for k in range(len(blocks))]
-        masks = [f"m{k}" for k in range(len(call.outputs))]
-        writer.line("unsure = False")
         refs = [
-            LoopRef(f"p{k}", ("0",) * len(memory.shape), (False,) * len(memory.shape), memory.shape, memory.dtype, use)
+            self._ref(f"p{k}", memory.shape, memory.shape, memory.dtype, use)
             for k, (memory, use) in enumerate(zip(call.prefetched, self.plan.uses, strict=False))
         ]
         refs += [self._block(k, block) for k, block in enumerate(blocks)]
         refs += self._scratch()
-        for axis in range(len(self.plan.grid)):
-            writer.line(f"for g{axis} in range({self.plan.grid[axis]}):")
+        tabled = _tabled(self.plan)
+        self.names += [f"m{k}_given" for k in range(len(call.outputs))] + [f"t{k}" for k in tabled]
+        for axis, extent in enumerate(self.plan.grid):
+            writer.line(f"for g{axis} in range({extent}):")
             writer.depth += 1
+        strides = row_major(self.plan.grid)
+        step = flat(tuple(f"g{axis}" for axis in range(len(strides))), strides)
+        for k, block in enumerate(blocks):
+            start = f"t{k}[{step}]" if k in tabled else self._start(k, block)
+            writer.line(f"x{k}_start = {start}")
         emit(self.kernel, self.consts, refs, writer)
-        writer.line("pass")
         writer.depth -= len(self.plan.grid)
         writer.line("return 2 if unsure else 0")
-        header = f"def kernel({', '.join([*names, *masks])}):"
-        decorator = '@numba.njit(error_model="numpy", cache=True, nogil=True)'
-        body = "\n".join(writer.lines)
+        return self._module()
+
+    def _module(self) -> str:
+        lines = [*self.views, "    unsure = False", *self.writer.allocations(), *self.writer.lines]
+        body = "\n".join(lines)
         site = compat.function_site(self.kernel)
-        start = f'"""Generated from {site.function}."""\n\nimport numba\nimport numpy as np\n'
+        start = f'"""Generated from {site.function}."""\n\nimport numba\nimport numpy as np\nfrom llvmlite import ir\n'
         if "_multiply(" in body:
             start += _dot_import()
-        return "\n".join([start, PRELUDE, "", decorator, header, body, ""])
+        decorator = '@numba.njit(error_model="numpy", cache=True, nogil=True)'
+        return "\n".join([start, prelude(body), "\n", decorator, f"def kernel({', '.join(self.names)}):", body, ""])
+
+    def _ref(self, name: str, shape: tuple[int, ...], extents: tuple[int, ...], dtype: Any, use: Use) -> LoopRef:
+        """Return a reference to an argument, which gets a flat view."""
+        self.names.append(f"{name}_given")
+        self._view(name, math.prod(extents))
+        return LoopRef(name, "0", row_major(extents), shape, dtype, use)
+
+    def _view(self, name: str, size: int) -> None:
+        self.views.append(f"    {name} = {name}_given.reshape({size})")
 
     def _block(self, k: int, block: Block) -> LoopRef:
-        table = self.plan.tables[k]
-        assert table.slopes is not None
-        offsets = []
-        for d in range(len(block.dims)):
-            terms = [f"g{axis} * {int(s)}" for axis, s in enumerate(table.slopes[d]) if s]
-            base = int(table.starts[0][d])
-            offsets.append(" + ".join([*([str(base)] if base or not terms else []), *terms]))
         use = self.plan.uses[len(self.call.prefetched) + k]
-        ref = LoopRef(f"x{k}", tuple(offsets), block.squeezed, block.ref_shape, block.dtype, use)
+        ref = self._ref(f"x{k}", block.ref_shape, _extents(block), block.dtype, use)
+        strides = tuple(s for s, gone in zip(ref.strides, block.squeezed, strict=True) if not gone)
+        ref = replace(ref, base=f"x{k}_start", strides=strides)
         output = k - len(self.call.inputs)
         if output < 0 or not tracked_outputs(self.plan)[output]:
             return ref
         # The mask alone remembers what was written: a flag would have to follow the blocks.
+        self._view(f"m{output}", math.prod(_extents(block)))
         return replace(ref, mask=f"m{output}")
+
+    def _start(self, k: int, block: Block) -> str:
+        """Return where a block begins, in terms of the grid's indices."""
+        table, strides = self.plan.tables[k], np.array(row_major(_extents(block)), np.int64)
+        assert table.slopes is not None
+        base, slopes = int(table.starts[0] @ strides), table.slopes.T @ strides
+        terms = [f"g{axis} * {int(slope)}" for axis, slope in enumerate(slopes) if slope]
+        return " + ".join([*terms, *([str(base)] if base or not terms else [])])
 
     def _scratch(self) -> list[LoopRef]:
         refs = []
@@ -101,13 +142,12 @@ class _LoopProgram:
         for k, memory in enumerate(self.call.scratch):
             if memory.semaphore:
                 raise NoLoopFormError
-            name, rank = f"s{k}", len(memory.shape)
-            self.writer.line(f"{name} = np.empty({memory.shape}, {typed(memory.dtype)})")
-            use = self.plan.uses[offset + k]
-            ref = LoopRef(name, ("0",) * rank, (False,) * rank, memory.shape, memory.dtype, use)
+            name, size, strides = f"s{k}", math.prod(memory.shape), row_major(memory.shape)
+            self.writer.buffer(name, size, memory.dtype)
+            ref = LoopRef(name, "0", strides, memory.shape, memory.dtype, self.plan.uses[offset + k])
             if structure.first_use(self.kernel, self.kernel.invars[offset + k]) != "stored":
-                self.writer.line(f"{name}_set = False")
-                self.writer.line(f"{name}_done = np.zeros({memory.shape}, np.bool_)")
+                self.views.append(f"    {name}_set = False")
+                self.views.append(f"    {name}_done = np.zeros({size}, np.bool_)")
                 ref = replace(ref, flag=f"{name}_set", mask=f"{name}_done")
             refs.append(ref)
         return refs
@@ -116,7 +156,7 @@ class _LoopProgram:
 def _dot_import() -> str:
     # Numba notices a change of the generated module only: the loops that are linked into its code must show there.
     digest = hashlib.sha256(Path(__file__).with_name("dot_loops.py").read_bytes()).hexdigest()
-    return f"from prism.pallas.dot_loops import multiply as _multiply  # {digest[:16]}\n"
+    return f"from prism.pallas.dot_loops import multiply as _multiply  # {digest[:16]}\n\n"
 
 
 def tracked_outputs(plan: Plan) -> tuple[bool, ...]:

@@ -93,7 +93,7 @@ def _run_loops(loops: Loops, planned: Planned, arrays: Sequence[Array]) -> list[
         np.zeros(o.shape if tracked else (1,) * o.ndim, np.bool_)
         for o, tracked in zip(outputs, loops.tracked, strict=True)
     ]
-    if loops.function(*map(np.ascontiguousarray, operands), *outputs, *masks):
+    if loops.function(*map(np.ascontiguousarray, operands), *outputs, *masks, *loops.starts):
         return None
     if strict and not all(
         mask.all() for mask, tracked in zip(loops.arrays.end(masks), loops.tracked, strict=True) if tracked

@@ -1,14 +1,20 @@
-"""Functions that every generated loop program begins with: XLA's corner cases, one element at a time."""
+"""Functions that generated loops call, one element at a time: XLA's corner cases; sums and extremes that vectorise."""
 
-PRELUDE = """
+from __future__ import annotations
+
+import re
+
+from prism.pallas.loop_math import MATH
+
+_PRELUDE = """
 @numba.njit(error_model="numpy")
 def _min(a, b):
-    return a if a < b or a != a else b
+    return a if (a < b) | (a != a) else b
 
 
 @numba.njit(error_model="numpy")
 def _max(a, b):
-    return a if a > b or a != a else b
+    return a if (a > b) | (a != a) else b
 
 
 @numba.njit(error_model="numpy")
@@ -57,4 +63,57 @@ def _to_int(x, low, high):
 @numba.njit(error_model="numpy")
 def _clip(i, n):
     return min(max(i, 0), n)
+
+
+@numba.njit(error_model="numpy")
+def _from_end(i, n):
+    return i + n if i < 0 else i
+
+
+@numba.njit(error_model="numpy", fastmath={"reassoc"})
+def _plus(a, b):
+    # The flag stays with this addition alone where it is inlined: LLVM may add in any order, and so in lanes.
+    return a + b
+
+
+def _extreme(name, a, b):
+    # NaN wins, and LLVM may take the elements in any order.
+    def generate(_, builder, signature, args):
+        kind = args[0].type
+        function = builder.module.declare_intrinsic(name, [kind], ir.FunctionType(kind, [kind, kind]))
+        return builder.call(function, args)
+
+    return (a(a, b), generate) if a == b else None
+
+
+@numba.extending.intrinsic
+def _maximum(_, a, b):
+    return _extreme("llvm.maximum", a, b)
+
+
+@numba.extending.intrinsic
+def _minimum(_, a, b):
+    return _extreme("llvm.minimum", a, b)
+
+
+@numba.extending.intrinsic
+def _fma(_, a, b, c):
+    return a(a, b, c), lambda _, builder, signature, args: builder.fma(*args)
 """
+
+_FUNCTIONS = {
+    name: block.strip("\n")
+    for block in (*_PRELUDE.split("\n\n\n"), *MATH.split("\n\n\n"))
+    for name in re.findall(r"^def (\w+)", block, re.MULTILINE)
+}
+
+
+def prelude(body: str) -> str:
+    """Return the functions that a program's text needs, in an order in which they can be defined."""
+    wanted: set[str] = set()
+    texts = [body]
+    while texts:
+        found = set(re.findall(r"\b_[a-z]\w*", texts.pop())) & _FUNCTIONS.keys() - wanted
+        wanted |= found
+        texts += [_FUNCTIONS[name] for name in found]
+    return "\n\n\n".join(text for name, text in _FUNCTIONS.items() if name in wanted)

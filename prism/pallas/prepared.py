@@ -51,12 +51,13 @@ class Variant:
 class Loops:
     """The compiled form of a call: its source, its function once it is loaded, and the time spent without it.
 
-    `tracked` says of each output whether its mask follows what is written.
+    `tracked` says of each output whether its mask follows what is written; `starts` are its blocks' places in memory.
     """
 
     source: str
     arrays: Arrays
     tracked: tuple[bool, ...]
+    starts: Sequence[Array] = ()
     function: Callable[..., int] | None = None
     seconds: float = 0.0
 
@@ -117,7 +118,7 @@ class Prepared:
         if source is None:
             return None
         tracked = compiled.tracked_outputs(plan)
-        return Loops(source, arrays_of(plan, tracked), tracked)
+        return Loops(source, arrays_of(plan, tracked), tracked, compiled.block_starts(plan))
 
     def variant(self, planned: Planned, *, batch: bool) -> Variant | None:
         """Return a plan's program with its grid batched or serial; None if only debug mode can run it."""

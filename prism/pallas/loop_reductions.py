@@ -1,0 +1,258 @@
+"""The primitives of generated loops that combine elements: reductions, running ones, and dots."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from prism.pallas.loop_values import Lazy, NoLoopFormError, Rule, Texts, cast, element, flat, held, row_major
+from prism.pallas.primitives.site import Aval
+
+
+@dataclass(frozen=True, slots=True)
+class _Fold:
+    """How elements are combined: the first value, and the step for integers and for floats.
+
+    With `wide`, float32 is carried in float64.
+    """
+
+    start: str
+    integer: str
+    floating: str
+    wide: bool = False
+
+    def first(self, dtype: np.dtype[Any]) -> str:
+        """Return the value of no elements."""
+        if self.start in ("least", "greatest"):
+            if dtype.kind == "f":
+                return cast(dtype, "-np.inf" if self.start == "least" else "np.inf")
+            limits = np.iinfo(dtype)
+            return cast(dtype, str(limits.min if self.start == "least" else limits.max))
+        return self.start if dtype == np.bool_ else cast(dtype, self.start)
+
+    def step(self, dtype: np.dtype[Any], total: str, text: str) -> str:
+        """Return one more element combined with a total."""
+        if dtype.kind == "f":
+            return self.floating.format(total, cast(dtype, text) if self.wide else text)
+        return cast(dtype, self.integer.format(total, text))
+
+
+_SUM = _Fold("0", "{0} + {1}", "_plus({0}, {1})", wide=True)
+_PRODUCT = _Fold("1", "{0} * {1}", "{0} * {1}")
+_MAX = _Fold("least", "_max({0}, {1})", "_maximum({0}, {1})")
+_MIN = _Fold("greatest", "_min({0}, {1})", "_minimum({0}, {1})")
+_AND = _Fold("-1", "{0} & {1}", "")
+_OR = _Fold("0", "{0} | {1}", "")
+_ALL = _Fold("True", "{0} & {1}", "")
+_ANY = _Fold("False", "{0} | {1}", "")
+
+
+def _reduction(fold: _Fold, truth: _Fold | None = None) -> Rule:
+    def rule(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+        value, out, axes = values[0], outs[0], tuple(sorted(equation.params["axes"]))
+        if value.dtype != out.dtype:
+            raise NoLoopFormError
+        chosen = fold if out.dtype != np.bool_ else truth
+        if chosen is None:
+            raise NoLoopFormError
+        if math.prod(out.shape) > 1 and axes and axes[-1] != len(value.shape) - 1:
+            return [_by_rows(chosen, value, out, axes, writer)]
+        return [_by_elements(chosen, value, out, axes, writer)]
+
+    return rule
+
+
+def _full_index(kept: Texts, reduced: Texts, axes: tuple[int, ...], rank: int) -> Texts:
+    outer, inner = iter(kept), iter(reduced)
+    return tuple(next(inner) if k in axes else next(outer) for k in range(rank))
+
+
+def _by_elements(fold: _Fold, value: Lazy, out: Aval, axes: tuple[int, ...], writer: Any) -> Lazy:
+    """Reduce to one element after the other."""
+    # Sums of float32 keep a float64 accumulator; no order of lanes loses more than that rounds.
+    wide = fold.wide and out.dtype == np.float32
+    carried = np.dtype(np.float64) if wide else out.dtype
+    name, total, strides = writer.name(), writer.name(), row_major(out.shape)
+    single = math.prod(out.shape) == 1
+    if not single:
+        writer.buffer(name, math.prod(out.shape), out.dtype)
+
+    def outer(kept: Texts) -> None:
+        writer.line(f"{total} = {fold.first(carried)}")
+
+        def inner(reduced: Texts) -> None:
+            text = value.at(_full_index(kept, reduced, axes, len(value.shape)))
+            writer.line(f"{total} = {fold.step(carried, total, text)}")
+
+        writer.nest([value.shape[a] for a in axes], inner)
+        target = name if single else element(name, flat(kept, strides))
+        writer.line(f"{target} = {cast(out.dtype, total) if wide else total}")
+
+    writer.nest(out.shape, outer)
+    return held(name, out.shape, out.dtype)
+
+
+def _by_rows(fold: _Fold, value: Lazy, out: Aval, axes: tuple[int, ...], writer: Any) -> Lazy:
+    """Combine whole rows: the innermost loop runs along memory and needs no order."""
+    name, strides = writer.name(), row_major(out.shape)
+    wide = fold.wide and out.dtype == np.float32
+    carried = np.dtype(np.float64) if wide else out.dtype
+    writer.buffer(name, math.prod(out.shape), carried)
+    place = element(name, "{}")
+
+    def begin(kept: Texts) -> None:
+        writer.line(f"{place.format(flat(kept, strides))} = {fold.first(carried)}")
+
+    def more(index: Texts) -> None:
+        reduced, kept = index[: len(axes)], index[len(axes) :]
+        target = place.format(flat(kept, strides))
+        text = value.at(_full_index(kept, reduced, axes, len(value.shape)))
+        writer.line(f"{target} = {fold.step(carried, target, text)}")
+
+    writer.nest(out.shape, begin)
+    writer.nest([*(value.shape[a] for a in axes), *out.shape], more)
+    if not wide:
+        return held(name, out.shape, out.dtype)
+    sums = held(name, out.shape, carried)
+    return writer.settle(Lazy(out.shape, out.dtype, lambda index: cast(out.dtype, sums.at(index)), weight=1))
+
+
+def _cumulation(fold: _Fold) -> Rule:
+    def rule(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+        axis, reverse, out = equation.params["axis"], equation.params["reverse"], outs[0]
+        copy, strides, extent = writer.copied(values[0]), row_major(out.shape), out.shape[axis]
+        others = [1 if k == axis else n for k, n in enumerate(out.shape)]
+        if copy.size == 1:
+            return [copy]
+
+        def body(index: Texts) -> None:
+            k = index[0]
+            here, before = (f"{extent - 2} - {k}", f"{extent - 1} - {k}") if reverse else (f"{k} + 1", k)
+            rest = index[1:]
+            at, last = ((*rest[:axis], place, *rest[axis + 1 :]) for place in (here, before))
+            target = element(copy.name, flat(at, strides))
+            text = fold.step(out.dtype, element(copy.name, flat(last, strides)), target)
+            writer.line(f"{target} = {text}")
+
+        writer.nest([extent - 1, *others], body)
+        return [copy]
+
+    return rule
+
+
+def _arg_reduction(step: str) -> Rule:
+    def rule(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+        value, out, axes = writer.settle(values[0]), outs[0], tuple(equation.params["axes"])
+        if len(axes) != 1 or value.dtype == np.bool_:
+            raise NoLoopFormError
+        name, best, strides = writer.name(), writer.name(), row_major(out.shape)
+        single = math.prod(out.shape) == 1
+        if not single:
+            writer.buffer(name, math.prod(out.shape), out.dtype)
+
+        def outer(kept: Texts) -> None:
+            writer.line(f"{best} = 0")
+
+            def inner(reduced: Texts) -> None:
+                new = value.at(_full_index(kept, reduced, axes, len(value.shape)))
+                old = value.at(_full_index(kept, (best,), axes, len(value.shape)))
+                # The first extreme counts, and NaN is the extreme.
+                nan = f" or ({new} != {new} and {old} == {old})" if value.dtype.kind == "f" else ""
+                writer.line(f"if {new} {step} {old}{nan}: {best} = {reduced[0]}")
+
+            writer.nest([value.shape[axes[0]]], inner)
+            target = name if single else element(name, flat(kept, strides))
+            writer.line(f"{target} = {cast(out.dtype, best)}")
+
+        writer.nest(out.shape, outer)
+        return [held(name, out.shape, out.dtype)]
+
+    return rule
+
+
+def _dot(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+    (contract, batch), out = equation.params["dimension_numbers"], outs[0]
+    contract, batch = tuple(map(tuple, contract)), tuple(map(tuple, batch))
+    alike = all(v.dtype == out.dtype for v in values)
+    if alike and out.dtype == np.float32 and not batch[0] and all(len(v.shape) == 2 and v.size > 1 for v in values):
+        return [_matrix_product(values, (contract[0][0], contract[1][0]), out, writer)]
+    if out.dtype.kind == "f" and not alike:
+        raise NoLoopFormError
+    return [_any_dot(values, contract, batch, out, writer)]
+
+
+def _matrix_product(values: Sequence[Lazy], contract: Sequence[int], out: Aval, writer: Any) -> Lazy:
+    (x, y), name = values, writer.name()
+    across, down = contract[0] == 0, contract[1] == 1
+    if x.flipped is not None:
+        x, across = x.flipped, not across
+    if down:
+        y = y.flipped if y.flipped is not None else _transposed(y)
+    left, right = writer.settle(x), writer.settle(y)
+    writer.buffer(name, math.prod(out.shape), out.dtype)
+    texts = [f"{v.name}.reshape({v.shape})" for v in (left, right)]
+    writer.line(f"_multiply({texts[0]}{'.T' if across else ''}, {texts[1]}, {name}.reshape({out.shape}))")
+    if math.prod(out.shape) > 1:
+        return held(name, out.shape, out.dtype)
+    return writer.settle(Lazy(out.shape, out.dtype, lambda _: f"{name}[0]", weight=1))
+
+
+def _transposed(value: Lazy) -> Lazy:
+    rows, columns = value.shape
+    return Lazy((columns, rows), value.dtype, lambda index: value.at(index[::-1]), weight=value.weight)
+
+
+def _any_dot(values: Sequence[Lazy], contract: Any, batch: Any, out: Aval, writer: Any) -> Lazy:
+    """Multiply and add one element after the other; float32 fused, in ascending order [PALLAS-4]."""
+    x, y = (writer.settle(v) if v.weight else v for v in values)
+    name, total, strides = writer.name(), writer.name(), row_major(out.shape)
+    writer.buffer(name, max(math.prod(out.shape), 1), out.dtype)
+    free = [
+        [k for k in range(len(v.shape)) if k not in (*c, *b)] for v, c, b in zip((x, y), contract, batch, strict=True)
+    ]
+    step = "_fma({1}, {2}, {0})" if out.dtype.kind == "f" else "{0} + {1} * {2}"
+
+    def outer(index: Texts) -> None:
+        shared = len(batch[0])
+        rows, columns = index[shared : shared + len(free[0])], index[shared + len(free[0]) :]
+        writer.line(f"{total} = {cast(out.dtype, '0')}")
+
+        def inner(reduced: Texts) -> None:
+            texts = []
+            for v, own, c, b in zip((x, y), (rows, columns), contract, batch, strict=True):
+                places = dict(itertools.chain(zip(c, reduced, strict=True), zip(b, index, strict=False)))
+                rest = iter(own)
+                texts.append(
+                    cast(out.dtype, v.at(tuple(places[k] if k in places else next(rest) for k in range(len(v.shape)))))
+                )
+            writer.line(f"{total} = {cast(out.dtype, step.format(total, *texts))}")
+
+        writer.nest([x.shape[k] for k in contract[0]], inner)
+        writer.line(f"{element(name, flat(index, strides))} = {total}")
+
+    writer.nest(out.shape, outer)
+    if math.prod(out.shape) == 1:
+        return writer.settle(Lazy(out.shape, out.dtype, lambda _: f"{name}[0]", weight=1))
+    return held(name, out.shape, out.dtype)
+
+
+REDUCTIONS: dict[str, Rule] = {
+    "reduce_sum": _reduction(_SUM),
+    "reduce_prod": _reduction(_PRODUCT),
+    "reduce_max": _reduction(_MAX, _ANY),
+    "reduce_min": _reduction(_MIN, _ALL),
+    "reduce_and": _reduction(_AND, _ALL),
+    "reduce_or": _reduction(_OR, _ANY),
+    "argmax": _arg_reduction(">"),
+    "argmin": _arg_reduction("<"),
+    "cumsum": _cumulation(_SUM),
+    "cumprod": _cumulation(_PRODUCT),
+    "cummax": _cumulation(_MAX),
+    "cummin": _cumulation(_MIN),
+    "dot_general": _dot,
+}

@@ -1,0 +1,125 @@
+"""Generated loops under construction: statements, names, and the memory of values that are stored."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from prism.pallas.loop_values import Lazy, Texts, element, flat, held, row_major, typed
+
+
+@dataclass(slots=True)
+class LoopWriter:
+    """Collects the statements of the compiled function.
+
+    Every stored value has a buffer of its own, allocated once before the grid's loops: `buffers` maps their names to
+    sizes and element types.
+    """
+
+    program: list[tuple[str, int]]
+    lines: list[str] = field(default_factory=list)
+    buffers: dict[str, tuple[int, np.dtype[Any]]] = field(default_factory=dict)
+    depth: int = 1
+    _count: Iterator[int] = field(default_factory=itertools.count)
+    _local: dict[tuple[str, Texts], str] | None = None
+
+    def line(self, text: str) -> None:
+        """Add a line."""
+        self.lines.append("    " * self.depth + text)
+
+    @contextmanager
+    def block(self, header: str) -> Iterator[None]:
+        """Put the lines that are written inside under a header."""
+        self.line(header)
+        self.depth += 1
+        before = len(self.lines)
+        yield
+        if len(self.lines) == before:
+            self.line("pass")
+        self.depth -= 1
+
+    def name(self, prefix: str = "v") -> str:
+        """Return a fresh name."""
+        return f"{prefix}{next(self._count)}"
+
+    def buffer(self, name: str, size: int, dtype: np.dtype[Any]) -> None:
+        """Allocate flat memory before all loops."""
+        self.buffers[name] = (size, dtype)
+
+    def allocations(self) -> list[str]:
+        """Return the statements that allocate the buffers."""
+        return [f"    {name} = np.empty({size}, {typed(dtype)})" for name, (size, dtype) in self.buffers.items()]
+
+    def nest(self, shape: Sequence[int], body: Callable[[Texts], None]) -> None:
+        """Write loops over a shape around `body`, which gets the index; an extent of 1 needs no loop."""
+        index = tuple("0" if n == 1 else self.name("k") for n in shape)
+        outer, self._local = self._local, dict(self._local or {})
+        depth = self.depth
+        for k, n in zip(index, shape, strict=True):
+            if n != 1:
+                self.line(f"for {k} in range({n}):")
+                self.depth += 1
+        body(index)
+        self.depth, self._local = depth, outer
+
+    def each(self, value: Lazy, body: Callable[[Texts, str], None]) -> None:
+        """Write loops over a value around `body`, which gets the index and the text of the element."""
+        for axis, start, part in [(p.axis, p.start, p.value) for p in value.pieces] or [(0, 0, value)]:
+
+            def visit(index: Texts, axis: int = axis, start: int = start, part: Lazy = part) -> None:
+                moved = tuple(_moved(k, start) if a == axis else k for a, k in enumerate(index))
+                body(moved, part.at(index))
+
+            if part.pieces:
+                part = self.settle(part)
+            self.nest(part.shape, visit)
+
+    def shared(self, value: Lazy) -> Lazy:
+        """Return a value whose element is computed once in each loop body, however often the body names it."""
+        if not value.weight:
+            return value
+        key = self.name("e")
+
+        def at(index: Texts) -> str:
+            if self._local is None:
+                return value.at(index)
+            place = (key, index)
+            if place not in self._local:
+                text, name = value.at(index), self.name("t")
+                self.line(f"{name} = {text}")
+                self._local[place] = name
+            return self._local[place]
+
+        return replace(value, at=at)
+
+    def settle(self, value: Lazy) -> Lazy:
+        """Return a value held in a variable or a buffer."""
+        if value.name is not None or (value.size == 1 and not value.weight):
+            return value
+        return self.copied(value)
+
+    def copied(self, value: Lazy) -> Lazy:
+        """Return a value held in a variable or a buffer of its own."""
+        name = self.name()
+        self.fill(name, value)
+        return held(name, value.shape, value.dtype)
+
+    def fill(self, name: str, value: Lazy) -> None:
+        """Store a value under a name, which gets a buffer unless it is a scalar."""
+        if value.size == 1:
+            self.line(f"{name} = {value.at(('0',) * len(value.shape))}")
+            return
+        self.buffer(name, value.size, value.dtype)
+        strides = row_major(value.shape)
+        self.each(value, lambda index, text: self.line(f"{element(name, flat(index, strides))} = {text}"))
+
+
+def _moved(index: str, start: int) -> str:
+    if index.isdigit():
+        return str(int(index) + start)
+    return f"{index} + {start}" if start else index
