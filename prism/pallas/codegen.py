@@ -16,7 +16,7 @@ from prism.pallas import compat, debug
 from prism.pallas.decode import STATE_PRIMITIVES
 from prism.pallas.errors import UnsupportedError
 from prism.pallas.primitives import TABLE, NotBatchableError, Rule, Site
-from prism.pallas.structure import Use, dropped, lasting_loads, used_variables
+from prism.pallas.structure import Use, dropped, lasting_loads, spent_operands, used_variables
 from prism.pallas.writer import Writer, literal
 
 Axes = frozenset[int]
@@ -56,12 +56,14 @@ class Counter:
 class Value:
     """A value in the source: its expression, and along which batched axes it differs.
 
-    A `loose` value's array only broadcasts to its shape. `ramp` and `counter` are what is known of an integer.
+    A `loose` value's array only broadcasts to its shape; a `thin` one's may have extent 1 along its batched axes.
+    `ramp` and `counter` are what is known of an integer.
     """
 
     text: str
     axes: Axes = NONE
     loose: bool = False
+    thin: bool = False
     ramp: Ramp | None = None
     counter: Counter | None = None
 
@@ -95,8 +97,9 @@ class Context:
 
     `batched` are the batched grid axes in order; `program` gives each
     visible axis's index as a value and its extent. `origins` and `extents` say of each batched axis where the current
-    chunk begins and how long it is, as expressions; `lengths` are the whole axes' lengths. `copy_load` and
-    `dropped` are of the current equation: whether a load may outlive the memory, and which results nobody reads.
+    chunk begins and how long it is, as expressions; `lengths` are the whole axes' lengths. `copy_load`, `dropped` and
+    `spent` are of the current equation: whether a load may outlive the memory, which results nobody reads, and which
+    operands nobody reads again.
     """
 
     writer: Writer
@@ -109,6 +112,7 @@ class Context:
     lengths: tuple[int, ...] = ()
     copy_load: bool = True
     dropped: list[bool] = field(default_factory=list)
+    spent: set[Any] = field(default_factory=set)
     checked: dict[str, tuple[str, int]] = field(default_factory=dict)
     constants: dict[str, Any] = field(default_factory=dict)
 
@@ -125,20 +129,15 @@ def emit(jaxpr: Any, consts: Sequence[Any], args: Sequence[Bound], context: Cont
         env[var] = (
             const if isinstance(const, Value | RefVar) else Value(context.writer.bind(np.asarray(const), "const"))
         )
-    lasting, used = lasting_loads(jaxpr), used_variables(jaxpr)
+    lasting, used, spent = lasting_loads(jaxpr), used_variables(jaxpr), spent_operands(jaxpr)
     for position, equation in enumerate(jaxpr.eqns):
         context.writer.site = compat.site_of(equation)
         context.copy_load, context.dropped = position in lasting, dropped(equation, used)
+        context.spent = spent[position]
         operands = [None if isinstance(v, compat.Literal) else env[v] for v in equation.invars]
         results = _emit_equation(equation, operands, context)
         env.update(zip(equation.outvars, results, strict=True))
     return [_value_of(v, env, context) for v in jaxpr.outvars]
-
-
-def _captured(const: Any, context: Context) -> Bound:
-    if isinstance(const, Value | RefVar):
-        return const
-    return Value(context.writer.bind(np.asarray(const), "const"))
 
 
 def _value_of(atom: Any, env: dict[Any, Bound], context: Context) -> Value:
@@ -205,6 +204,8 @@ def _emit_equation(equation: Any, operands: Sequence[Bound | None], context: Con
 
 
 def _emit_rule(equation: Any, rule: Rule, operands: Sequence[Bound | None], context: Context) -> list[Value]:
+    from prism.pallas import codegen_reuse
+
     outs = debug.avals(equation.outvars)
     ins = debug.avals(equation.invars)
     folded = _folded(equation, operands, context)
@@ -230,16 +231,20 @@ def _emit_rule(equation: Any, rule: Rule, operands: Sequence[Bound | None], cont
         text = rule.emit(site)
     except NotBatchableError:
         raise DependsOnError(axes) from None
+    thin = any(v.thin for v in values)
     if not multiple:
+        known = Value(text, axes, loose_result, thin, ramp=_ramp(name, values))
         if text.isidentifier():
-            return [Value(text, axes, loose_result, _ramp(name, values))]
-        result = context.writer.name()
-        context.writer.line(f"{result} = {text}")
-        return [Value(result, axes, loose_result, _ramp(name, values), _counter(name, values, outs))]
+            return [known]
+        result = codegen_reuse.written_over(equation, values, text, ins, outs[0], context)
+        if result is None:
+            result = context.writer.name()
+            context.writer.line(f"{result} = {text}")
+        return [replace(known, text=result, counter=_counter(name, values, outs))]
     names = [context.writer.name() for _ in outs]
     if names:
         context.writer.line(f"{', '.join(names)}{',' if len(names) == 1 else ''} = {text}")
-    return [Value(n, axes) for n in names]
+    return [Value(n, axes, thin=thin) for n in names]
 
 
 def _folded(equation: Any, operands: Sequence[Bound | None], context: Context) -> Value | None:
@@ -335,7 +340,7 @@ def lifted(value: Value, context: Context) -> Value:
         return value
     name = context.writer.name()
     context.writer.line(f"{name} = np.asarray({value.text})[{', '.join(['None'] * context.lead)}]")
-    return replace(value, text=name, axes=frozenset(context.batched))
+    return replace(value, text=name, axes=frozenset(context.batched), thin=True)
 
 
 def solid(value: Value, shape: tuple[int, ...], context: Context) -> Value:

@@ -107,7 +107,7 @@ def _cond(equation: Any, operands: Sequence[Bound | None], context: Context) -> 
             results = [lifted(v, context) if lift else v for v, lift in zip(results, batched, strict=True)]
             _assign(names, results, context)
     axes = frozenset(context.batched)
-    return [Value(name, axes if lift else NONE) for name, lift in zip(names, batched, strict=True)]
+    return [Value(name, axes if lift else NONE, thin=lift) for name, lift in zip(names, batched, strict=True)]
 
 
 def _branch_axes(branches: Sequence[Any], args: Sequence[Bound], context: Context) -> list[tuple[bool, ...]]:
@@ -131,7 +131,7 @@ def _enter(carry: list[Value], shapes: Sequence[tuple[int, ...]], context: Conte
     full = [solid(v, shape, context) for v, shape in zip(carry, shapes, strict=True)]
     names = [context.writer.name() for _ in full]
     _assign(names, full, context)
-    return [Value(name, v.axes) for name, v in zip(names, full, strict=True)]
+    return [Value(name, v.axes, thin=bool(v.axes)) for name, v in zip(names, full, strict=True)]
 
 
 def _leave(names: list[Value], results: list[Value], shapes: Sequence[tuple[int, ...]], context: Context) -> None:

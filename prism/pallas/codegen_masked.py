@@ -43,7 +43,7 @@ def emit_masked(
         name = writer.name()
         load = writer.bind(masked_load, "masked_load")
         writer.line(f"{name} = {load}({ref.text}, {index}, {mask.text}, {text}, {lead})")
-        return [Value(name, ref.axes | (other.axes if other else NONE))]
+        return [Value(name, ref.axes | (other.axes if other else NONE), thin=bool(other and other.thin))]
     value = named[access.value.position]
     done = f"{ref.text}_done" if ref.masked else "None"
     store = writer.bind(masked_store, "masked_store")

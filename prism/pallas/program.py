@@ -76,7 +76,7 @@ def write_program(plan: Plan, *, batch: bool) -> Program | None:
     while True:
         layout = batched_layout(grid, candidates, step_bytes(plan.tables))
         try:
-            return _write(plan, layout)
+            return _ProgramWriter(plan, layout).write()
         except DependsOnError as error:
             if not layout.batched:
                 return None
@@ -86,10 +86,6 @@ def write_program(plan: Plan, *, batch: bool) -> Program | None:
             if not layout.batched:
                 return None
             candidates = []
-
-
-def _write(plan: Plan, layout: Layout) -> Program:
-    return _ProgramWriter(plan, layout).write()
 
 
 class _ProgramWriter:

@@ -230,9 +230,32 @@ def _consumed_at_once(jaxpr: Any, position: int) -> bool:
 def _is_fresh(equation: Any) -> bool:
     """Whether the result of an equation shares no memory with its operands."""
     name = equation.primitive.name
-    if name in ("add", "sub", "mul", "div", "max", "min", "dot_general", "exp", "neg", "select_n"):
-        return True
-    return name.startswith("reduce_")
+    return name in _FRESH or name.startswith("reduce_") or (name == "select_n" and len(equation.invars) > 2)
+
+
+_FRESH = frozenset(
+    ("abs", "add", "div", "dot_general", "eq", "exp", "ge", "gt", "le", "log", "log1p", "logistic", "lt", "max", "min")
+    + ("mul", "ne", "neg", "rsqrt", "sign", "sqrt", "square", "sub", "tanh")
+)
+
+
+def spent_operands(jaxpr: Any) -> list[set[Any]]:
+    """Return for each equation the operands whose memory nobody reads after it.
+
+    An equation of this jaxpr made them, and all their readers copy what they read.
+    """
+    owned = {v for equation in jaxpr.eqns if _is_fresh(equation) for v in equation.outvars}
+    last: dict[Any, int] = {}
+    for position, equation in enumerate(jaxpr.eqns):
+        read = [v for v in equation.invars if not isinstance(v, compat.Literal)]
+        if not _is_fresh(equation) and equation.primitive.name not in ("swap", "addupdate"):
+            owned.difference_update(read)
+        last.update(dict.fromkeys(read, position))
+    owned.difference_update(v for v in jaxpr.outvars if not isinstance(v, compat.Literal))
+    spent: list[set[Any]] = [set() for _ in jaxpr.eqns]
+    for var in owned.intersection(last):
+        spent[last[var]].add(var)
+    return spent
 
 
 def primitives_in(jaxpr: Any) -> Iterator[str]:

@@ -94,6 +94,7 @@ def test_a_kernel_is_prepared_once() -> None:
     run(X)
     (entry,) = [kept[2] for kept in prepared.cache._kernels.values()]
     (planned,) = entry.plans.values()
+    assert planned is not None
     variants = dict(planned.variants)
     run(X)
     assert list(entry.plans.values()) == [planned]
@@ -201,3 +202,90 @@ def test_chunks_of_batched_steps_around_a_serial_loop(monkeypatch) -> None:
     assert "for begin in range(0, 5, 2):" in text
     assert "for i1 in range(3):" in text
     np.testing.assert_array_equal(prism.pallas.run(call, mode="fast")(x, y), x @ y)
+
+
+@pytest.mark.clause("PALLAS-6")
+def test_a_result_takes_the_memory_of_an_operand_that_nobody_reads_again() -> None:
+    """Elementwise results are written over spent operands: not over views, stored values, or what is read later."""
+
+    def kernel(x_ref, row_ref, o_ref, seen_ref):
+        y = x_ref[...] + 1.0
+        seen = y.reshape(4, 2)
+        z = y * 2.0
+        w = jnp.exp(z)
+        total = jnp.sum(w, axis=0)
+        seen_ref[...] = seen * 1.0 + total[:2]
+        w = row_ref[...] - w
+        o_ref[...] = jnp.maximum(3.0 * w, z)
+
+    call = pl.pallas_call(
+        kernel,
+        out_shape=(jax.ShapeDtypeStruct((2, 4), np.float32), jax.ShapeDtypeStruct((4, 2), np.float32)),
+    )
+    x, row = X.reshape(2, 4) / 8, X[:4]
+    text = prism.pallas.source(call)(x, row)
+    statements = [line.split("#")[0].strip() for line in text.splitlines()]
+    # The view `seen` keeps `y`, and the maximum `z`; what is subtracted is on the wrong side.
+    assert statements[statements.index("d = b * 2.0") :] == [
+        "d = b * 2.0",
+        "e = np.exp(d)",
+        "f = np.add.reduce(e, axis=(-2,), dtype=float32)",
+        "g = c * 1.0",
+        "h = f[0:2]",
+        "g += h",
+        "seen_ref[:, :] = g",
+        "i = row_ref[:]",
+        "j = i - e",
+        "j *= 3.0",
+        "np.maximum(j, d, out=j)",
+        "o_ref[:, :] = j",
+    ]
+    for got, expected in zip(prism.pallas.run(call, mode="fast")(x, row), call_in_debug(call, x, row), strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.clause("PALLAS-6")
+def test_a_result_is_not_written_over_an_operand_of_fewer_steps() -> None:
+    """Batched steps: a value that is one for all steps, or differs along another axis, is no place for the result."""
+
+    def kernel(x_ref, y_ref, o_ref):
+        same = jnp.exp(y_ref[...])
+        o_ref[...] = same + x_ref[...] * 2.0
+
+    call = pl.pallas_call(
+        kernel,
+        grid=(2, 3),
+        in_specs=[pl.BlockSpec((1, 4), lambda i, _: (i, 0)), pl.BlockSpec((1, 4), lambda _, j: (j, 0))],
+        out_specs=pl.BlockSpec((1, 4), lambda i, j: (i, j)),
+        out_shape=jax.ShapeDtypeStruct((2, 12), np.float32),
+    )
+    x, y = X.reshape(2, 4), np.arange(12, dtype=np.float32).reshape(3, 4) / 12
+    assert "i0" not in prism.pallas.source(call)(x, y)
+    np.testing.assert_array_equal(prism.pallas.run(call, mode="fast")(x, y), call_in_debug(call, x, y))
+
+
+@pytest.mark.clause("PALLAS-6")
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_result_is_not_written_over_what_a_loop_may_have_left_alone(count) -> None:
+    """What a batched loop carries has one row a step only if the loop ran."""
+
+    def kernel(count_ref, x_ref, o_ref):
+        total = jax.lax.fori_loop(0, count_ref[0], lambda _, t: t + x_ref[...], jnp.zeros((1, 4), jnp.float32))
+        o_ref[...] = total * 2.0 + x_ref[...]
+
+    spec = pl.BlockSpec((1, 4), lambda i: (i, 0))
+    call = pl.pallas_call(
+        kernel,
+        grid=(2,),
+        in_specs=[pl.BlockSpec((1,), lambda _: (0,)), spec],
+        out_specs=spec,
+        out_shape=jax.ShapeDtypeStruct((2, 4), np.float32),
+    )
+    args = np.array([count], np.int32), X.reshape(2, 4)
+    assert "i0" not in prism.pallas.source(call)(*args)
+    np.testing.assert_array_equal(prism.pallas.run(call, mode="fast")(*args), args[1] * (2 * count + 1))
+
+
+def call_in_debug(call, *args):
+    """Return what debug mode computes."""
+    return prism.pallas.run(call, mode="debug")(*args)
