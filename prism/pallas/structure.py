@@ -234,8 +234,7 @@ def _is_fresh(equation: Any) -> bool:
 
 
 _FRESH = frozenset(
-    ("abs", "add", "div", "dot_general", "eq", "exp", "ge", "gt", "le", "log", "log1p", "logistic", "lt", "max", "min")
-    + ("mul", "ne", "neg", "rsqrt", "sign", "sqrt", "square", "sub", "tanh")
+    ("add", "div", "dot_general", "eq", "exp", "ge", "gt", "le", "log", "lt", "max", "min", "mul", "ne", "neg", "sub")
 )
 
 
