@@ -71,13 +71,15 @@ def poison(dtype: np.dtype[Any]) -> Any:
 def convert(x: Any, dtype: np.dtype[Any]) -> Any:
     """Return `x` converted to `dtype` as XLA converts.
 
-    Float to integer saturates and maps NaN to 0, integer to integer wraps, anything to bool compares with 0.
+    Float to integer saturates and maps NaN to 0, integer to integer wraps, anything to bool compares with 0, of which
+    a subnormal float32 or float64 is one.
     """
     source = x.dtype
     if source == dtype:
         return x
     if dtype == np.bool_:
-        return x != np.zeros((), source)
+        wide = source.kind == "f" and source.itemsize > 2
+        return ~(np.abs(x) < np.finfo(source).tiny) if wide else x != np.zeros((), source)
     if is_integer(dtype) and is_float(source):
         return _saturate(x, dtype)
     if source.kind == "c" and dtype.kind != "c":

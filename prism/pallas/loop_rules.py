@@ -128,7 +128,8 @@ def _convert(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: 
     if value.dtype == target:
         return [value]
     if target == np.bool_:
-        return _elementwise("{0} != 0")(equation, values, outs, writer)
+        zero = f"abs({{0}}) < {np.finfo(value.dtype).tiny}" if value.dtype.kind == "f" else "{0} == 0"
+        return _elementwise(f"not {zero}")(equation, values, outs, writer)
     if value.dtype.kind == "f" and target.kind in "iu":
         info = np.iinfo(target)
         return _elementwise(f"_to_int({{0}}, {info.min}, {info.max})")(equation, values, outs, writer)

@@ -24,12 +24,41 @@ def reduce_with(ufunc: Any, x: Any, axes: Axes) -> Any:
 
 
 def cumulate(ufunc: Any, x: Any, axis: int, reverse: bool) -> Any:
-    """Scan along one axis in the operand's type, from the end if `reverse`."""
+    """Scan along one axis in the operand's type, from the end if `reverse`; floats that round go in tiles as in XLA."""
     x = np.asarray(x)
-    wide = x.astype(np.float32) if dtypes.is_narrow_float(x.dtype) else x
-    turned = np.flip(wide, axis) if reverse else wide
-    result = ufunc.accumulate(turned, axis=axis, dtype=wide.dtype).astype(x.dtype)
+    if ufunc in _NEUTRAL and dtypes.is_float(x.dtype):
+        return np.moveaxis(_scan_tiles(ufunc, np.moveaxis(x, axis, -1), _suffixes if reverse else _prefixes), -1, axis)
+    result = ufunc.accumulate(np.flip(x, axis) if reverse else x, axis=axis, dtype=x.dtype)
     return np.flip(result, axis) if reverse else result
+
+
+def _scan_tiles(ufunc: Any, x: Any, scan: Any) -> Any:
+    """Scan tiles of 16, each from its first element on, then what the tiles come to in the same way."""
+    tile, length = 16, x.shape[-1]
+    if length <= tile:
+        return scan(ufunc, x)
+    short = np.full((*x.shape[:-1], -length % tile), _NEUTRAL[ufunc], x.dtype)
+    within = scan(ufunc, np.concatenate([x, short], axis=-1).reshape(*x.shape[:-1], -1, tile))
+    if scan is _suffixes:
+        here, beyond = within[..., :-1, :], _scan_tiles(ufunc, within[..., 0], scan)[..., 1:]
+    else:
+        here, beyond = within[..., 1:, :], _scan_tiles(ufunc, within[..., -1], scan)[..., :-1]
+    here[...] = ufunc(here, beyond[..., None])
+    return within.reshape(*x.shape[:-1], -1)[..., :length]
+
+
+def _prefixes(ufunc: Any, x: Any) -> Any:
+    return ufunc.accumulate(x, axis=-1, dtype=x.dtype)
+
+
+def _suffixes(ufunc: Any, x: Any) -> Any:
+    result = x.copy()
+    for k in range(1, x.shape[-1]):
+        result[..., :-k] = ufunc(result[..., :-k], x[..., k:])
+    return result
+
+
+_NEUTRAL = {np.add: 0, np.multiply: 1, np.logaddexp: -np.inf}
 
 
 def cumulate_logsumexp(x: Any, axis: int, reverse: bool) -> Any:

@@ -23,6 +23,17 @@ def test_a_float_saturates_at_both_ends_of_every_integer_type() -> None:
     assert dtypes.convert(x, INT4).astype(int).tolist() == [0, -8, 7, 2, -2]
 
 
+@pytest.mark.clause("PALLAS-4")
+def test_a_subnormal_number_is_false() -> None:
+    """Of float32 and float64, where XLA flushes; the narrow types are computed in float32, which holds theirs."""
+    for dtype in (np.float32, np.float64):
+        tiny = np.finfo(dtype).tiny
+        x = np.array([0, -0.0, tiny / 2, -tiny / 2, tiny, -tiny, np.nan, np.inf], dtype)
+        assert dtypes.convert(x, np.dtype(np.bool_)).tolist() == [False] * 4 + [True] * 4
+    assert dtypes.convert(np.array([0, 1e-40], BF16), np.dtype(np.bool_)).tolist() == [False, True]
+    assert dtypes.convert(np.array([0, 6e-8], np.float16), np.dtype(np.bool_)).tolist() == [False, True]
+
+
 @pytest.mark.clause("PALLAS-11")
 def test_poison_is_what_stock_fills_with() -> None:
     """NaN, the least integer, False; semaphore-sized int16 is 0."""

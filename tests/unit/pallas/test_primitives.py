@@ -10,6 +10,7 @@ from jax import lax
 
 import prism.pallas
 from prism.pallas.primitives import TABLE
+from prism.pallas.primitives.elementwise import erf_inv
 
 pytestmark = pytest.mark.m6
 
@@ -20,6 +21,7 @@ INTS = np.array([[-7, -1, 0], [1, 5, 2**31 - 1]], np.int32)
 J = np.array([[2, -3, 0], [0, -2, 2]], np.int32)
 U = np.array([0, 1, 5, 2**32 - 1], np.uint32)
 B = np.array([[True, False, True], [False, False, True]])
+SUBNORMAL = np.array([0, 1e-40, -1e-40, 2e-38], np.float32)
 ODD = np.array([np.nan, np.inf, -np.inf, 3e9, -3e9, 1.9, -1.9], np.float32)
 
 
@@ -98,7 +100,7 @@ def test_integer_corner_cases() -> None:
 def test_conversions() -> None:
     """Float to integer saturates and takes NaN to 0; integers wrap; sub-byte and narrow types included."""
 
-    def function(odd, i, b):
+    def function(odd, i, b, subnormal):
         targets = [jnp.int8, jnp.uint8, jnp.int16, jnp.int32, jnp.uint32, jnp.bfloat16, jnp.float16, jnp.bool_]
         return (
             [lax.convert_element_type(odd, t) for t in targets],
@@ -107,12 +109,43 @@ def test_conversions() -> None:
             lax.convert_element_type(lax.convert_element_type(i, jnp.int4), jnp.int32),
             lax.convert_element_type(lax.convert_element_type(odd, jnp.int4), jnp.int32),
             lax.convert_element_type(lax.convert_element_type(odd[3:], jnp.float8_e4m3fn), jnp.float32),
+            lax.convert_element_type(subnormal, jnp.bool_),
             lax.bitcast_convert_type(odd, jnp.int32),
             lax.bitcast_convert_type(odd, jnp.uint8),
             lax.bitcast_convert_type(lax.bitcast_convert_type(i, jnp.int16), jnp.int32),
         )
 
-    _agree(function, ODD, INTS, B, exact=True)
+    _agree(function, ODD, INTS, B, SUBNORMAL, exact=True)
+
+
+@pytest.mark.clause("PALLAS-4")
+def test_the_inverse_error_function() -> None:
+    """Narrow results are XLA's; in float32 at most one in fifty differs, and then by two units."""
+    x = np.linspace(-1.0, 1.0, 2001, dtype=np.float32)
+    half = x.astype(np.float16)
+    with np.errstate(all="ignore"):
+        mine, mine_half, outside = erf_inv(x), erf_inv(half), erf_inv(np.float32(1.5))
+    theirs = np.asarray(lax.erf_inv(x))
+    units = np.abs(mine.view(np.int32) - theirs.view(np.int32))
+    assert units.max() <= 2
+    assert np.mean(units > 0) < 0.02
+    np.testing.assert_array_equal(mine[[0, -1]], [-np.inf, np.inf])
+    assert np.isnan(outside)
+    np.testing.assert_array_equal(mine_half, np.asarray(lax.erf_inv(half)))
+
+
+@pytest.mark.clause("PALLAS-4")
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_cumulative_sums_and_products(dtype) -> None:
+    """Scans of floats round as XLA's do: tiles of 16 one element after the other, and the tiles the same way."""
+    x = np.random.default_rng(0).uniform(0.5, 1.5, (3, 300)).astype(dtype)
+
+    def function(x):
+        return [
+            f(v, axis=1, reverse=r) for f in (lax.cumsum, lax.cumprod) for v in (x, x[:, :16]) for r in (False, True)
+        ]
+
+    _agree(function, x, exact=True)
 
 
 def test_shapes() -> None:
