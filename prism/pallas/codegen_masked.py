@@ -42,7 +42,7 @@ def emit_masked(
         text = "None" if other is None else other.text
         name = writer.name()
         load = writer.bind(masked_load, "masked_load")
-        writer.line(f"{name} = {load}({ref.text}, {index}, {mask.text}, {text}, {lead})")
+        writer.line(f"{name} = {load}(m, {ref.text}, {index}, {mask.text}, {text}, {lead})")
         return [Value(name, ref.axes | (other.axes if other else NONE), thin=bool(other and other.thin))]
     value = named[access.value.position]
     done = f"{ref.text}_done" if ref.masked else "None"

@@ -234,14 +234,14 @@ def _platform_index(equation: Any, operands: Values, env: Environment) -> Values
 
 
 def _debug_print(equation: Any, operands: Values, env: Environment) -> Values:
-    if env.machine.poison_flip:
-        return []  # The run is a second one, to compare its outputs.
+    if env.machine.filler:
+        return []  # The run repeats another one, to compare its outputs.
     sys.stdout.write(compat.format_debug(equation.params, operands) + "\n")
     return []
 
 
 def _debug_callback(equation: Any, operands: Values, env: Environment) -> Values:
-    if env.machine.poison_flip:
+    if env.machine.filler:
         return []
     return list(equation.params["callback"](*operands) or ())
 

@@ -68,6 +68,27 @@ def poison(dtype: np.dtype[Any]) -> Any:
     return np.zeros((), dtype)[()]
 
 
+FILLERS = 4
+"""How many values stand for an unknown one."""
+
+
+def fillers(dtype: np.dtype[Any]) -> tuple[Any, ...]:
+    """Return what may stand for unknown values, `poison` first.
+
+    A function of the elements that is a sum, an order or a test for a small number differs for some two of them. One
+    comes before the greatest integer, so that a loop over an unknown count is told by a short run.
+    """
+    if dtype.kind == "c" or is_float(dtype):
+        limits = (np if dtype.kind == "c" else ml_dtypes).finfo(dtype)
+        others: list[Any] = [float(limits.max) / 4, float(limits.min) / 4, 0.0]
+    elif is_integer(dtype):
+        low, high = integer_range(dtype)
+        others = [1, high, 0 if dtype != np.int16 else low]
+    else:
+        others = [True, False, True]
+    return (poison(dtype), *(np.asarray(value).astype(dtype)[()] for value in others))
+
+
 def convert(x: Any, dtype: np.dtype[Any]) -> Any:
     """Return `x` converted to `dtype` as XLA converts.
 

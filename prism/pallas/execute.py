@@ -9,7 +9,10 @@ import numpy as np
 
 from prism.pallas import breakpoints, compat, debug, fast
 from prism.pallas.call import Call
+from prism.pallas.dtypes import FILLERS
+from prism.pallas.errors import KernelError
 from prism.pallas.launch import Launch, judge_outputs, prepare, run_steps
+from prism.pallas.machine import Use
 from prism.pallas.params import InterpretParams
 from prism.pallas.prepared import Prepared
 
@@ -45,28 +48,52 @@ def execute(prepared: Prepared, args: Sequence[Any], params: InterpretParams) ->
 
 
 def _debug(call: Call, args: Sequence[Any], params: InterpretParams) -> list[Array]:
-    launch = _debug_run(call, args, params)
-    results = launch.results()
-    if params.uninitialized == "nan":
-        return results
-    if launch.machine.doubts:
-        # Memory that nobody wrote holds another poison in a second run: an output that differs was computed from it.
-        other = _debug_run(call, args, params, poison_flip=True)
-        if any(not fast.same(a, b) for a, b in zip(_written(launch), _written(other), strict=True)):
-            raise launch.machine.doubts[0]
-    report = judge_outputs(launch)
-    if report is not None:
-        raise report
-    return results
+    launch, error = _debug_run(call, args, params)
+    if params.uninitialized == "raise":
+        if launch.machine.doubts:
+            _judge_doubts(call, args, params, launch, error)
+        error = error or judge_outputs(launch)
+    if error is not None:
+        raise error
+    return launch.results()
 
 
-def _debug_run(call: Call, args: Sequence[Any], params: InterpretParams, *, poison_flip: bool = False) -> Launch:
-    launch = prepare(call, args, params, poison_flip=poison_flip)
+def _debug_run(
+    call: Call, args: Sequence[Any], params: InterpretParams, *, filler: int = 0, culprit: Use | None = None
+) -> tuple[Launch, KernelError | None]:
+    """Run a kernel equation by equation, up to the first report if there is one."""
+    launch = prepare(call, args, params, filler=filler)
+    launch.machine.culprit = culprit
     kernel, consts = compat.open_jaxpr(call.jaxpr)
-    watch = None if poison_flip else breakpoints.watcher(params.trace)
+    watch = None if filler else breakpoints.watcher(params.trace)
     env = debug.Environment(launch.machine, axes={name: k for k, name in enumerate(call.axis_names)}, watch=watch)
-    run_steps(launch, lambda refs, env: debug.evaluate(kernel, consts, refs, env), env)
-    return launch
+    try:
+        run_steps(launch, lambda refs, env: debug.evaluate(kernel, consts, refs, env), env)
+    except KernelError as error:
+        return launch, error
+    return launch, None
+
+
+def _judge_doubts(
+    call: Call, args: Sequence[Any], params: InterpretParams, launch: Launch, error: KernelError | None
+) -> None:
+    """Report the first line at which another filler of unwritten memory changes an output, or the other report."""
+    doubts = launch.machine.doubts
+
+    def differs(filler: int, culprit: Use | None) -> bool:
+        other, problem = _debug_run(call, args, params, filler=filler, culprit=culprit)
+        if error is not None or problem is not None:
+            return error is None or problem is None or _gist(error) != _gist(problem)
+        return any(not fast.same(a, b) for a, b in zip(_written(launch), _written(other), strict=True))
+
+    fillers = range(1, FILLERS)
+    if any(differs(filler, None) for filler in fillers):
+        alone = (use for use in doubts if len(doubts) == 1 or any(differs(filler, use) for filler in fillers))
+        raise doubts[next(alone, next(iter(doubts)))]
+
+
+def _gist(error: KernelError) -> tuple[object, ...]:
+    return type(error), error.site, error.step, error.ref, error.index
 
 
 def _written(launch: Launch) -> list[Array]:

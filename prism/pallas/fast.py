@@ -112,9 +112,9 @@ def source_of(prepared: Prepared, args: Sequence[Any], params: InterpretParams) 
     return variant.program.source
 
 
-def _machine(planned: Planned, *, flip: bool = False) -> Machine:
+def _machine(planned: Planned, *, filler: int = 0) -> Machine:
     call, plan = planned.plan.call, planned.plan
-    return Machine(call.name, plan.params, plan.grid, parallel=call.parallel, poison_flip=flip)
+    return Machine(call.name, plan.params, plan.grid, parallel=call.parallel, filler=filler)
 
 
 def _launch(variant: Variant, prepared: Prepared, planned: Planned, arrays: Sequence[Array]) -> list[Array]:
@@ -128,14 +128,15 @@ def _launch(variant: Variant, prepared: Prepared, planned: Planned, arrays: Sequ
 def _suspect_poison(
     variant: Variant, prepared: Prepared, planned: Planned, arrays: Sequence[Array], results: Sequence[Array]
 ) -> None:
-    """Suspect a run whose outputs depend on unwritten memory: NaN shows it, or another filler where NaN may hide."""
-    if not prepared.hides_nan:
+    """Suspect a run whose outputs depend on unwritten memory: NaN shows it, or other fillers where NaN may hide."""
+    if not prepared.fillers:
         if any(np.isnan(result).any() for result in results):
             raise SuspectError
         return
-    others = _run_once(variant, arrays, _machine(planned, flip=True))
-    if not all(same(a, b) for a, b in zip(results, others, strict=True)):
-        raise SuspectError
+    for filler in range(1, prepared.fillers):
+        others = _run_once(variant, arrays, _machine(planned, filler=filler))
+        if not all(same(a, b) for a, b in zip(results, others, strict=True)):
+            raise SuspectError
 
 
 def _run_once(variant: Variant, arrays: Sequence[Array], machine: Machine) -> list[Array]:

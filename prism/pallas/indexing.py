@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,16 @@ def bounds(item: Item) -> object:
     if isinstance(item, slice):
         return (item.start, item.stop)
     return (int(item.min()), int(item.max())) if isinstance(item, np.ndarray) and item.ndim else int(item)
+
+
+def repacked(flags: Array, old: int, new: int, join: Callable[..., Any]) -> Array:
+    """Return flags of elements of `old` bits as flags of the elements of `new` bits that `bitcast_rows` makes."""
+    axis = max(flags.ndim - 2, 0)
+    if old >= new:
+        return np.repeat(flags, old // new, axis=axis)
+    packing = new // old
+    shape = (*flags.shape[:axis], flags.shape[axis] // packing, packing, *flags.shape[axis + 1 :])
+    return join(flags.reshape(shape), axis=axis + 1)
 
 
 def bitcast_rows(x: Array, dtype: np.dtype[Any]) -> Array:

@@ -75,13 +75,13 @@ class Launch:
         return [_unpadded(operand.data, operand.block) for operand in self.outputs]
 
 
-def prepare(call: Call, args: Sequence[Any], params: InterpretParams, *, poison_flip: bool = False) -> Launch:
+def prepare(call: Call, args: Sequence[Any], params: InterpretParams, *, filler: int = 0) -> Launch:
     """Lay out memory for a call; arrays are copied only if the kernel may write them or they need padding."""
     arrays = [np.asarray(a) for a in args]
     bounds, arrays = arrays[: call.dynamic_bounds], arrays[call.dynamic_bounds :]
     extents = iter(int(b) for b in bounds)
     cells = tuple(next(extents) if n is None else n for n in call.grid)
-    machine = Machine(call.name, params, cells, (0,) * len(cells), parallel=call.parallel, poison_flip=poison_flip)
+    machine = Machine(call.name, params, cells, (0,) * len(cells), parallel=call.parallel, filler=filler)
     count = len(call.prefetched)
     prefetched = [Ref(m.name, np.array(a), machine) for m, a in zip(call.prefetched, arrays[:count], strict=True)]
     inputs = [_input(block, a, machine) for block, a in zip(call.inputs, arrays[count:], strict=True)]

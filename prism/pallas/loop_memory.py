@@ -88,10 +88,13 @@ def _load(access: Load, selection: _Selection, mask: Lazy | None, operands: list
     other = None if access.other is None else operands[access.other.position]
     if isinstance(other, LoopRef):
         raise NoLoopFormError
-    # Without another value the lanes that are off show what is there: they count as read.
+    # Without another value the lanes that are off hold nothing: another mode judges whether that matters.
     reading = None if other is None else mask
     _check(selection, reading, writer)
     _note_read(selection, reading, writer)
+    if mask is not None and other is None:
+        lanes = mask
+        writer.nest(selection.shape, lambda index: writer.line(f"if not {spread(lanes, index)}: unsure = True"))
     if mask is None or other is None:
         value = Lazy(selection.shape, ref.dtype, lambda index: ref.at(selection.at(index)))
     else:

@@ -12,13 +12,17 @@ from prism.pallas import dtypes
 from prism.pallas.errors import UNKNOWN_SITE, KernelError, KernelSite, RaceError, RaceWarning, UninitializedReadError
 from prism.pallas.params import InterpretParams
 
+Use = tuple[KernelSite, str]
+"""A line that uses a reference, and the reference's name."""
+
 
 @dataclass(slots=True)
 class Machine:
     """Where a run stands, for reports: the kernel, the grid step, and the sites of its accesses.
 
-    `doubts` holds the first use of unwritten memory that a run saw, and `unsure` says that generated code saw one;
-    whether it matters is judged after the run.
+    `doubts` holds the first use of unwritten memory at each line that a run saw, and `unsure` says that generated code
+    saw one; whether it matters is judged after the run, by other runs: `filler` says as what unwritten memory is read,
+    and `culprit`, if there is one, which line and reference alone read it so.
     `parallel` says whether two steps, given as numbers, may run in either order.
     """
 
@@ -29,20 +33,22 @@ class Machine:
     number: int = 0
     parallel: tuple[bool, ...] = ()
     site: KernelSite = UNKNOWN_SITE
-    poison_flip: bool = False
+    filler: int = 0
+    culprit: Use | None = None
     unsure: bool = False
-    doubts: list[UninitializedReadError] = field(default_factory=list)
+    doubts: dict[Use, UninitializedReadError] = field(default_factory=dict)
 
-    def poison(self, dtype: np.dtype[Any]) -> Any:
-        """Return the filler of unwritten memory; the second run of a doubtful kernel uses another one."""
-        usual = dtypes.poison(dtype)
-        if not self.poison_flip:
-            return usual
-        if dtype == np.bool_:
-            return np.True_
-        # The two fillers bracket the integers, so that a maximum or a comparison shows one of them.
-        other = dtypes.integer_range(dtype)[1] if dtypes.is_integer(dtype) else 77
-        return np.asarray(other).astype(dtype)[()]
+    def poison(self, dtype: np.dtype[Any], name: str = "") -> Any:
+        """Return what the reference `name` holds, at the current line, where nobody wrote."""
+        if not self.filler or (self.culprit is not None and self.culprit != (self.site, name)):
+            return dtypes.poison(dtype)
+        return dtypes.fillers(dtype)[self.filler]
+
+    def doubt(self, text: str, ref: str, element: tuple[int, ...], shape: tuple[int, ...], *, remedy: str) -> None:
+        """Note that unwritten memory is used at the current line."""
+        use = (self.site, ref)
+        if use not in self.doubts:
+            self.doubts[use] = self.problem(UninitializedReadError, text, ref, element, shape, remedy=remedy)
 
     def problem(
         self,
@@ -96,6 +102,8 @@ def report_race(
 def warn_race(machine: Machine, error: RaceError) -> None:
     """Raise a race, or warn of it, as the parameters ask."""
     if machine.params.races == "warn":
+        if machine.filler:
+            return  # The run repeats another one, which warned.
         warnings.warn(RaceWarning(str(error)), stacklevel=2)
     elif machine.params.races == "raise":
         raise error

@@ -11,14 +11,19 @@ from prism.pallas.indexing import Array, Item, selected_shape, slots
 from prism.pallas.machine import Machine
 
 
-def masked_load(x: Array, index: tuple[Item, ...], mask: Any, other: Any, lead: int) -> Any:
-    """Return the selected elements where `mask` holds, else `other`; `x` has `lead` batched axes in front."""
+def masked_load(m: Machine, x: Array, index: tuple[Item, ...], mask: Any, other: Any, lead: int) -> Any:
+    """Return the selected elements where `mask` holds, else `other`; `x` has `lead` batched axes in front.
+
+    Without `other`, a lane that is off holds what unwritten memory holds.
+    """
     if _lies_within(x.shape[lead:], index):
         value, everything = x[(slice(None),) * lead + index], bool(np.all(mask))
     else:
         picks, everything = _picks(x.shape[lead:], index, mask)
         # Advanced indexing behind leading axes leaves an order in memory that BLAS does not take.
         value = np.ascontiguousarray(x[(slice(None),) * lead + picks])
+    if other is None and not everything and m.params.uninitialized == "raise":
+        m.unsure, other = True, m.poison(x.dtype)
     return np.array(value) if everything or other is None else np.where(mask, value, other)
 
 

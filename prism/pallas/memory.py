@@ -7,8 +7,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from prism.pallas import dtypes
 from prism.pallas.access import Bitcast, Combine, Index, Reshape, Transform, Transpose
-from prism.pallas.errors import OutOfBoundsError, UninitializedReadError
+from prism.pallas.errors import OutOfBoundsError
 from prism.pallas.indexing import (
     Array,
     Item,
@@ -16,6 +17,7 @@ from prism.pallas.indexing import (
     bounds,
     concrete,
     first_element,
+    repacked,
     selected_shape,
     show,
     slots,
@@ -54,20 +56,20 @@ class Ref:
 
     def load(self, index: tuple[Item, ...]) -> Any:
         """Return a copy of the selected elements; a scalar if no dimension is left."""
-        index = self._bounded(index)
-        if self.written is not None:
-            self._check_written(index, None)
-        value = self.data[index]
+        value = self._held(self._bounded(index), None)
         return value.copy() if isinstance(value, np.ndarray) else value
 
     def load_masked(self, index: tuple[Item, ...], mask: Any, other: Any) -> Any:
         """Return the selected elements where `mask` holds; elements that are not read need not exist."""
         mask = np.broadcast_to(np.asarray(mask, np.bool_), selected_shape(index))
         inside, grids = self._masked_grids(index, mask)
-        if self.written is not None:
-            self._check_written(grids, mask & inside)
-        value = np.where(inside, self.data[grids], self.machine.poison(self.data.dtype))
-        return value[()] if other is None else np.where(mask, value, other)
+        value = self._held(grids, mask & inside)
+        value = np.where(inside, value, self.machine.poison(self.data.dtype, self.name))
+        if other is not None:
+            return np.where(mask, value, other)
+        if mask.all() or self.machine.params.uninitialized == "nan":
+            return value[()]
+        return self._off(value, mask)
 
     def store(self, index: tuple[Item, ...], value: Any) -> None:
         """Write the selected elements."""
@@ -80,15 +82,13 @@ class Ref:
     def swap(self, index: tuple[Item, ...], value: Any, combine: Combine = "set") -> Any:
         """Write, or combine into, the selected elements and return what they held."""
         index = self._bounded(index)
-        if self.written is not None:
-            self._check_written(index, None)
+        old = np.array(self._held(index, None))
         if self.writer is not None:
             self._check_race(index, None)
-        old = np.array(self.data[index])
         if combine == "set":
             self.data[index] = value
         else:
-            self._combine_at(index, value, combine)
+            self._combine_at(index, old, value, combine)
         self._mark(index, None)
         return old[()]
 
@@ -102,26 +102,27 @@ class Ref:
         mask = np.broadcast_to(np.asarray(mask, np.bool_), selected_shape(index))
         inside, grids = self._masked_grids(index, mask)
         here = mask & inside
-        if self.written is not None and (read or combine != "set"):
-            self._check_written(grids, here)
+        held = self._held(grids, here) if read or combine != "set" else self.data[grids]
         if self.writer is not None:
             self._check_race(grids, here)
-        old = np.where(here, self.data[grids], value)
+        old = np.where(here, held, value)
         chosen = tuple(g[here] for g in grids)
         kept = np.broadcast_to(value, here.shape)[here]
         if combine == "set":
             self.data[chosen] = kept
         else:
+            self.data[chosen] = held[here]
             _COMBINE[combine].at(self.data, chosen, kept)
         self._mark(chosen, None)
         return old[()]
 
-    def _combine_at(self, index: tuple[Item, ...], value: Any, combine: Combine) -> None:
+    def _combine_at(self, index: tuple[Item, ...], old: Any, value: Any, combine: Combine) -> None:
         ufunc = _COMBINE[combine]
         if any(isinstance(item, np.ndarray) for item in index):
+            self.data[index] = old
             ufunc.at(self.data, index, value)
         else:
-            self.data[index] = ufunc(self.data[index], value)
+            self.data[index] = ufunc(old, value)
 
     def compare_swap(self, index: tuple[Item, ...], expected: Any, value: Any) -> Any:
         """Write `value` if the scalar equals `expected`; return the old scalar."""
@@ -194,21 +195,33 @@ class Ref:
             remedy="keep start >= 0 and start + size <= extent in every dimension, or mask the access",
         )
 
-    def _check_written(self, index: tuple[Any, ...], where: Array | None) -> None:
-        assert self.written is not None
+    def _held(self, index: tuple[Any, ...], where: Array | None) -> Any:
+        """Return what the selected elements hold; what nobody wrote is noted if `where` holds, and holds a filler."""
+        value = self.data[index]
+        if self.written is None:
+            return value
         ok = self.written[index]
         bad = ~ok if where is None else (~ok & where)
-        if not np.any(bad) or self.machine.doubts:
-            return
-        element = first_element(index, np.asarray(bad), self.data.shape)
+        if not np.any(bad):
+            return value
+        self._doubt(first_element(index, np.asarray(bad), self.data.shape))
+        return np.where(bad, self.machine.poison(self.data.dtype, self.name), value)[()]
+
+    def _off(self, value: Any, mask: Array) -> Any:
+        """Return loaded elements with a filler where no lane loaded one."""
+        lane = tuple(int(k) for k in np.argwhere(~mask)[0])
+        text = f"lane {lane} of a load from {self.name} is masked off and has no other value"
+        remedy = "give the load other=, or mask what is computed from it"
+        self.machine.doubt(text, self.name, lane, self.data.shape, remedy=remedy)
+        return np.where(mask, value, self.machine.poison(self.data.dtype, self.name))
+
+    def _doubt(self, element: tuple[int, ...]) -> None:
         text = f"element {element} of {self.name} is read, but nobody has written it"
         remedy = f"initialise {self.name} before the first read, for example in the first grid step"
         if self.padding:
             text = f"an output is computed from element {element} of {self.name}, which is padding of a partial block"
             remedy = "mask the elements beyond the array's end before they are combined with others"
-        self.machine.doubts.append(
-            self.machine.problem(UninitializedReadError, text, self.name, element, self.data.shape, remedy=remedy)
-        )
+        self.machine.doubt(text, self.name, element, self.data.shape, remedy=remedy)
 
     def _check_race(self, index: tuple[Any, ...], where: Array | None) -> None:
         assert self.writer is not None
@@ -306,12 +319,20 @@ class Ref:
 
     def _bitcast(self, transform: Bitcast) -> Ref:
         target, source = transform.dtype, self.data.dtype
+        old, new = dtypes.bit_width(source), dtypes.bit_width(target)
 
         def commit(parent: Ref, child: Ref) -> None:
             parent.data[...] = bitcast_rows(child.data, source)
-            # Widths differ, so that elements do not correspond: a store into any part counts for the whole.
-            if parent.written is not None:
-                parent.written[...] = True
+            if parent.written is not None and child.written is not None:
+                # A store into a part of an element counts for the whole.
+                parent.written |= repacked(child.written, new, old, np.any)
             parent._mark_nothing()
 
-        return Ref(self.name, np.array(bitcast_rows(self.data, target)), self.machine, parent=(self, commit))
+        return Ref(
+            self.name,
+            np.array(bitcast_rows(self.data, target)),
+            self.machine,
+            written=None if self.written is None else repacked(self.written, old, new, np.all),
+            parent=(self, commit),
+            padding=self.padding,
+        )

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from prism.pallas import compat, compiled, debug, grid, program, structure
+from prism.pallas import compat, compiled, debug, grid, program, structure, unknowns
 from prism.pallas.arrays import Arrays, arrays_of
 from prism.pallas.call import Call
 from prism.pallas.codegen import RefVar
@@ -75,13 +75,13 @@ class Planned:
 class Prepared:
     """What is remembered of a call between its runs.
 
-    `hides_nan`: a comparison may turn NaN into something else; `changing`: prefetched memory chooses blocks; `effects`:
-    the kernel prints or calls back; `loops`: it has loops of its own.
+    `fillers`: how many tell what depends on unwritten memory, 0 if NaN does; `changing`: prefetched memory chooses
+    blocks; `effects`: the kernel prints or calls back; `loops`: it has loops of its own.
     """
 
     call: Call
     uses: tuple[Any, ...]
-    hides_nan: bool
+    fillers: int
     changing: bool
     effects: bool
     loops: bool
@@ -220,41 +220,12 @@ cache = Cache(512)
 
 def _prepare(call: Call) -> Prepared:
     primitives = frozenset(structure.primitives_in(compat.open_jaxpr(call.jaxpr)[0]))
-    floats = all(memory.dtype.kind == "f" for memory in (*call.inputs, *call.outputs, *call.scratch))
+    uses = program.uses_of(call)
     return Prepared(
         call,
-        program.uses_of(call),
-        hides_nan=not floats or not _HIDING.isdisjoint(primitives),
+        uses,
+        fillers=unknowns.fillers_for(call, uses, primitives),
         changing=grid.depends_on_memory(call),
         effects=has_effects(call.jaxpr),
         loops=not primitives.isdisjoint(("scan", "while")),
     )
-
-
-# What may turn a NaN into something that is not one, or choose by it.
-_HIDING = frozenset(
-    [
-        "eq",
-        "ne",
-        "lt",
-        "le",
-        "gt",
-        "ge",
-        "is_finite",
-        "select_n",
-        "cond",
-        "while",
-        "sign",
-        "argmax",
-        "argmin",
-        "sort",
-        "top_k",
-        "clamp",
-        "reduce_and",
-        "reduce_or",
-        "bitcast_convert_type",
-        "bitcast",
-        "masked_swap",
-        "masked_load",
-    ]
-)

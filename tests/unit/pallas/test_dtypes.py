@@ -44,6 +44,19 @@ def test_poison_is_what_stock_fills_with() -> None:
     assert int(dtypes.poison(INT4)) == -8
 
 
+@pytest.mark.parametrize(
+    "dtype", [np.dtype(t) for t in ("float32", "float16", "int32", "int16", "uint8")] + [INT4, BF16]
+)
+def test_fillers_bracket_their_type(dtype) -> None:
+    """Unknown values are read as zero, as something small or NaN, and as something near each end of the type."""
+    first, *others = dtypes.fillers(dtype)
+    values = np.array([float(v) for v in others])
+    assert len(others) == dtypes.FILLERS - 1
+    assert np.isnan(float(first)) or float(first) <= 0
+    assert values.max() >= 7
+    assert 0 in (*values, float(first))
+
+
 def test_a_bitcast_to_narrow_elements_and_back_is_the_identity() -> None:
     """The last axis splits into the low bits first, and joins again."""
     x = np.array([[0x1234, -1]], np.int16)

@@ -73,7 +73,8 @@ def test_reading_what_nobody_wrote_leaves_a_doubt() -> None:
     ref.load((1, slice(0, 6, 1)))
     assert not ref.machine.doubts
     ref.load((slice(1, 3, 1), 3))
-    assert ref.machine.doubts[0].index == (2, 3)
+    (doubt,) = ref.machine.doubts.values()
+    assert doubt.index == (2, 3)
 
 
 @pytest.mark.clause("PALLAS-12")
