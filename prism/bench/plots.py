@@ -152,10 +152,10 @@ def _title(text: str, lines: Sequence[Line]) -> str:
 
 
 def _style(index: int) -> dict[str, Any]:
-    """Return a colour and a marker; sixty curves differ."""
+    """Return a colour and a hollow marker, neither that of the neighbours; thirty curves differ."""
     from matplotlib import colormaps
 
-    return {"color": colormaps["tab10"](index % 10), "marker": _MARKERS[index // 10 % len(_MARKERS)]}
+    return {"color": colormaps["tab10"](index % 10), "marker": _MARKERS[index % len(_MARKERS)], "fillstyle": "none"}
 
 
 def _plain_numbers(axis: Any) -> None:

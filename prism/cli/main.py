@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import click
@@ -58,6 +60,9 @@ def prism() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line; errors that Prism raises on purpose go to stderr, with their exit code."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller, who does not want what is written there
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 (as long as the process)
     try:
         prism.main(args=args, prog_name="prism")
     except PrismError as error:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
 from typing import Final
+
+import click
 
 from prism.term.parse import ByteStream
 
@@ -28,25 +31,50 @@ class Counted:
         return block
 
 
-@contextmanager
-def progress_over(files: Iterable[str]) -> Iterator[Callable[[int], None]]:
-    """Yield what to call with each number of bytes read; on a terminal, stderr shows a bar over the files."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a run reports to: `read` takes the number of bytes of each read, `write` the lines that answer them."""
 
+    read: Callable[[int], None]
+    write: Callable[[str], None]
+
+
+@contextmanager
+def progress_over(files: Iterable[str]) -> Iterator[Progress]:
+    """Yield what writes results to stdout; on a terminal, stderr shows how many bytes of the files they answer."""
+    if not sys.stderr.isatty():
+        yield Progress(lambda _: None, click.echo)
+        return
+    from rich import progress as bars
+    from rich.console import Console
+
+    # On a terminal that shows both, results go through the console that draws the bar, which puts them above it.
+    is_shared = sys.stdout.isatty()
+    console = Console(stderr=not is_shared)
+    columns = (bars.TextColumn("normalising"), bars.BarColumn(), bars.TaskProgressColumn(), bars.TimeElapsedColumn())
+    bar = bars.Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False)
     # Standard input and pipes have no size: the bar then only shows that work goes on.
     paths = [Path(file) for file in files]
     is_sized = all(path.is_file() for path in paths)
-    progress = Progress(console=Console(stderr=True), transient=True)
-    task = progress.add_task("normalising", total=sum(path.stat().st_size for path in paths) if is_sized else None)
-    timer = Timer(DELAY_SECONDS, progress.start)
+    task = bar.add_task("", total=sum(path.stat().st_size for path in paths) if is_sized else None)
+    n_read = 0
+
+    def read(size: int) -> None:
+        nonlocal n_read
+        n_read += size
+
+    def write(text: str) -> None:
+        if is_shared:
+            console.out(text, highlight=False)
+        else:
+            click.echo(text)
+        bar.update(task, completed=n_read)
+
+    timer = Timer(DELAY_SECONDS, bar.start)
     timer.start()
     try:
-        yield lambda size: progress.advance(task, size)
+        yield Progress(read, write)
     finally:
         timer.cancel()
         timer.join()
-        progress.stop()
+        bar.stop()

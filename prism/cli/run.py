@@ -47,9 +47,9 @@ def run(files: tuple[str, ...], engine: str, form: str, *, stats: bool, **option
     totals, started = Counter[str](), time.perf_counter()
     with session_of(engine, limits, options) as session:
         try:
-            with progress_over(files) as report:
-                for done in evaluate(session, _programs(files, report)):
-                    click.echo("\n".join(FORMATS[form](done)))
+            with progress_over(files) as progress:
+                for done in evaluate(session, _programs(files, progress.read)):
+                    progress.write("\n".join(FORMATS[form](done)))
                     _count(totals, done.outcome)
         finally:
             for stop in SEVERITY:

@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -156,20 +157,38 @@ def test_standard_input_without_jax_or_rich() -> None:
     assert done.stderr.endswith("[]\n")
 
 
-def test_progress_counts_bytes_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a terminal a bar over the files' bytes appears once work lasts longer than the delay."""
-    terminal = io.StringIO()
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_progress_counts_bytes_on_a_terminal(is_shared: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal a bar shows the share of bytes that are answered, once work lasts; results stay whole lines."""
+    terminal, out = io.StringIO(), io.StringIO()
     monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(progress.sys, "stderr", terminal)
+    monkeypatch.setattr(progress.sys, "stdout", terminal if is_shared else out)
     monkeypatch.setattr(progress, "DELAY_SECONDS", 0.0)
     path = tmp_path / "p"
     path.write_bytes(b"x" * 100)
-    with path.open("rb") as stream, progress_over([str(path)]) as report:
-        counted = Counted(stream, report)
+    with path.open("rb") as stream, progress_over([str(path)]) as shown:
+        counted = Counted(stream, shown.read)
         assert counted.read(60) == b"x" * 60
-        assert counted.read(60) == b"x" * 40
-        import time
-
         time.sleep(0.3)
-    assert "normalising" in terminal.getvalue()
+        assert "normalising" in terminal.getvalue()
+        assert "60%" not in terminal.getvalue()
+        shown.write("[bold]")
+        time.sleep(0.3)
+        assert "60%" in terminal.getvalue()
+        assert counted.read(60) == b"x" * 40
+        shown.write("2")
     assert "100%" in terminal.getvalue()
+    if is_shared:
+        # Above the bar, at the start of a line that was erased.
+        assert "\x1b[2K[bold]\n" in terminal.getvalue()
+    else:
+        assert out.getvalue() == "[bold]\n2\n"
+
+
+def test_a_closed_stream_is_no_traceback(program: Path) -> None:
+    """A run whose caller closed stdout or stderr does its work and forgets what was for them."""
+    for stream, shown in (("stdout", ""), ("stderr", "2\n6\n0\n")):
+        code = f"import sys; sys.{stream} = None; from prism.cli.main import main; main(['run', {str(program)!r}])"
+        done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (0, shown, "")
