@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 LENIENT = {"out_of_bounds": "clamp", "uninitialized": "nan", "races": "off"}
-_REPORT = re.compile(r"(OutOfBounds|Race|UninitializedRead)Error")
+_REPORT = re.compile(r"(OutOfBounds|UninitializedRead)Error|Race(Error|Warning)")
 
 
 @dataclass(frozen=True, slots=True)

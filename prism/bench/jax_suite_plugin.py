@@ -8,9 +8,9 @@ that reached a stock interpreter, the plain one, the TPU's or the Mosaic GPU's, 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
-from collections.abc import Callable, Generator
+import warnings
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from jax._src.pallas import hlo_interpreter
 from jax._src.pallas.mosaic.interpret import interpret_pallas_call as tpu_interpreter
 
 import prism.pallas
+from prism.pallas.errors import RaceWarning
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,6 +42,36 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Recorder(config), "jax-suite-recorder")
 
 
+class Races:
+    """What our interpreter says where a test asks the stock one's race detector.
+
+    A race that the test does not ask about fails it. The tests run with `races="warn"`, so that a kernel with a race
+    goes on to the question.
+    """
+
+    def __init__(self) -> None:
+        self._seen: list[warnings.WarningMessage] = []
+        self._asked = False
+
+    @property
+    def races_found(self) -> bool:
+        """Whether a race has been reported since the test began."""
+        self._asked = True
+        return any(issubclass(seen.category, RaceWarning) for seen in self._seen)
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Collect the warnings of one test."""
+        self._asked = False
+        with warnings.catch_warnings(record=True) as self._seen:
+            warnings.simplefilter("always")
+            yield
+        races = [seen.message for seen in self._seen if issubclass(seen.category, RaceWarning)]
+        if races and not self._asked:
+            assert isinstance(races[0], RaceWarning)
+            raise races[0]
+
+
 class Recorder:
     """Run each test under the chosen interpreter and append its outcome to the output file."""
 
@@ -49,13 +80,18 @@ class Recorder:
         self._every: int = config.option.jax_suite_every
         params = config.option.jax_suite_params
         self._params = None if params is None else json.loads(params)
-        self._reached = 0
+        self._reached, self._races = 0, Races()
         hlo_interpreter.pallas_call_hlo_interpret = self._counted(hlo_interpreter.pallas_call_hlo_interpret)
         tpu_interpreter.interpret_pallas_call = self._counted(tpu_interpreter.interpret_pallas_call)
         # The one for GPUs needs absl-py, as its tests do.
         with contextlib.suppress(ImportError):
-            gpu_interpreter = importlib.import_module("jax._src.pallas.mosaic_gpu.interpret.interpret_pallas_call")
+            from jax._src.pallas.mosaic_gpu.interpret import interpret_pallas_call as gpu_interpreter
+
             gpu_interpreter.interpret_pallas_call = self._counted(gpu_interpreter.interpret_pallas_call)
+            if self._params is not None:
+                gpu_interpreter.get_races = lambda: self._races
+        if self._params is not None:
+            tpu_interpreter.races = self._races
 
     def _counted(self, stock: Callable[..., Any]) -> Callable[..., Any]:
         def counted(*args: Any, **kwargs: Any) -> Any:
@@ -65,7 +101,10 @@ class Recorder:
         return counted
 
     def _interpreter(self) -> AbstractContextManager[Any]:
-        return nullcontext() if self._params is None else prism.pallas.interpret(**self._params)
+        if self._params is None:
+            return nullcontext()
+        judged = self._params.get("races", "raise") != "off"
+        return prism.pallas.interpret(**self._params, **({"races": "warn"} if judged else {}))
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -78,7 +117,7 @@ class Recorder:
         before = prism.pallas.kernels_run() if self._params is not None else 0
         self._reached = 0
         try:
-            with self._interpreter():
+            with self._races.watched(), self._interpreter():
                 return (yield)
         finally:
             if self._params is not None:

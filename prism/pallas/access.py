@@ -67,7 +67,14 @@ class Bitcast:
     dtype: np.dtype[Any]
 
 
-Transform = Index | Reshape | Transpose | Bitcast
+@dataclass(frozen=True, slots=True)
+class Untile:
+    """The last axes, which count tiles and then elements within a tile of shape `tiling`, as if there were no tiles."""
+
+    tiling: tuple[int, ...]
+
+
+Transform = Index | Reshape | Transpose | Bitcast | Untile
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +115,19 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """Start an asynchronous copy; `signal` counts its elements when it is done, `sent` when the source is free."""
+    """Start an asynchronous copy; `signal` counts its elements when it is done, `sent` when the source is free.
+
+    Where `predicate` is false nothing is copied. A barrier that takes `arrivals` counts the copy as one.
+    """
 
     source: Place
     target: Place
-    signal: Place
+    signal: Place | None
     sent: Place | None
     device: Any
     add: bool
+    predicate: Operand | None = None
+    arrivals: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +140,12 @@ class CopyWait:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """Add `amount` to a semaphore."""
+    """Add `amount` to a semaphore, of the core `core` if that is given."""
 
     semaphore: Place
     amount: Operand
     device: Any
+    core: Operand | int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,4 +164,20 @@ class Inspect:
     semaphore: Place
 
 
-Access = Load | Store | Copy | CopyWait | Signal | Wait | Inspect
+@dataclass(frozen=True, slots=True)
+class Arrive:
+    """Arrive at a barrier, which completes a phase with every `arrivals` arrivals."""
+
+    barrier: Place
+    arrivals: int
+
+
+@dataclass(frozen=True, slots=True)
+class Await:
+    """Wait for the barrier's phase after the one that this lane waited for before."""
+
+    barrier: Place
+    arrivals: int
+
+
+Access = Load | Store | Copy | CopyWait | Signal | Wait | Inspect | Arrive | Await

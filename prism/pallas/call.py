@@ -88,7 +88,8 @@ class Call:
     Operands come as `dynamic grid bounds, prefetched, inputs`; the kernel's references as
     `prefetched, inputs, outputs, scratch`. A grid extent of None is dynamic. `aliases` are pairs of a position among
     prefetched and inputs, and of an output. `parallel` says of each grid axis whether its steps may run in any order;
-    `vmapped` axes are not seen by `program_id`. `axis_names` names grid axes.
+    `vmapped` axes are not seen by `program_id`. `axis_names` names grid axes. `synchronises` says that steps which may
+    run in any order run at the same time and may wait for one another, as cores and GPU threads do.
     """
 
     name: str
@@ -103,6 +104,7 @@ class Call:
     vmapped: tuple[int, ...]
     axis_names: tuple[Any, ...]
     shares_aliases: bool
+    synchronises: bool = False
 
     @property
     def visible_axes(self) -> tuple[int, ...]:

@@ -108,14 +108,31 @@ def element_type(dtype: Any) -> np.dtype[Any]:
         return dtype
     if is_semaphore(dtype):
         return _SEMAPHORE_COUNT
+    if _is_barrier(dtype):
+        return _SEMAPHORE_COUNT
     if jax_dtypes.issubdtype(dtype, jax.dtypes.prng_key):
         return np.dtype(np.uint32)
     return np.dtype(dtype)
 
 
 def is_semaphore(dtype: Any) -> bool:
-    """Whether an element type is one of Pallas's semaphores."""
-    return isinstance(dtype, pallas_core.AbstractSemaphoreTy)
+    """Whether an element type is one of Pallas's semaphores, or a barrier of Mosaic GPU."""
+    return isinstance(dtype, pallas_core.AbstractSemaphoreTy) or _is_barrier(dtype)
+
+
+def _is_barrier(dtype: Any) -> bool:
+    # Mosaic GPU's modules cannot be imported everywhere, and have come with whoever has a barrier.
+    return getattr(dtype, "name", "") == "barrier"
+
+
+def arrivals_of(var: Any) -> int:
+    """Return how many arrivals complete a phase of a barrier."""
+    return int(var.aval.dtype.num_arrivals)
+
+
+def is_main_memory(var: Any) -> bool:
+    """Whether a reference lies in memory that every core of the device sees."""
+    return any(name in str(var.aval.memory_space).lower() for name in ("any", "hbm", "gmem"))
 
 
 def shape_of(var: Any) -> tuple[int, ...]:
@@ -185,7 +202,13 @@ def describe(parameters: dict[str, Any]) -> Call:
         vmapped=tuple(mapping.vmapped_dims),
         axis_names=tuple(mapping.grid_names or ()),
         shares_aliases=backend == "gpu" or parameters.get("mesh") is not None,
+        synchronises=_synchronises(parameters.get("mesh"), grid),
     )
+
+
+def _synchronises(mesh: Any, grid: tuple[int | None, ...]) -> bool:
+    """Whether a call's steps are cores, or blocks and threads, that may wait for one another."""
+    return mesh is not None and ("mosaic_gpu" in type(mesh).__module__ or any(n != 1 for n in grid))
 
 
 def _ref_names(kernel: Any) -> list[str]:
@@ -231,6 +254,8 @@ def _semantics(parameters: dict[str, Any], mapping: Any) -> tuple[str, tuple[boo
     module = type(compiler).__module__
     if "triton" in module or "mosaic_gpu" in module:
         return "gpu", (True,) * rank
+    if parameters.get("mesh") is not None:
+        return "mesh", (True,) * rank
     declared = tuple(getattr(compiler, "dimension_semantics", None) or ())
     parallel = ["parallel" in str(getattr(kind, "value", kind)).lower() for kind in declared]
     seen = iter(parallel)

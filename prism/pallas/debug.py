@@ -195,7 +195,32 @@ def _scan(equation: Any, operands: Values, env: Environment) -> Values:
 
 def _run_scoped(equation: Any, operands: Values, env: Environment) -> Values:
     inner, _ = compat.open_jaxpr(equation.params["jaxpr"])
-    return evaluate(inner, operands, [scratch(v, f"scratch{k}", env.machine) for k, v in enumerate(inner.invars)], env)
+    axes = equation.params.get("collective_axes", ())
+    shared = [_axis(name, equation, env) for name in (axes if isinstance(axes, tuple) else (axes,))]
+    refs = [_scoped(v, f"scratch{k}", shared, env) for k, v in enumerate(inner.invars)]
+    return evaluate(inner, operands, refs, env)
+
+
+def _scoped(var: Any, name: str, shared: Sequence[int], env: Environment) -> Ref:
+    """Allocate for one step, or for all that share the allocation because they differ along the `shared` axes only."""
+    machine, lanes = env.machine, env.machine.lanes
+    if lanes is None:
+        return scratch(var, name, machine)
+    if not shared and compat.is_main_memory(var):
+        shared = range(len(machine.step))
+    if not shared:
+        return own_scratch(var, name, machine)
+    return lanes.shared(id(var), lanes.group(machine.step, shared), lambda: scratch(var, name, machine))
+
+
+def own_scratch(var: Any, name: str, machine: Machine) -> Ref:
+    """Allocate for one lane of several; its semaphores are known to the others."""
+    lanes = machine.lanes
+    if lanes is None or not compat.is_semaphore(var.aval.dtype):
+        return scratch(var, name, machine)
+    shape = (lanes.count, *compat.shape_of(var))
+    peers = lanes.shared(id(var), None, lambda: np.zeros(shape, np.int32))
+    return Ref(name, peers[lanes.current, ...], machine, peers=peers)
 
 
 def scratch(var: Any, name: str, machine: Machine) -> Ref:
@@ -203,7 +228,14 @@ def scratch(var: Any, name: str, machine: Machine) -> Ref:
     dtype, shape = compat.element_type(var.aval.dtype), compat.shape_of(var)
     if compat.is_semaphore(var.aval.dtype):
         return Ref(name, np.zeros(shape, dtype), machine)
-    return Ref(name, np.full(shape, machine.poison(dtype), dtype), machine, written=np.zeros(shape, np.bool_))
+    watched = machine.lanes is not None and machine.params.races != "off"
+    return Ref(
+        name,
+        np.full(shape, machine.poison(dtype), dtype),
+        machine,
+        written=np.zeros(shape, np.bool_),
+        writer=np.full(shape, -1, np.int64) if watched else None,
+    )
 
 
 def _program_id(equation: Any, operands: Values, env: Environment) -> Values:
@@ -222,10 +254,15 @@ def _axis_index(equation: Any, operands: Values, env: Environment) -> Values:
     names = name if isinstance(name, tuple) else (name,)
     number = 0
     for part in names:
-        if part not in env.axes:
-            raise UnsupportedError(f"axis_index of the mesh axis {part!r}", compat.site_of(equation))
-        number = number * env.extents[env.axes[part]] + env.indices[env.axes[part]]
+        axis = _axis(part, equation, env)
+        number = number * env.extents[axis] + env.indices[axis]
     return [np.int32(number)]
+
+
+def _axis(name: Any, equation: Any, env: Environment) -> int:
+    if name not in env.axes:
+        raise UnsupportedError(f"{equation.primitive.name} of the mesh axis {name!r}", compat.site_of(equation))
+    return env.axes[name]
 
 
 def _platform_index(equation: Any, operands: Values, env: Environment) -> Values:
@@ -273,4 +310,8 @@ _STRUCTURED: dict[str, Callable[[Any, Values, Environment], Values]] = {
     "delay": _nothing,
     "debug_barrier_p": _nothing,
     "trace_value": _nothing,
+    "commit_smem": _nothing,
+    "commit_group": _nothing,
+    "wait_smem_to_gmem": _nothing,
+    "set_max_registers_p": _nothing,
 }

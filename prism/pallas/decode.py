@@ -11,6 +11,8 @@ import numpy as np
 from prism.pallas import compat
 from prism.pallas.access import (
     Access,
+    Arrive,
+    Await,
     Bitcast,
     Copy,
     CopyWait,
@@ -25,6 +27,7 @@ from prism.pallas.access import (
     Store,
     Transform,
     Transpose,
+    Untile,
     Wait,
 )
 from prism.pallas.errors import UnsupportedError
@@ -37,7 +40,8 @@ def decode(equation: Any) -> Access:
 
 
 def _place(ref: Any, transforms: Any, equation: Any) -> Place:
-    return Place(ref, tuple(_transform(t, equation) for t in transforms or ()))
+    seen = (_transform(t, equation) for t in transforms or ())
+    return Place(ref, tuple(t for t in seen if t is not None))
 
 
 def _place_of(view: Any, equation: Any) -> Place:
@@ -46,7 +50,7 @@ def _place_of(view: Any, equation: Any) -> Place:
     return Place(view)
 
 
-def _transform(transform: Any, equation: Any) -> Transform:
+def _transform(transform: Any, equation: Any) -> Transform | None:
     match transform:
         case compat.NDIndexer():
             items = tuple(
@@ -60,6 +64,10 @@ def _transform(transform: Any, equation: Any) -> Transform:
             return Bitcast(np.dtype(transform.dtype))
         case compat.TransposeTransform():
             return Transpose(tuple(transform.permutation))
+        case _ if type(transform).__name__ == "UntilingTransform":
+            return Untile(tuple(transform.tiling))
+        case _ if type(transform).__name__ == "UnswizzleRef":
+            return None  # A swizzle moves bytes within rows, and whoever reads moves them back.
         case _:
             raise UnsupportedError(f"the reference transform {type(transform).__name__}", compat.site_of(equation))
 
@@ -133,8 +141,8 @@ def _decode_copy_wait(equation: Any, operands: list[Operand]) -> Access:
 
 
 def _decode_signal(equation: Any, operands: list[Operand]) -> Access:
-    ref, transforms, amount, device, _ = equation.params["args_tree"].unflatten(operands)
-    return Signal(_place(ref, transforms, equation), amount, device)
+    ref, transforms, amount, device, core = equation.params["args_tree"].unflatten(operands)
+    return Signal(_place(ref, transforms, equation), amount, device, core)
 
 
 def _decode_wait(equation: Any, operands: list[Operand]) -> Access:
@@ -145,6 +153,47 @@ def _decode_wait(equation: Any, operands: list[Operand]) -> Access:
 def _decode_inspect(equation: Any, operands: list[Operand]) -> Access:
     ref, transforms = equation.params["args_tree"].unflatten(operands)
     return Inspect(_place(ref, transforms, equation))
+
+
+def _decode_arrive(equation: Any, operands: list[Operand]) -> Access:
+    ref, *rest = operands
+    place = _place(ref, equation.params["transforms_treedef"].unflatten(rest), equation)
+    return Arrive(place, compat.arrivals_of(equation.invars[0]))
+
+
+def _decode_await(equation: Any, operands: list[Operand]) -> Access:
+    ref, *rest = operands
+    place = _place(ref, equation.params["transforms_treedef"].unflatten(rest), equation)
+    return Await(place, compat.arrivals_of(equation.invars[0]))
+
+
+def _decode_copy_in(equation: Any, operands: list[Operand]) -> Access:
+    parameters, (source, target, barrier, *rest) = equation.params, operands
+    if parameters["collective_axes"]:
+        raise UnsupportedError("a copy to several blocks of a cluster", compat.site_of(equation))
+    seen = _unflatten(rest, [parameters[f"{name}_transforms_treedef"] for name in ("src", "dst", "barrier")])
+    places = [_place(ref, t, equation) for ref, t in zip((source, target, barrier), seen, strict=True)]
+    arrivals = compat.arrivals_of(equation.invars[2])
+    return Copy(places[0], places[1], places[2], None, None, add=False, arrivals=arrivals)
+
+
+def _decode_copy_out(equation: Any, operands: list[Operand]) -> Access:
+    parameters, (source, target, *rest) = equation.params, operands
+    if parameters["reduction_op"] not in (None, "add"):
+        raise UnsupportedError(f"a copy that reduces by {parameters['reduction_op']}", compat.site_of(equation))
+    predicate = rest.pop() if parameters["has_user_predicate"] else None
+    seen = _unflatten(rest, [parameters[f"{name}_transforms_treedef"] for name in ("src", "dst")])
+    places = [_place(ref, t, equation) for ref, t in zip((source, target), seen, strict=True)]
+    add = parameters["reduction_op"] == "add"
+    return Copy(places[0], places[1], None, None, None, add=add, predicate=predicate)
+
+
+def _unflatten(operands: list[Operand], trees: list[Any]) -> list[Any]:
+    parts, begin = [], 0
+    for tree in trees:
+        parts.append(tree.unflatten(operands[begin : begin + tree.num_leaves]))
+        begin += tree.num_leaves
+    return parts
 
 
 _DECODERS: dict[str, Callable[[Any, list[Operand]], Access]] = {
@@ -160,5 +209,9 @@ _DECODERS: dict[str, Callable[[Any, list[Operand]], Access]] = {
     "semaphore_signal": _decode_signal,
     "semaphore_wait": _decode_wait,
     "semaphore_read": _decode_inspect,
+    "barrier_arrive": _decode_arrive,
+    "barrier_wait": _decode_await,
+    "copy_gmem_to_smem": _decode_copy_in,
+    "copy_smem_to_gmem": _decode_copy_out,
 }
 STATE_PRIMITIVES = frozenset(_DECODERS)

@@ -11,6 +11,7 @@ import numpy as np
 from prism.pallas import compat, debug, grid, structure
 from prism.pallas.call import Block, Call, Memory
 from prism.pallas.errors import KernelSite, UninitializedReadError
+from prism.pallas.lanes import Lanes
 from prism.pallas.machine import Machine
 from prism.pallas.memory import Ref
 from prism.pallas.params import InterpretParams
@@ -138,6 +139,9 @@ def _output(
         written = np.ones(data.shape, np.bool_)
         written[interior_of(block)] = False
     writer = np.full(data.shape, -1, np.int64) if parallel and machine.params.races != "off" else None
+    if source is not None and source >= len(prefetched) and data is inputs[source - len(prefetched)].data:
+        # One memory has one shadow, whichever of its two names a kernel uses.
+        inputs[source - len(prefetched)].writer = writer
     return Operand(block, data, written, writer, True, _NONE)
 
 
@@ -180,14 +184,37 @@ def run_steps(launch: Launch, body: Body, env: debug.Environment) -> None:
             visit = grid.visits(table, lane, position)
             grid.report_return(table, visit, cells, machine)
             operand.visited = visit.blocks
-    for number in order.tolist():
+
+    def run(number: int, scratch: Sequence[Ref], env: debug.Environment) -> None:
         machine.step, machine.number = grid.step_at(cells, number), number
         env.indices = tuple(machine.step[axis] for axis in call.visible_axes)
         windows = [
             operand.window(machine, tuple(table.starts[number].tolist()))
             for operand, table in zip(launch.operands, tables, strict=True)
         ]
-        body([*launch.prefetched, *windows, *launch.scratch], env)
+        body([*launch.prefetched, *windows, *scratch], env)
+
+    if call.synchronises:
+        machine.lanes = Lanes(machine, lane)
+        machine.lanes.run(order.tolist(), lambda numbers: _run_lane(launch, numbers, run, replace(env)))
+        return
+    for number in order.tolist():
+        run(number, launch.scratch, env)
+
+
+def _run_lane(
+    launch: Launch,
+    numbers: Sequence[int],
+    run: Callable[[int, Sequence[Ref], debug.Environment], None],
+    env: debug.Environment,
+) -> None:
+    """Run the steps of one core or thread, which has scratch memory of its own."""
+    kernel, _ = compat.open_jaxpr(launch.call.jaxpr)
+    names = [memory.name for memory in launch.call.scratch]
+    variables = kernel.invars[len(kernel.invars) - len(names) :]
+    scratch = [debug.own_scratch(v, name, launch.machine) for v, name in zip(variables, names, strict=True)]
+    for number in numbers:
+        run(number, scratch, env)
 
 
 def _unwatched(env: debug.Environment) -> debug.Environment:

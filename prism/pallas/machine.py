@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from prism.pallas import dtypes
 from prism.pallas.errors import UNKNOWN_SITE, KernelError, KernelSite, RaceError, RaceWarning, UninitializedReadError
+from prism.pallas.lanes import Lanes
 from prism.pallas.params import InterpretParams
 
 Use = tuple[KernelSite, str]
@@ -23,7 +25,8 @@ class Machine:
     `doubts` holds the first use of unwritten memory at each line that a run saw, and `unsure` says that generated code
     saw one; whether it matters is judged after the run, by other runs: `filler` says as what unwritten memory is read,
     and `culprit`, if there is one, which line and reference alone read it so.
-    `parallel` says whether two steps, given as numbers, may run in either order.
+    `parallel` says whether two steps, given as numbers, may run in either order; `lanes`, of a run whose steps may wait
+    for one another, what they know of each other.
     """
 
     kernel: str
@@ -37,6 +40,7 @@ class Machine:
     culprit: Use | None = None
     unsure: bool = False
     doubts: dict[Use, UninitializedReadError] = field(default_factory=dict)
+    lanes: Lanes | None = None
 
     def poison(self, dtype: np.dtype[Any], name: str = "") -> Any:
         """Return what the reference `name` holds, at the current line, where nobody wrote."""
@@ -76,20 +80,53 @@ class Machine:
         """Return the grid indices of step `number`."""
         return tuple(int(k) for k in np.unravel_index(number, self.grid)) if self.grid else ()
 
+    @property
+    def stamp(self) -> int:
+        """The mark of what is written now: the step's number, and when, if steps wait for one another."""
+        return self.number if self.lanes is None else self.lanes.stamp(self.number)
+
+    def rival(self, stamp: int) -> tuple[int, ...] | None:
+        """Return the step of a mark if it may run at the same time as the current one; () is a copy in flight."""
+        if self.lanes is None:
+            earlier = self.step_of(stamp)
+            return earlier if self.concurrent(earlier) else None
+        if not self.lanes.unseen(stamp):
+            return None
+        number = self.lanes.step_number(stamp)
+        return () if number is None else self.step_of(number)
+
+    def wait(self, ready: Callable[[], bool]) -> bool:
+        """Let other steps run until `ready()` holds; return whether it does."""
+        if self.lanes is not None:
+            self.lanes.wait(ready)
+        return ready()
+
     def concurrent(self, earlier: tuple[int, ...]) -> bool:
         """Whether the step `earlier` may run at the same time as the current one: they differ on a parallel axis."""
         return any(p and a != b for p, a, b in zip(self.parallel, earlier, self.step, strict=True))
 
 
 def report_race(
-    machine: Machine, earlier: tuple[int, ...], name: str, element: tuple[int, ...], shape: tuple[int, ...]
+    machine: Machine,
+    earlier: tuple[int, ...],
+    name: str,
+    element: tuple[int, ...],
+    shape: tuple[int, ...],
+    *,
+    reads: bool = False,
 ) -> None:
-    """Raise or warn that the current step and `earlier` both wrote `element`."""
+    """Raise or warn that the current step writes, or reads, an `element` that `earlier` wrote, a step or a copy."""
     if machine.params.races == "off":
         return
+    if not earlier and machine.lanes is not None:
+        what = f"grid step {machine.step} uses element {element} of {name}, which a copy in flight writes"
+    elif reads:
+        what = f"grid step {machine.step} reads element {element} of {name}, which {earlier} writes, without waiting"
+    else:
+        what = f"grid steps {earlier} and {machine.step} both write element {element} of {name}"
     error = machine.problem(
         RaceError,
-        f"grid steps {earlier} and {machine.step} both write element {element} of {name}, and may run in either order",
+        f"{what}, and may run in either order",
         name,
         element,
         shape,

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from prism.pallas import dtypes
-from prism.pallas.access import Bitcast, Combine, Index, Reshape, Transform, Transpose
+from prism.pallas.access import Bitcast, Combine, Index, Reshape, Transform, Transpose, Untile
 from prism.pallas.errors import OutOfBoundsError
 from prism.pallas.indexing import (
     Array,
@@ -42,7 +42,7 @@ class Ref:
     of the shadow arrays of the same shape: bool, and the number of the last writing step or -1. A window that NumPy
     cannot express as a view is a copy with a `parent` to which stores are committed. `origin` has the first element of
     a block in its array, and for each dimension whether it is squeezed; `padding` says that what was not written is
-    padding.
+    padding; `peers` are the same semaphores on every core.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Ref:
     parent: tuple[Ref, Any] | None = None
     padding: bool = False
     origin: tuple[tuple[int, bool], ...] = ()
+    peers: Array | None = None
 
     def load(self, index: tuple[Item, ...]) -> Any:
         """Return a copy of the selected elements; a scalar if no dimension is left."""
@@ -197,6 +198,7 @@ class Ref:
 
     def _held(self, index: tuple[Any, ...], where: Array | None) -> Any:
         """Return what the selected elements hold; what nobody wrote is noted if `where` holds, and holds a filler."""
+        self._check_read(index, where)
         value = self.data[index]
         if self.written is None:
             return value
@@ -223,17 +225,22 @@ class Ref:
             remedy = "mask the elements beyond the array's end before they are combined with others"
         self.machine.doubt(text, self.name, element, self.data.shape, remedy=remedy)
 
-    def _check_race(self, index: tuple[Any, ...], where: Array | None) -> None:
+    def _check_read(self, index: tuple[Any, ...], where: Array | None) -> None:
+        """Report a read of what a step wrote that runs at the same time, if steps can wait for one another."""
+        if self.writer is not None and self.machine.lanes is not None:
+            self._check_race(index, where, reads=True)
+
+    def _check_race(self, index: tuple[Any, ...], where: Array | None, *, reads: bool = False) -> None:
         assert self.writer is not None
         others = np.asarray(self.writer[index])
-        suspect = (others >= 0) & (others != self.machine.number)
+        suspect = (others >= 0) & (others != self.machine.stamp)
         if where is not None:
             suspect &= where
-        for number in np.unique(others[suspect]) if suspect.any() else ():
-            earlier = self.machine.step_of(int(number))
-            if self.machine.concurrent(earlier):
-                element = first_element(index, suspect & (others == number), self.data.shape)
-                report_race(self.machine, earlier, self.name, self._absolute(element), self.data.shape)
+        for stamp in np.unique(others[suspect]) if suspect.any() else ():
+            earlier = self.machine.rival(int(stamp))
+            if earlier is not None:
+                element = first_element(index, suspect & (others == stamp), self.data.shape)
+                report_race(self.machine, earlier, self.name, self._absolute(element), self.data.shape, reads=reads)
                 return
 
     def _absolute(self, element: tuple[int, ...]) -> tuple[int, ...]:
@@ -248,7 +255,7 @@ class Ref:
         if self.written is not None:
             self.written[index] = True
         if self.writer is not None:
-            self.writer[index] = self.machine.number
+            self.writer[index] = self.machine.stamp
         if self.parent is not None:
             parent, commit = self.parent
             commit(parent, self)
@@ -271,7 +278,17 @@ class Ref:
             if self.data.flags.c_contiguous:
                 return self._view(lambda x: x.reshape(shape))
             return self._copied(lambda x: x.reshape(shape), lambda x, like: x.reshape(like.shape))
+        if isinstance(transform, Untile):
+            return self._untiled(transform.tiling)
         return self._bitcast(transform)
+
+    def _untiled(self, tiling: tuple[int, ...]) -> Ref:
+        count, shape = len(tiling), self.data.shape
+        lead = len(shape) - 2 * count
+        pairs = [axis for k in range(count) for axis in (lead + k, lead + count + k)]
+        logical = (*shape[:lead], *(shape[lead + k] * shape[lead + count + k] for k in range(count)))
+        tiles = self._view(lambda x: x.transpose(*range(lead), *pairs))
+        return tiles._copied(lambda x: x.reshape(logical), lambda x, like: x.reshape(like.shape))
 
     def _window(self, index: tuple[Item, ...]) -> Ref:
         index = self._bounded(index)

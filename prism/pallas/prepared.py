@@ -76,7 +76,7 @@ class Prepared:
     """What is remembered of a call between its runs.
 
     `fillers`: how many tell what depends on unwritten memory, 0 if NaN does; `changing`: prefetched memory chooses
-    blocks; `effects`: the kernel prints or calls back; `loops`: it has loops of its own.
+    blocks; `effects`: the kernel prints, calls back, or waits for others; `loops`: it has loops of its own.
     """
 
     call: Call
@@ -226,6 +226,6 @@ def _prepare(call: Call) -> Prepared:
         uses,
         fillers=unknowns.fillers_for(call, uses, primitives),
         changing=grid.depends_on_memory(call),
-        effects=has_effects(call.jaxpr),
+        effects=call.synchronises or has_effects(call.jaxpr),
         loops=not primitives.isdisjoint(("scan", "while")),
     )

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from prism.pallas.access import Access, Copy, CopyWait, Index, Inspect, Load, Operand, Place, Signal, Store, Wait
-from prism.pallas.errors import DeadlockError, UnsupportedError
+from prism.pallas.access import (
+    Access,
+    Arrive,
+    Await,
+    Copy,
+    CopyWait,
+    Index,
+    Inspect,
+    Load,
+    Operand,
+    Place,
+    Signal,
+    Store,
+    Wait,
+)
+from prism.pallas.errors import DeadlockError, OutOfBoundsError, UnsupportedError
 from prism.pallas.indexing import Item, concrete
+from prism.pallas.lanes import Barrier, Lanes
 from prism.pallas.memory import Ref
 
 Values = list[Any]
@@ -23,13 +40,16 @@ def perform(access: Access, operands: Values, dropped: list[bool]) -> Values:
             return _store(access, operands, read=not all(dropped), results=len(dropped))
         case Copy():
             return _copy(access, operands)
+        case Arrive():
+            _arrive(_resolve(access.barrier, operands), access.arrivals)
+            return []
+        case Await():
+            return _await(_resolve(access.barrier, operands), access.arrivals)
         case CopyWait():
             elements = _resolve(access.target, operands).data.size
             return _take(_resolve(access.signal, operands), _counted(elements), "a copy")
         case Signal():
-            _no_remote(access.device, _resolve(access.semaphore, operands))
-            _resolve(access.semaphore, operands).data[...] += operands[access.amount.position]
-            return []
+            return _signal(access, operands)
         case Wait():
             return _wait(access, operands)
         case Inspect():
@@ -86,18 +106,56 @@ def _store(access: Store, operands: Values, *, read: bool, results: int) -> Valu
 def _copy(access: Copy, operands: Values) -> Values:
     source, target = _resolve(access.source, operands), _resolve(access.target, operands)
     _no_remote(access.device, source)
-    value = source.load(tuple(slice(0, n, 1) for n in source.data.shape))
-    whole = tuple(slice(0, n, 1) for n in target.data.shape)
-    if access.add:
-        target.swap(whole, value, "add")
-    else:
-        target.store(whole, value)
-    _resolve(access.signal, operands).data[...] += _counted(target.data.size)
+    if access.predicate is not None and not _value(access.predicate, operands):
+        return []
+    signal, lanes = None if access.signal is None else _resolve(access.signal, operands), source.machine.lanes
+    in_flight = nullcontext() if lanes is None or signal is None else lanes.asynchronous(signal.data)
+    with in_flight:
+        value = source.load(tuple(slice(0, n, 1) for n in source.data.shape))
+        whole = tuple(slice(0, n, 1) for n in target.data.shape)
+        if access.add:
+            target.swap(whole, value, "add")
+        else:
+            target.store(whole, value)
+    if signal is not None and access.arrivals:
+        _arrive(signal, access.arrivals)
+    elif signal is not None:
+        signal.data[...] += _counted(target.data.size)
     return []
 
 
 def _counted(elements: int) -> int:
     return max(elements, 1)
+
+
+def _signal(access: Signal, operands: Values) -> Values:
+    place, core = access.semaphore, access.core
+    ref = operands[place.ref.position]
+    _no_remote(access.device, ref)
+    if core is not None:
+        ref = _on_core(ref, int(operands[core.position] if isinstance(core, Operand) else core))
+    semaphore, lanes = ref.through(place.transforms, tuple(operands)), ref.machine.lanes
+    semaphore.data[...] += operands[access.amount.position]
+    if lanes is not None:
+        lanes.release(semaphore.data)
+    return []
+
+
+def _on_core(ref: Ref, core: int) -> Ref:
+    """Return another core's semaphore of this name; where there is one core, it is number 0."""
+    if ref.peers is None and core == 0:
+        return ref
+    count = 1 if ref.peers is None else len(ref.peers)
+    if ref.peers is None or not 0 <= core < count:
+        raise ref.machine.problem(
+            OutOfBoundsError,
+            f"a signal to core {core} of {ref.name}, and there are {count} cores",
+            ref.name,
+            (core,),
+            (count,),
+            remedy="signal a core of the mesh",
+        )
+    return replace(ref, data=ref.peers[core, ...])
 
 
 def _wait(access: Wait, operands: Values) -> Values:
@@ -107,17 +165,54 @@ def _wait(access: Wait, operands: Values) -> Values:
 
 
 def _take(semaphore: Ref, amount: int, what: str, *, decrement: bool = True) -> Values:
-    if int(semaphore.data[()]) < amount:
-        raise semaphore.machine.problem(
-            DeadlockError,
-            f"{semaphore.name} holds {int(semaphore.data[()])} and {what} of {amount} is waited for: it never comes",
-            semaphore.name,
-            (),
-            semaphore.data.shape,
-            remedy="start the copy, or signal the semaphore, before the wait",
-        )
+    machine = semaphore.machine
+    if not machine.wait(lambda: int(semaphore.data[()]) >= amount):
+        held = int(semaphore.data[()])
+        text = f"{semaphore.name} holds {held} and {what} of {amount} is waited for: it never comes"
+        raise _deadlock(semaphore, text, "start the copy, or signal the semaphore, before the wait")
+    if machine.lanes is not None:
+        machine.lanes.acquire(semaphore.data)
     if decrement:
         semaphore.data[...] -= amount
+    return []
+
+
+def _deadlock(ref: Ref, text: str, remedy: str) -> Exception:
+    return ref.machine.problem(DeadlockError, text, ref.name, (), ref.data.shape, remedy=remedy)
+
+
+def _barrier(ref: Ref, arrivals: int) -> tuple[Lanes, Barrier]:
+    lanes = ref.machine.lanes
+    if lanes is None:
+        raise UnsupportedError("a barrier outside of a mesh", ref.machine.site)
+    if ref.data.size != 1:
+        raise UnsupportedError("an access to several barriers at once", ref.machine.site)
+    return lanes, lanes.barrier(ref.data, arrivals)
+
+
+def _arrive(ref: Ref, arrivals: int) -> None:
+    lanes, barrier = _barrier(ref, arrivals)
+    lanes.release(ref.data)
+    barrier.arrived += 1
+    if barrier.arrived < arrivals:
+        return
+    if not barrier.seen:
+        text = f"{ref.name} completes phase {barrier.phase + 1} before anyone waited for phase {barrier.phase}"
+        raise _deadlock(ref, text, "wait for every phase of a barrier, or arrive as often as it expects")
+    barrier.phase, barrier.arrived, barrier.seen = barrier.phase + 1, 0, False
+
+
+def _await(ref: Ref, arrivals: int) -> Values:
+    lanes, barrier = _barrier(ref, arrivals)
+    awaited = barrier.waits.get(lanes.current, 0) + 1
+    if not ref.machine.wait(lambda: barrier.phase >= awaited):
+        text = f"{ref.name} is in phase {barrier.phase} and phase {awaited} is waited for: it never comes"
+        raise _deadlock(ref, text, "let as many arrivals happen as the barrier expects")
+    if barrier.phase > awaited:
+        text = f"{ref.name} is in phase {barrier.phase} and phase {awaited}, which is over, is waited for"
+        raise _deadlock(ref, text, "let a thread that waits for a barrier wait for every phase of it")
+    barrier.waits[lanes.current], barrier.seen = awaited, True
+    lanes.acquire(ref.data)
     return []
 
 

@@ -137,10 +137,18 @@ import jax, numpy as np, prism.pallas, unittest
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
 from jax._src.only_in_checkout import VALUE
+from jax._src.pallas.mosaic.interpret import interpret_pallas_call as stock
 
 def call(kernel, interpret=True):
     x = np.ones(4, np.float32)
     return pl.pallas_call(kernel, out_shape=jax.ShapeDtypeStruct(x.shape, x.dtype), interpret=interpret)(x)
+
+def race(kernel):
+    x = jax.ShapeDtypeStruct((4,), np.float32)
+    specs = [pl.BlockSpec((4,), lambda i: (0,))]
+    return pl.pallas_call(kernel, grid=(2,), in_specs=specs, out_specs=specs[0], out_shape=x,
+        compiler_params=pltpu.CompilerParams(dimension_semantics=("parallel",)),
+        interpret=pltpu.InterpretParams(detect_races=True, num_cores_or_threads=2))(np.ones(4, np.float32))
 
 class Tests(unittest.TestCase):
     def test_double(self):
@@ -165,6 +173,17 @@ class Tests(unittest.TestCase):
             o_ref[...] = x_ref[...] * VALUE
         self.assertEqual(call(kernel, pltpu.InterpretParams()).sum(), 8)
 
+    def test_asks_about_races(self):
+        def kernel(x_ref, o_ref):
+            o_ref[...] = x_ref[...]
+        self.assertEqual(race(kernel).sum(), 4)
+        self.assertTrue(stock.races is not None and stock.races.races_found)
+
+    def test_does_not_ask_about_races(self):
+        def kernel(x_ref, o_ref):
+            o_ref[...] = x_ref[...]
+        self.assertEqual(race(kernel).sum(), 4)
+
     def test_without_a_kernel(self):
         self.assertEqual(VALUE, 2)
 """
@@ -182,11 +201,14 @@ def test_a_checkout_s_tests_run_under_both_interpreters(tmp_path: Path, monkeypa
     runpy.run_path(str(script), run_name="__main__")
     report = json.loads(capsys.readouterr().out)
     assert {key: report[key] for key in ("collected", "stock_passed", "with_kernel", "strict", "lenient")} == {
-        "collected": 5,
-        "stock_passed": 5,
-        "with_kernel": 4,
-        "strict": 2,
-        "lenient": 3,
+        "collected": 7,
+        "stock_passed": 7,
+        "with_kernel": 6,
+        "strict": 3,
+        "lenient": 5,
     }
-    assert [name.split("::")[-1] for name in report["reports"]] == ["test_forgets_a_part"]
+    assert [name.split("::")[-1] for name in report["reports"]] == [
+        "test_does_not_ask_about_races",
+        "test_forgets_a_part",
+    ]
     assert [name.split("::")[-1] for name in report["remainder"]] == ["test_insists_on_stock"]
