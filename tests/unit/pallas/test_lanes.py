@@ -19,7 +19,8 @@ from prism.pallas.params import InterpretParams
 
 pytestmark = [pytest.mark.m6, pytest.mark.filterwarnings("ignore:.*is deprecated:DeprecationWarning")]
 
-ROW = jax.ShapeDtypeStruct((4,), np.int32)
+INT = np.dtype(np.int32)
+ROW = jax.ShapeDtypeStruct((4,), INT)
 READY = pltpu.SemaphoreType.REGULAR
 
 
@@ -73,9 +74,9 @@ def test_every_core_has_scratch_of_its_own() -> None:
 
             o_ref[me * 2] = mine[0]
 
-        pl.run_scoped(body, pltpu.HBM((1,), np.int32))
+        pl.run_scoped(body, pltpu.HBM((1,), INT))
 
-    assert _on_two_cores(kernel, pltpu.SMEM((1,), np.int32), READY).tolist() == [0, 7, 1, 3]
+    assert _on_two_cores(kernel, pltpu.SMEM((1,), INT), READY).tolist() == [0, 7, 1, 3]
 
 
 @pytest.mark.clause("PALLAS-15")
@@ -126,7 +127,7 @@ def test_an_element_is_handed_over_by_a_signal(second, waits) -> None:
             if second == "writes":
                 o_ref[3] = 5
             else:
-                jax.debug.callback(id, o_ref[3])
+                jax.debug.print("{}", o_ref[3])
 
     if waits:
         assert _on_two_cores(kernel, READY)[3] == (5 if second == "writes" else 0)
