@@ -16,7 +16,7 @@ from prism.pallas import compat, debug
 from prism.pallas.decode import STATE_PRIMITIVES
 from prism.pallas.errors import UnsupportedError
 from prism.pallas.primitives import TABLE, NotBatchableError, Rule, Site
-from prism.pallas.structure import Use, dropped, lasting_loads, spent_operands, used_variables
+from prism.pallas.structure import Use, dropped, lasting_loads, spent_operands, tested_conditions, used_variables
 from prism.pallas.writer import Writer, literal
 
 Axes = frozenset[int]
@@ -130,11 +130,16 @@ def emit(jaxpr: Any, consts: Sequence[Any], args: Sequence[Bound], context: Cont
             const if isinstance(const, Value | RefVar) else Value(context.writer.bind(np.asarray(const), "const"))
         )
     lasting, used, spent = lasting_loads(jaxpr), used_variables(jaxpr), spent_operands(jaxpr)
+    tested = tested_conditions(jaxpr)
     for position, equation in enumerate(jaxpr.eqns):
         context.writer.site = compat.site_of(equation)
         context.copy_load, context.dropped = position in lasting, dropped(equation, used)
         context.spent = spent[position]
         operands = [None if isinstance(v, compat.Literal) else env[v] for v in equation.invars]
+        if position in tested:
+            # A branch is as well chosen by the condition itself as by its number.
+            env[equation.outvars[0]] = env[equation.invars[0]]
+            continue
         results = _emit_equation(equation, operands, context)
         env.update(zip(equation.outvars, results, strict=True))
     return [_value_of(v, env, context) for v in jaxpr.outvars]
@@ -151,14 +156,14 @@ def _value_of(atom: Any, env: dict[Any, Bound], context: Context) -> Value:
 
 def constant(atom: Any, context: Context) -> Value:
     """Return a literal as a typed constant."""
-    return _constant_of(np.asarray(atom.val).astype(compat.element_type(atom.aval.dtype))[()], context)
+    return constant_of(np.asarray(atom.val).astype(compat.element_type(atom.aval.dtype))[()], context)
 
 
-def _constant_of(value: Any, context: Context) -> Value:
+def constant_of(value: Any, context: Context) -> Value:
+    """Return a NumPy value as a constant of the source; equal ones share a name."""
     dtype = value.dtype
     name = context.writer.bind(_interned(context, value), _constant_hint(value))
-    if np.ndim(value) == 0:
-        context.constants[name] = value
+    context.constants[name] = value
     ramp = Ramp(int(value), ()) if np.ndim(value) == 0 and dtype.kind in "iu" else None
     return Value(name, ramp=ramp)
 
@@ -204,11 +209,11 @@ def _emit_equation(equation: Any, operands: Sequence[Bound | None], context: Con
 
 
 def _emit_rule(equation: Any, rule: Rule, operands: Sequence[Bound | None], context: Context) -> list[Value]:
-    from prism.pallas import codegen_reuse
+    from prism.pallas import codegen_reuse, codegen_static
 
     outs = debug.avals(equation.outvars)
     ins = debug.avals(equation.invars)
-    folded = _folded(equation, operands, context)
+    folded = codegen_static.folded(equation, operands, context)
     if folded is not None:
         return [folded]
     values = _rule_operands(equation, rule, ins, operands, context)
@@ -235,6 +240,8 @@ def _emit_rule(equation: Any, rule: Rule, operands: Sequence[Bound | None], cont
     if not multiple:
         known = Value(text, axes, loose_result, thin, ramp=_ramp(name, values))
         if text.isidentifier():
+            if not values:
+                context.constants[text] = context.writer.scope[text]
             return [known]
         result = codegen_reuse.written_over(equation, values, text, ins, outs[0], context)
         if result is None:
@@ -245,21 +252,6 @@ def _emit_rule(equation: Any, rule: Rule, operands: Sequence[Bound | None], cont
     if names:
         context.writer.line(f"{', '.join(names)}{',' if len(names) == 1 else ''} = {text}")
     return [Value(n, axes, thin=thin) for n in names]
-
-
-def _folded(equation: Any, operands: Sequence[Bound | None], context: Context) -> Value | None:
-    """Return the value of a scalar equation on constants, or None if it is none."""
-    known = [
-        atom.val if operand is None else context.constants.get(operand.text) if isinstance(operand, Value) else None
-        for atom, operand in zip(equation.invars, operands, strict=True)
-    ]
-    if not known or any(v is None or np.ndim(v) for v in known) or len(equation.outvars) != 1:
-        return None
-    if compat.shape_of(equation.outvars[0]) or equation.primitive.multiple_results:
-        return None
-    types = [compat.element_type(atom.aval.dtype) for atom in equation.invars]
-    operands_typed = [np.asarray(value).astype(dtype)[()] for value, dtype in zip(known, types, strict=True)]
-    return _constant_of(np.asarray(debug.compile_equation(equation)(*operands_typed))[()], context)
 
 
 def _rule_operands(

@@ -25,6 +25,7 @@ from prism.pallas.codegen import (
     solid,
     values_of,
 )
+from prism.pallas.codegen_static import known_value
 from prism.pallas.errors import UnsupportedError
 from prism.pallas.structure import INLINED, primitives_in, use_of
 from prism.pallas.writer import Writer
@@ -85,6 +86,9 @@ def _cond(equation: Any, operands: Sequence[Bound | None], context: Context) -> 
     if which.axes:
         raise DependsOnError(which.axes)
     branches = equation.params["branches"]
+    known = known_value(which, context)
+    if known is not None:
+        return _inline(branches[min(max(int(known), 0), len(branches) - 1)], args, context)
     names = [context.writer.name() for _ in equation.outvars]
     batched = (
         [any(column) for column in _branch_axes(branches, args, context)] if context.lead else [False] * len(names)
@@ -177,7 +181,8 @@ def _scan(equation: Any, operands: Sequence[Bound | None], context: Context) -> 
     stacked = equation.outvars[for_carry:]
     if (rows or stacked) and context.lead:
         raise DependsOnError(frozenset(context.batched))
-    index = context.writer.name()
+    once = length == 1 and not stacked
+    index = "0" if once else context.writer.name()
     counter = None if parameters["reverse"] else _loop_counter(parameters["jaxpr"], for_consts, carry)
     scanned = [
         solid(v, compat.shape_of(a), context).text
@@ -191,6 +196,8 @@ def _scan(equation: Any, operands: Sequence[Bound | None], context: Context) -> 
             name = inner.writer.name()
             inner.writer.line(f"{name} = {value.text}")
             named.append(Value(name))
+        if once:
+            return _inline(parameters["jaxpr"], [*consts, *values, *named], inner)
         entered = _plain(values)
         if counter is not None and entered:
             low, high = counter[1], counter[1] + max(length - 1, 0)
@@ -198,6 +205,8 @@ def _scan(equation: Any, operands: Sequence[Bound | None], context: Context) -> 
             entered[counter[0]] = replace(entered[counter[0]], counter=Counter(text, low, high))
         return _inline(parameters["jaxpr"], [*consts, *entered, *named], inner)
 
+    if once:
+        return body(carry, context)
     carry = _enter(_settle(body, carry, context), shapes, context)
     stacks = []
     for var in stacked:

@@ -26,6 +26,7 @@ from prism.pallas.codegen import (
     solid,
 )
 from prism.pallas.codegen_masked import emit_masked
+from prism.pallas.codegen_static import plain
 from prism.pallas.decode import decode
 from prism.pallas.errors import SuspectError
 from prism.pallas.memory import Ref
@@ -70,6 +71,7 @@ def emit_access(equation: Any, operands: Sequence[Bound | None], context: Contex
     if isinstance(ref, RefVar) and isinstance(access, Load | Store) and not ref.use.involved:
         transform = access.place.transforms[0] if access.place.transforms else None
         items = transform.items if isinstance(transform, Index) else tuple(Span(0, n) for n in ref.shape)
+        access, items = plain(access, items, equation, operands, context)
         if access.mask is not None:
             return emit_masked(access, ref, items, equation, operands, context)
         if not _scattered(access, items, equation):

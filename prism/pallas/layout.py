@@ -21,7 +21,10 @@ _CHUNK_BYTES = 512 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """`serial` axes are Python loops, outermost first; `batched` axes are leading array axes, the first in chunks."""
+    """`serial` axes are Python loops, outermost first; `batched` axes are leading array axes, the first in chunks.
+
+    An axis of one step is neither.
+    """
 
     grid: tuple[int, ...]
     serial: tuple[int, ...]
@@ -36,7 +39,7 @@ class Layout:
 
 def serial_layout(grid: tuple[int, ...]) -> Layout:
     """Return the layout that runs one step after the other."""
-    return Layout(grid, tuple(range(len(grid))))
+    return Layout(grid, _loops(grid, ()))
 
 
 def independent_axes(call: Call, tables: Sequence[Table], uses: Sequence[Use], grid: tuple[int, ...]) -> list[int]:
@@ -90,7 +93,11 @@ def batched_layout(grid: tuple[int, ...], candidates: Sequence[int], step_bytes:
     if not taken:
         return serial_layout(grid)
     first = min(grid[taken[0]], max(1, _CHUNK_BYTES // (max(step_bytes, 1) * math.prod(grid[a] for a in taken[1:]))))
-    return Layout(grid, tuple(a for a in range(len(grid)) if a not in taken), tuple(taken), first)
+    return Layout(grid, _loops(grid, taken), tuple(taken), first)
+
+
+def _loops(grid: tuple[int, ...], taken: Sequence[int]) -> tuple[int, ...]:
+    return tuple(axis for axis, extent in enumerate(grid) if axis not in taken and extent != 1)
 
 
 def step_bytes(tables: Sequence[Table]) -> int:

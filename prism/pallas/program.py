@@ -7,16 +7,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from prism.pallas import codegen_control, compat, structure
 from prism.pallas.call import Block, Call, Memory
-from prism.pallas.codegen import Context, DependsOnError, NoFastFormError, Ramp, RefVar, Value, emit
-from prism.pallas.codegen_memory import emit_allocation, strided
+from prism.pallas.codegen import (
+    Context,
+    Counter,
+    DependsOnError,
+    NoFastFormError,
+    Ramp,
+    RefVar,
+    Value,
+    constant_of,
+    emit,
+)
+from prism.pallas.codegen_memory import emit_allocation
 from prism.pallas.errors import SuspectError
 from prism.pallas.grid import Table, Visits
 from prism.pallas.launch import in_place, steps
 from prism.pallas.layout import Layout, batched_layout, independent_axes, step_bytes
 from prism.pallas.params import InterpretParams
 from prism.pallas.structure import Use
+from prism.pallas.windows import start_texts, window_text
 from prism.pallas.writer import Writer
 
 
@@ -101,6 +114,7 @@ class _ProgramWriter:
         self.block_names = self.names[count : count + len(self.blocks)]
         self.refs: dict[str, RefVar] = {}
         self.primitives = set(structure.primitives_in(self.kernel))
+        self.indices = self._indices()
         self.lists = tuple(k for k, table in enumerate(plan.tables) if table.slopes is None)
         self.levels = [self._level(k) for k in range(len(self.blocks))]
 
@@ -117,6 +131,14 @@ class _ProgramWriter:
             names.append(name)
             self.writer.scope[name] = None
         return names
+
+    def _indices(self) -> set[int]:
+        """Return the grid axes whose index the kernel asks for; an axis may be asked for by name."""
+        if "axis_index" in self.primitives:
+            return set(range(len(self.plan.grid)))
+        visible = self.call.visible_axes
+        asked = (e for e in structure.equations_in(self.kernel) if e.primitive.name == "program_id")
+        return {visible[equation.params["axis"]] for equation in asked}
 
     def _level(self, k: int) -> int:
         """Return the depth of the innermost serial loop that moves an operand's window; 0 is outside of all."""
@@ -159,24 +181,26 @@ class _ProgramWriter:
         extents = tuple(
             "length" if k == 0 and layout.chunked else str(grid[axis]) for k, axis in enumerate(layout.batched)
         )
-        program = []
-        for axis in self.call.visible_axes:
-            if axis in layout.batched:
-                ramp = Ramp(0, ((axis, 1),))
-                program.append((Value(f"p{axis}", frozenset((axis,)), ramp=ramp), grid[axis]))
-            else:
-                program.append((Value(f"p{axis}"), grid[axis]))
         named = {name: k for k, name in enumerate(self.call.axis_names)}
-        return Context(
+        context = Context(
             self.writer,
             layout.batched,
-            program,
-            named,
-            self.plan.params.out_of_bounds == "clamp",
-            origins,
-            extents,
-            tuple(grid[axis] for axis in layout.batched),
+            named_axes=named,
+            clamp=self.plan.params.out_of_bounds == "clamp",
+            origins=origins,
+            extents=extents,
+            lengths=tuple(grid[axis] for axis in layout.batched),
         )
+        context.program = [(self._index(axis, context), grid[axis]) for axis in self.call.visible_axes]
+        return context
+
+    def _index(self, axis: int, context: Context) -> Value:
+        """Return a grid index."""
+        if axis in self.layout.batched:
+            return Value(f"p{axis}", frozenset((axis,)), ramp=Ramp(0, ((axis, 1),)))
+        if axis in self.layout.serial:
+            return Value(f"p{axis}", counter=Counter(f"i{axis}", 0, max(self.plan.grid[axis] - 1, 0)))
+        return constant_of(np.int32(0), context)
 
     def _chunks(self) -> None:
         layout, extent = self.layout, self.plan.grid[self.layout.batched[0]]
@@ -196,9 +220,9 @@ class _ProgramWriter:
         self._nest(0)
 
     def _batched_indices(self) -> None:
-        if "program_id" not in self.primitives and "axis_index" not in self.primitives:
-            return
         for k, axis in enumerate(self.layout.batched):
+            if axis not in self.indices:
+                continue
             origin, extent = self.context.origins[k], self.context.extents[k]
             shape = ", ".join("-1" if j == k else "1" for j in range(len(self.layout.batched)))
             start = "" if origin == "0" else f"{origin}, {origin} + "
@@ -239,7 +263,7 @@ class _ProgramWriter:
         else:
             axis = self.layout.serial[depth]
             with self.writer.block(f"for i{axis} in {self._order(axis)}:"):
-                if "program_id" in self.primitives or "axis_index" in self.primitives:
+                if axis in self.indices:
                     self.writer.line(f"p{axis} = np.int32(i{axis})")
                 self._nest(depth + 1)
         for k in opened:
@@ -268,7 +292,8 @@ class _ProgramWriter:
             lanes = [axis for axis, parallel in enumerate(self.call.parallel) if parallel]
             self.writer.line(f"lane = {self._step_number(lanes)}")
         if any(ref.use.involved for ref in self.refs.values()) or "run_scoped" in self.primitives:
-            self.writer.line(f"m.step = ({''.join(f'i{axis}, ' for axis in self.layout.serial)})")
+            step = (f"i{axis}, " if axis in self.layout.serial else "0, " for axis in range(len(self.plan.grid)))
+            self.writer.line(f"m.step = ({''.join(step)})")
             self.writer.line(f"m.number = {self._step_number(range(len(self.plan.grid)))}")
         emit(self.kernel, self.consts, [self.refs[n] for n in self.names], self.context)
         self.writer.site = None
@@ -278,66 +303,21 @@ class _ProgramWriter:
         name, table = self.block_names[k], self.plan.tables[k]
         ref = self._block_ref(k)
         self.refs[name] = ref
-        whole = table.block.whole and not any(map(any, table.block.padding)) and not table.starts.any()
         if table.slopes is None:
             names = [f"{name}_{d}" for d in range(len(table.block.dims))]
             number = self._step_number(range(len(self.plan.grid)))
             self.writer.line(f"{', '.join(names)}{',' if len(names) == 1 else ''} = {name}_starts[{number}]")
             starts = names
         else:
-            starts = self._start_texts(table)
+            starts = start_texts(table, self.layout)
         for suffix, wanted in (("", True), ("_done", ref.masked), ("_lane", ref.contested)):
             if not wanted:
                 continue
             array = f"{name}{suffix}_all"
-            text = array if whole else self._window_text(array, table, starts, bool(ref.axes))
+            text = window_text(array, table, starts, layout=self.layout if ref.axes else None, writer=self.writer)
             self.writer.line(f"{name}{suffix} = {text}")
         if ref.tracked:
             self.writer.line(f"{name}_set = False")
-
-    def _start_texts(self, table: Table) -> list[str]:
-        assert table.slopes is not None
-        texts = []
-        for d in range(len(table.block.dims)):
-            terms = []
-            base = int(table.starts[0][d])
-            for axis in self.layout.serial:
-                slope = int(table.slopes[d, axis])
-                if slope:
-                    terms.append(f"i{axis}" if slope == 1 else f"i{axis} * {slope}")
-            if self.layout.chunked and table.slopes[d, self.layout.batched[0]]:
-                terms.append(f"begin * {int(table.slopes[d, self.layout.batched[0]])}")
-            if base or not terms:
-                terms.insert(0, str(base))
-            texts.append(" + ".join(terms))
-        return texts
-
-    def _window_text(self, array: str, table: Table, starts: Sequence[str], batched: bool) -> str:
-        block = table.block
-        if not batched:
-            picks = [
-                start if gone else f"{start}:{_plus(start, size)}"
-                for start, size, gone in zip(starts, block.sizes, block.squeezed, strict=True)
-            ]
-            return f"{array}[{', '.join([*picks, '...'] if all(block.squeezed) else picks)}]"
-        assert table.slopes is not None
-        slopes = tuple(tuple(int(s) for s in table.slopes[:, axis]) for axis in self.layout.batched)
-        if not any(block.squeezed) and len(slopes) == 1 and slopes[0] == (block.sizes[0], *[0] * (len(starts) - 1)):
-            return self._rows_text(array, starts, block.sizes)
-        lead = ", ".join(n if any(row) else "1" for n, row in zip(self.context.extents, slopes, strict=True))
-        view = self.writer.bind(strided, "strided")
-        text = f"{view}({array}, ({', '.join(starts)},), {block.sizes}, ({lead},), {slopes})"
-        if any(block.squeezed):
-            gone = ["0" if squeezed else ":" for squeezed in block.squeezed]
-            text += f"[{', '.join([':'] * len(self.layout.batched) + gone)}]"
-        return text
-
-    def _rows_text(self, array: str, starts: Sequence[str], sizes: Sequence[int]) -> str:
-        """Return blocks that follow one another along the first dimension: a slice cut into them, the cheapest view."""
-        count = self.context.extents[0]
-        picks = [f"{starts[0]}:{starts[0]} + {count} * {sizes[0]}"]
-        picks += [f"{start}:{_plus(start, size)}" for start, size in zip(starts[1:], sizes[1:], strict=True)]
-        return f"{array}[{', '.join(picks)}].reshape({count}, {', '.join(map(str, sizes))})"
 
     def _block_ref(self, k: int) -> RefVar:
         table, block = self.plan.tables[k], self.blocks[k]
@@ -392,7 +372,3 @@ class _ProgramWriter:
             self.writer.line(f"if {ref.text}_set: {ref.text}_done[...] = True")
         else:
             self.writer.line(f"if not {ref.text}_set: raise {self.writer.bind(SuspectError, 'Suspect')}")
-
-
-def _plus(start: str, size: int) -> str:
-    return str(int(start) + size) if start.isdigit() else f"{start} + {size}"

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+
 from prism.pallas import compat
 from prism.pallas.access import Copy, Index, Load, Store
 from prism.pallas.decode import STATE_PRIMITIVES, decode
@@ -257,10 +259,35 @@ def spent_operands(jaxpr: Any) -> list[set[Any]]:
     return spent
 
 
-def primitives_in(jaxpr: Any) -> Iterator[str]:
-    """Yield the name of every primitive in a jaxpr, nested ones included."""
+def tested_conditions(jaxpr: Any) -> set[int]:
+    """Return the positions of conversions of a condition to a number that only chooses one of two branches."""
+    chooses: dict[Any, bool] = {v: False for v in jaxpr.outvars if not isinstance(v, compat.Literal)}
+    for equation in jaxpr.eqns:
+        for k, v in enumerate(equation.invars):
+            if not isinstance(v, compat.Literal):
+                two = k == 0 and equation.primitive.name == "cond" and len(equation.params["branches"]) == 2
+                chooses[v] = two and chooses.get(v, True)
+    return {
+        k
+        for k, equation in enumerate(jaxpr.eqns)
+        if equation.primitive.name == "convert_element_type"
+        and not isinstance(equation.invars[0], compat.Literal)
+        and not compat.shape_of(equation.invars[0])
+        and compat.element_type(equation.invars[0].aval.dtype) == np.bool_
+        and chooses.get(equation.outvars[0], False)
+    }
+
+
+def equations_in(jaxpr: Any) -> Iterator[Any]:
+    """Yield every equation of a jaxpr, nested ones included."""
     jaxpr, _ = compat.open_jaxpr(jaxpr)
     for equation in jaxpr.eqns:
-        yield equation.primitive.name
+        yield equation
         for inner in inner_jaxprs(equation):
-            yield from primitives_in(inner.jaxpr)
+            yield from equations_in(inner.jaxpr)
+
+
+def primitives_in(jaxpr: Any) -> Iterator[str]:
+    """Yield the name of every primitive in a jaxpr, nested ones included."""
+    for equation in equations_in(jaxpr):
+        yield equation.primitive.name
