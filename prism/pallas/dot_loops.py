@@ -26,12 +26,11 @@ def _type_fma(_context: Any, _a: Any, _b: Any, _c: Any) -> Any:
 _fma: Any = intrinsic(_type_fma)
 
 
-@numba.njit(nogil=True, cache=True)
-def multiply(x: Any, y: Any, out: Any) -> None:
-    """Store x @ y in `out`: float32 [m, k], [k, n] and [m, n], the last two row-major; callable from Numba."""
+@numba.njit(nogil=True)
+def _add(x: Any, y: Any, out: Any) -> None:
+    """Add x @ y to `out`."""
     (rows, inner), columns = x.shape, y.shape[1]
     fours, ks = rows - rows % 4, inner - inner % 4
-    out[:] = 0
     # Four rows by four ks: each row of y that is loaded serves 16 products, and LLVM vectorises along j.
     for i in range(0, fours, 4):
         for k in range(0, ks, 4):
@@ -51,6 +50,16 @@ def multiply(x: Any, y: Any, out: Any) -> None:
             a = x[i, k]
             for j in range(columns):
                 out[i, j] = _fma(a, y[k, j], out[i, j])
+
+
+@numba.njit(nogil=True, cache=True)
+def multiply(x: Any, y: Any, out: Any) -> None:
+    """Store x @ y in `out`: float32 [m, k], [k, n] and [m, n], the last two row-major; callable from Numba."""
+    out[:] = 0
+    # The rows of y that one pass reads again and again stay in the cache: half a MiB.
+    depth = max(4, 131072 // max(y.shape[1], 1) // 4 * 4)
+    for k in range(0, y.shape[0], depth):
+        _add(x[:, k : k + depth], y[k : k + depth], out)
 
 
 @numba.njit(types.void(_ANY_STRIDES, _ROWS, _PLACES, _PLACES, _ROW_MAJOR), nogil=True, cache=True)

@@ -95,6 +95,14 @@ def test_a_batch_is_its_products(left, right) -> None:
                 np.testing.assert_array_equal(result[place], in_order(xs[place], ys[place]))
 
 
+@pytest.mark.clause("PALLAS-4")
+def test_a_wide_product_is_in_order_too() -> None:
+    """The loops take a wide right operand in blocks of rows, which changes no bit of the sum over all of them."""
+    rng = np.random.default_rng(2)
+    x, y = rng.standard_normal((5, 11), np.float32), rng.standard_normal((11, 40000), np.float32)
+    np.testing.assert_array_equal(dot.by_loops(x, y, ()), dot.by_numpy(x, y, ()))
+
+
 def test_what_is_not_finite_stays_so() -> None:
     """Infinities, NaN and overflow go through both forms alike."""
     x = np.array([[np.inf, 1], [2e38, 2e38], [np.nan, 0]], np.float32)
