@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from jax._src import config, debugging, pjit, source_info_util, state, traceback_util
+from jax._src import callback, config, debugging, pjit, source_info_util, state, traceback_util
 from jax._src import core as jax_core
 from jax._src import dtypes as jax_dtypes
 from jax._src.indexing import Slice as Slice
@@ -27,6 +28,8 @@ from prism.pallas.call import Block, BlockDim, Call, Memory
 from prism.pallas.errors import UNKNOWN_SITE, KernelSite, UnsupportedError
 from prism.pallas.params import InterpretParams
 
+CALLBACK_LOGGER = callback.__name__
+"""The logger to which JAX writes every exception of a callback."""
 Literal = jax_core.Literal
 _SEMAPHORE_COUNT = np.dtype(np.int32)
 
@@ -289,11 +292,11 @@ def params_of(parameters: dict[str, Any]) -> InterpretParams | None:
 Handler = Callable[..., Any]
 
 
-def install(eager: Handler, staged: Handler, blame: Callable[[], Exception | None]) -> None:
+def install(eager: Handler, staged: Handler, edge: AbstractContextManager[Any]) -> None:
     """Route calls that are ours to `eager(params, call parameters, *arrays)` and `staged(...)`; others are untouched.
 
     `eager` gets concrete arrays, outside of any jit or in a jit that wraps nothing but the call; `staged` gets tracers
-    of a program that is being lowered. When a compiled program fails, `blame` says what our callback raised.
+    of a program that is being lowered. A compiled program with calls of ours is run inside of `edge`.
     """
     stock_lowering, stock_call, stock_jit = (
         pallas_call._pallas_call_lowering,
@@ -305,6 +308,9 @@ def install(eager: Handler, staged: Handler, blame: Callable[[], Exception | Non
         params = params_of(parameters)
         if params is None:
             return stock_lowering(ctx, *nodes, **parameters)
+        if "cpu" not in ctx.module_context.platforms and jax.default_backend() == "cpu":
+            # An exported program runs on another machine, which has the accelerator.
+            return stock_lowering(ctx, *nodes, **{**parameters, "interpret": False})
         rule = mlir.lower_fun(lambda *args: staged(params, parameters, *args), multiple_results=True)
         return rule(ctx, *nodes)
 
@@ -321,12 +327,9 @@ def install(eager: Handler, staged: Handler, blame: Callable[[], Exception | Non
             return _evaluate(jaxpr, consts, args, eager), None, None, []
         if not _holds_our_call(jaxpr):
             return stock_jit(*args, **parameters)
-        try:
+        with edge:
             results, _, profiler, const_args = stock_jit(*args, **parameters)
             jax.block_until_ready(results)
-        except jax.errors.JaxRuntimeError as error:
-            own = blame()
-            raise error if own is None else own.with_traceback(None) from None
         return results, None, profiler, const_args
 
     # A user's traceback shows the user's frames.

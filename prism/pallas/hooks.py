@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -15,30 +16,46 @@ from prism.pallas.execute import execute
 from prism.pallas.params import InterpretParams
 from prism.pallas.prepared import cache
 
-_LOCK = threading.Lock()
 
+class Edge:
+    """Where a compiled program with callbacks of ours is run and waited for: their error is raised with its own type.
 
-class Outcome:
-    """The error of the last failed callback of the process, taken once."""
+    JAX logs what a callback raises, because the program may be one that nobody waits for; here it need not.
+    """
 
-    __slots__ = ("_error",)
+    __slots__ = ("_entered", "_error", "_lock")
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entered = 0
         self._error: Exception | None = None
 
     def put(self, error: Exception) -> None:
-        """Keep an error for the caller of the compiled program."""
-        with _LOCK:
+        """Keep the error of a callback for the caller of the program."""
+        with self._lock:
             self._error = error
 
-    def take(self) -> Exception | None:
-        """Return the kept error and forget it."""
-        with _LOCK:
-            error, self._error = self._error, None
-            return error
+    def is_news(self, record: logging.LogRecord) -> bool:
+        """Whether a record of JAX's log says more than the caller is told."""
+        error = record.exc_info[1] if record.exc_info else None
+        with self._lock:
+            return not self._entered or error is None or error is not self._error
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._entered += 1
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        with self._lock:
+            self._entered -= 1
+            own = None
+            if isinstance(error, jax.errors.JaxRuntimeError):
+                own, self._error = self._error, None
+        if own is not None:
+            raise own.with_traceback(None) from None
 
 
-_outcome = Outcome()
+_edge = Edge()
 
 
 def run_eagerly(params: InterpretParams, parameters: dict[str, Any], *args: Any) -> list[Any]:
@@ -56,7 +73,7 @@ def stage(params: InterpretParams, parameters: dict[str, Any], *args: Any) -> li
         try:
             return [np.array(r, order="C") for r in execute(prepared, [np.asarray(a) for a in arrays], params)]
         except Exception as error:
-            _outcome.put(error)
+            _edge.put(error)
             raise
 
     return jax.pure_callback(host, shapes, *args, vmap_method="sequential")
@@ -71,4 +88,5 @@ def interpret(params: InterpretParams) -> Iterator[None]:
 
 def install() -> None:
     """Install the rerouting; calls that are not ours go where they went before."""
-    compat.install(run_eagerly, stage, _outcome.take)
+    compat.install(run_eagerly, stage, _edge)
+    logging.getLogger(compat.CALLBACK_LOGGER).addFilter(_edge.is_news)

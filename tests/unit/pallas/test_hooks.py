@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import export
+from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
 from jax.experimental.pallas import triton as plt_triton
 from jax.sharding import Mesh, PartitionSpec
@@ -98,6 +100,40 @@ def test_a_report_keeps_its_type_and_its_line(wrap) -> None:
     assert f"kernels.py:{REACH_LINE} in reach_beyond" in first
     assert text.strip() == "o_ref[...] = x_ref[pl.ds(start, 4)]"
     assert (info.value.step, info.value.ref, info.value.shape) == ((1,), "x_ref", (8,))
+
+
+@pytest.mark.clause("PALLAS-13")
+def test_a_report_is_logged_only_where_nobody_waits_for_it(caplog) -> None:
+    """Inside the context the caller gets the error and JAX logs nothing; a program taken outside logs it."""
+    program = jax.jit(lambda x: reach_beyond(x) + 1.0)
+    with prism.pallas.interpret():
+        with pytest.raises(OutOfBoundsError):
+            program(X[:8])
+        assert not caplog.records
+        compiled = program.lower(X[:8]).compile()
+    with pytest.raises(jax.errors.JaxRuntimeError, match="is outside of x_ref"):
+        jax.block_until_ready(compiled(X[:8]))
+    assert "is outside of x_ref" in caplog.text
+
+
+@pytest.mark.clause("PALLAS-2")
+def test_a_program_for_another_machine_is_left_alone() -> None:
+    """What is exported for an accelerator holds the kernel itself, of any shape, and no callback of this process."""
+    shapes = export.symbolic_shape("n, 128")
+    spec = pl.BlockSpec((8, 128), lambda i: (i, 0))
+
+    def f(x):
+        grid = (x.shape[0] // 8,)
+        return pl.pallas_call(_copy, grid=grid, in_specs=[spec], out_specs=spec, out_shape=jax.typeof(x))(x)
+
+    with prism.pallas.interpret():
+        exported = export.export(jax.jit(f), platforms=["tpu"])(jax.ShapeDtypeStruct(shapes, np.float32))
+    assert "tpu_custom_call" in exported.mlir_module()
+    assert "callback" not in exported.mlir_module()
+
+
+def _copy(x_ref, o_ref):
+    o_ref[...] = x_ref[...]
 
 
 @pytest.mark.clause("PALLAS-16")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -27,7 +29,8 @@ READY = pltpu.SemaphoreType.REGULAR
 def _on_two_cores(kernel, *scratch, **params):
     mesh = pltpu.create_tensorcore_mesh("core", num_cores=2)
     with prism.pallas.interpret(**params):
-        return pl.kernel(kernel, out_type=ROW, mesh=mesh, scratch_types=list(scratch))()
+        call: Any = pl.kernel(kernel, out_type=ROW, mesh=mesh, scratch_types=list(scratch))
+        return call()
 
 
 def _on_threads(kernel, count, scratch, *args, **params):
