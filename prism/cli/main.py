@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -53,7 +52,7 @@ class _LazyGroup(click.Group):
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version("prism-vm"), prog_name="prism")
+@click.version_option(package_name="prism-vm", prog_name="prism")
 def prism() -> None:
     """Normalise expression graphs with exact sharing, and measure it."""
 

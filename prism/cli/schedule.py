@@ -23,7 +23,7 @@ _SWIZZLE_VARIABLE: Final = "PRISM_SWIZZLE_BACKEND"
 
 _OPTIONS: Final = {
     "cycles": click.option("--cycles", type=click.IntRange(0, MAX_COUNT), help="Stop after N cycles; all by default."),
-    "no_sort": click.option("--no-sort", is_flag=True, help="Leave slots where they are; usually the fastest on a CPU."),
+    "no_sort": click.option("--no-sort", is_flag=True, help="Leave slots where they are; usually the fastest."),
     "morton": click.option("--morton", is_flag=True, help="Order within a rank by Morton code of the operands."),
     "block_size": click.option("--block-size", type=_SIZE, help="Sort inside blocks of N slots only."),
     "l2": click.option("--l2", type=_SIZE, help="Hierarchy: sort inside blocks of N slots first."),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import runpy
+import textwrap
 
 import pytest
 from click.testing import CliRunner
 
 from prism.cli.main import prism
+from prism.pallas.errors import OutOfBoundsError
 from tests.repo.source import ROOT
 
 pytestmark = pytest.mark.m1
@@ -26,3 +29,23 @@ def test_each_command_of_the_readme_exists(command: str) -> None:
     done = CliRunner().invoke(prism, [*command.split(), "--help"])
     assert done.exit_code == 0, done.output
     assert done.output.startswith("Usage:")
+
+
+def test_what_the_readme_shows_is_what_is_printed() -> None:
+    """Each command after `$` prints the lines below it."""
+    shown = re.findall(r"^    \$ echo '(.*)' \| prism (.*)\n((?:    .*\n)+)", README, re.M)
+    assert shown
+    for program, command, printed in shown:
+        assert CliRunner().invoke(prism, command.split(), input=program).output == textwrap.dedent(printed)
+
+
+def test_the_kernel_of_the_readme_ends_as_shown() -> None:
+    """The kernel is that of examples/shift.py, and its error is the one that the README shows."""
+    path = ROOT / "examples" / "shift.py"
+    source = path.read_text(encoding="utf-8")
+    body = source[source.index("def shift") :].replace("\n\n\n", "\n\n")
+    assert textwrap.indent(body, "    ") in README
+    with pytest.raises(OutOfBoundsError) as caught:
+        runpy.run_path(str(path))
+    said = f"prism.pallas.errors.OutOfBoundsError: {caught.value}".replace(f"{ROOT}/", "")
+    assert textwrap.indent(said, "    ") in README

@@ -369,35 +369,3 @@ def test_the_hook_runs_the_check() -> None:
     (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
     assert (hook["id"], hook["entry"], hook["pass_filenames"]) == ("docflow-check", "docflow check", False)
     assert run(*hook["entry"].split()[1:], "--help").exit_code == 0
-
-
-def test_help_cuts_no_line_short() -> None:
-    """On a terminal of 80 columns the list of commands shows every line whole."""
-    shown = CliRunner().invoke(cli.main, ["--help"], terminal_width=80)
-    assert "..." not in shown.output.partition("Commands:")[2]
-
-
-def test_a_file_that_cannot_be_written_is_named(root: Path) -> None:
-    """It ends the command with status 2 and a remedy, and nothing is left beside it."""
-    (root / "file").touch()
-    before = sorted(root.rglob("*"))
-    for command in (["graph", "-o", "file/g.html"], ["check", "--write-baseline", "--baseline", "file/b.txt"]):
-        done = run(*command)
-        assert done.exit_code == 2
-        assert f"docflow: {command[-1]} must be readable or writable as asked, but: " in done.stderr
-    assert sorted(root.rglob("*")) == before
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here is always full")
-def test_a_full_disk_is_no_traceback_and_a_closed_pipe_no_message() -> None:
-    """Output that cannot be written ends with status 2 and the reason; a reader that has gone is no error to report."""
-    command = [sys.executable, "-c", "from docflow.cli import main; main()", "rules"]
-    with Path("/dev/full").open("w") as full:
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    assert done.returncode == 2
-    assert done.stderr.startswith("docflow: what was printed must be readable or writable as asked, but: No space left")
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
-        assert child.stdout is not None
-        assert child.stderr is not None
-        child.stdout.close()
-        assert child.stderr.read() == b""
