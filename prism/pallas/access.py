@@ -41,7 +41,7 @@ class Index:
     def whole(self) -> bool:
         """Whether the index selects everything in place."""
         return all(
-            isinstance(item, Span) and item == Span(0, extent)
+            item == Span(0, extent) or (item == 0 and extent == 1)
             for item, extent in zip(self.items, self.shape, strict=True)
         )
 

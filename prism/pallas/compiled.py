@@ -16,7 +16,7 @@ import numpy as np
 from prism.files import write_text
 from prism.pallas import compat, grid, structure
 from prism.pallas.call import Block
-from prism.pallas.loop_memory import LoopRef
+from prism.pallas.loop_memory import LoopRef, blank
 from prism.pallas.loop_prelude import prelude
 from prism.pallas.loop_values import NoLoopFormError, flat, has_loop_form, row_major
 from prism.pallas.loop_writer import LoopWriter
@@ -32,7 +32,8 @@ def write_loops(plan: Plan) -> str | None:
     """Return the module source of a call's compiled form, or None if it has none.
 
     Its function `kernel` takes the arrays of prefetched operands, inputs, outputs and outputs' masks, then the arrays
-    of `block_starts`; it returns 0 (in order), 1 (debug mode must judge) or 2 (unwritten memory was read).
+    of `block_starts`, then an element of unwritten memory of each of `blank_types`; it returns 0 (in order), 1 (debug
+    mode must judge) or 2 (nothing was read where nobody wrote but from outputs and by lanes that are off).
     """
     call = plan.call
     kernel, consts = compat.open_jaxpr(call.jaxpr)
@@ -60,6 +61,15 @@ def block_starts(plan: Plan) -> list[np.ndarray[Any, Any]]:
     return [plan.tables[k].starts @ np.array(row_major(_extents(blocks[k])), np.int64) for k in _tabled(plan)]
 
 
+def blank_types(plan: Plan) -> tuple[np.dtype[Any], ...]:
+    """Return the element types of which a kernel may load lanes that are off."""
+    kernel, _ = compat.open_jaxpr(plan.call.jaxpr)
+    if "masked_load" not in structure.primitives_in(kernel):
+        return ()
+    memories = (*plan.call.prefetched, *plan.call.inputs, *plan.call.outputs, *plan.call.scratch)
+    return tuple(np.dtype(name) for name in sorted({memory.dtype.name for memory in memories}))
+
+
 def _extents(block: Block) -> tuple[int, ...]:
     return tuple(n + low + high for n, (low, high) in zip(block.shape, block.padding, strict=True))
 
@@ -84,6 +94,7 @@ class _LoopProgram:
         refs += self._scratch()
         tabled = _tabled(self.plan)
         self.names += [f"m{k}_given" for k in range(len(call.outputs))] + [f"t{k}" for k in tabled]
+        self.names += [blank(dtype) for dtype in blank_types(self.plan)]
         for axis, extent in enumerate(self.plan.grid):
             writer.line(f"for g{axis} in range({extent}):")
             writer.depth += 1
@@ -94,11 +105,11 @@ class _LoopProgram:
             writer.line(f"x{k}_start = {start}")
         emit(self.kernel, self.consts, refs, writer)
         writer.depth -= len(self.plan.grid)
-        writer.line("return 2 if unsure else 0")
+        writer.line("return 1 if stale else 2 if unsure else 0")
         return self._module()
 
     def _module(self) -> str:
-        lines = [*self.views, "    unsure = False", *self.writer.allocations(), *self.writer.lines]
+        lines = [*self.views, "    stale = unsure = False", *self.writer.allocations(), *self.writer.lines]
         body = "\n".join(lines)
         site = compat.function_site(self.kernel)
         start = f'"""Generated from {site.function}."""\n\nimport numba\nimport numpy as np\nfrom llvmlite import ir\n'

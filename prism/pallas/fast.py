@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from prism.pallas import compiled
+from prism.pallas.arrays import Arrays
 from prism.pallas.call import Call
 from prism.pallas.errors import KernelError, SuspectError
 from prism.pallas.machine import Machine
@@ -30,12 +32,14 @@ def run(prepared: Prepared, args: Sequence[Any], params: InterpretParams) -> lis
     if loops is None:
         return _run_source(prepared, planned, arrays)
     if _pays(loops, params):
-        results = _run_loops(loops, planned, arrays)
+        results = _run_loops(loops, prepared, planned, arrays)
         if results is not None:
             return results
     started = time.perf_counter()
     results = _run_source(prepared, planned, arrays)
-    loops.seconds += time.perf_counter() - started
+    elapsed = time.perf_counter() - started
+    loops.seconds += elapsed
+    loops.source_s = min(loops.source_s, elapsed)
     return results
 
 
@@ -58,7 +62,7 @@ def _run_source(prepared: Prepared, planned: Planned, arrays: Sequence[Array]) -
         if variant.suspect and (batch or variant.suspect > 3):
             continue
         try:
-            return _launch(variant, prepared, planned, arrays)
+            return _judged(partial(_run_once, variant, arrays), variant.arrays, prepared, planned)
         except (SuspectError, KernelError):
             variant.suspect += 1
         if not variant.program.layout.batched:
@@ -68,37 +72,53 @@ def _run_source(prepared: Prepared, planned: Planned, arrays: Sequence[Array]) -
 
 _COMPILE_AFTER = 5.0
 """Seconds of NumPy in one process that justify compiling scalar loops, which takes Numba one to four."""
+_COMPILE_BYTE = 2e-4
+"""Seconds that each byte of their source adds."""
 _LOAD_AFTER = 0.2
 """Seconds that justify loading machine code which an earlier process left on disk."""
+_TRIES = 3
+"""Runs of loaded loops after which the faster of the two forms is kept."""
 
 
 def _pays(loops: Loops, params: InterpretParams) -> bool:
-    if params.mode == "compiled" or loops.function is not None:
+    if params.mode == "compiled":
         return True
     if params.mode != "auto" or loops.seconds < _LOAD_AFTER:
         return False
-    return loops.seconds > _COMPILE_AFTER or compiled.is_stored(loops.source)
+    if loops.function is not None:
+        return loops.tries < _TRIES or loops.best_s < loops.source_s
+    return loops.seconds > _COMPILE_AFTER + _COMPILE_BYTE * len(loops.source) or compiled.is_stored(loops.source)
 
 
-def _run_loops(loops: Loops, planned: Planned, arrays: Sequence[Array]) -> list[Array] | None:
+def _run_loops(loops: Loops, prepared: Prepared, planned: Planned, arrays: Sequence[Array]) -> list[Array] | None:
     """Run the compiled form; None if its outcome must be judged elsewhere."""
-    plan = planned.plan
-    strict = plan.params.uninitialized == "raise"
-    if strict and not plan.covered:
+    if planned.plan.params.uninitialized == "raise" and not planned.plan.covered:
         return None
     if loops.function is None:
         loops.function = compiled.load(loops.source)
-    operands, outputs = loops.arrays.begin(arrays, _machine(planned))
+    started = time.perf_counter()
+    loops.tries += 1
+    try:
+        results = _judged(partial(_loops_once, loops, arrays), loops.arrays, prepared, planned)
+    except SuspectError:
+        return None
+    loops.best_s = min(loops.best_s, time.perf_counter() - started)
+    return results
+
+
+def _loops_once(loops: Loops, arrays: Sequence[Array], machine: Machine) -> list[Array]:
+    operands, outputs = loops.arrays.begin(arrays, machine)
     masks = [
         np.zeros(o.shape if tracked else (1,) * o.ndim, np.bool_)
         for o, tracked in zip(outputs, loops.tracked, strict=True)
     ]
-    if loops.function(*map(np.ascontiguousarray, operands), *outputs, *masks, *loops.starts):
-        return None
-    if strict and not all(
-        mask.all() for mask, tracked in zip(loops.arrays.end(masks), loops.tracked, strict=True) if tracked
-    ):
-        return None
+    assert loops.function is not None
+    blanks = [np.full(1, machine.poison(dtype), dtype) for dtype in loops.blanks]
+    outcome = loops.function(*map(np.ascontiguousarray, operands), *outputs, *masks, *loops.starts, *blanks)
+    machine.unsure = outcome == 2
+    written = all(m.all() for m, tracked in zip(loops.arrays.end(masks), loops.tracked, strict=True) if tracked)
+    if outcome == 1 or (machine.params.uninitialized == "raise" and not written):
+        raise SuspectError
     return loops.arrays.end(outputs)
 
 
@@ -117,26 +137,25 @@ def _machine(planned: Planned, *, filler: int = 0) -> Machine:
     return Machine(call.name, plan.params, plan.grid, parallel=call.parallel, filler=filler)
 
 
-def _launch(variant: Variant, prepared: Prepared, planned: Planned, arrays: Sequence[Array]) -> list[Array]:
+def _judged(
+    once: Callable[[Machine], list[Array]], arrays: Arrays, prepared: Prepared, planned: Planned
+) -> list[Array]:
+    """Run once, and again if an output may depend on unwritten memory; `SuspectError` if it does.
+
+    NaN shows it, or other fillers where NaN may hide.
+    """
     machine = _machine(planned)
-    results = _run_once(variant, arrays, machine)
-    if planned.plan.params.uninitialized == "raise" and (variant.arrays.padded or machine.unsure or machine.doubts):
-        _suspect_poison(variant, prepared, planned, arrays, results)
-    return results
-
-
-def _suspect_poison(
-    variant: Variant, prepared: Prepared, planned: Planned, arrays: Sequence[Array], results: Sequence[Array]
-) -> None:
-    """Suspect a run whose outputs depend on unwritten memory: NaN shows it, or other fillers where NaN may hide."""
-    if not prepared.fillers:
-        if any(np.isnan(result).any() for result in results):
-            raise SuspectError
-        return
+    results = once(machine)
+    doubtful = arrays.padded or machine.unsure or machine.doubts
+    if planned.plan.params.uninitialized != "raise" or not doubtful:
+        return results
+    if not prepared.fillers and any(np.isnan(result).any() for result in results):
+        raise SuspectError
     for filler in range(1, prepared.fillers):
-        others = _run_once(variant, arrays, _machine(planned, filler=filler))
+        others = once(_machine(planned, filler=filler))
         if not all(same(a, b) for a, b in zip(results, others, strict=True)):
             raise SuspectError
+    return results
 
 
 def _run_once(variant: Variant, arrays: Sequence[Array], machine: Machine) -> list[Array]:

@@ -25,9 +25,9 @@ def _nearest(x):
 
 @numba.njit(error_model="numpy")
 def _exp(x):
-    z = np.float32(-104.0) if x < np.float32(-104.0) else x
-    z = np.float32(89.0) if z > np.float32(89.0) else z
-    z = np.float32(0.0) if z != z else z
+    # Arguments far below give 0 without a detour through denormal numbers, which are slow.
+    z = np.float32(89.0) if x > np.float32(89.0) else x
+    z = z if z >= np.float32(-104.0) else np.float32(0.0)
     n = _nearest(z * np.float32(1.44269504088896341))
     r = (z - n * np.float32(0.693359375)) - n * np.float32(-2.12194440e-4)
     p = np.float32(1.9875691500e-4)
@@ -37,14 +37,13 @@ def _exp(x):
     p = p * r + np.float32(1.6666665459e-1)
     p = p * r + np.float32(5.0000001201e-1)
     y = _scaled((p * (r * r) + r) + np.float32(1.0), n)
-    return x if x != x else y
+    return y if x >= np.float32(-104.0) else x if x != x else np.float32(0.0)
 
 
 @numba.njit(error_model="numpy")
 def _exp2(x):
-    z = np.float32(-151.0) if x < np.float32(-151.0) else x
-    z = np.float32(129.0) if z > np.float32(129.0) else z
-    z = np.float32(0.0) if z != z else z
+    z = np.float32(129.0) if x > np.float32(129.0) else x
+    z = z if z >= np.float32(-151.0) else np.float32(0.0)
     n = _nearest(z)
     r = z - n
     p = np.float32(1.535336188319500e-4)
@@ -54,7 +53,7 @@ def _exp2(x):
     p = p * r + np.float32(2.402264791363012e-1)
     p = p * r + np.float32(6.931472028550421e-1)
     y = _scaled(p * r + np.float32(1.0), n)
-    return x if x != x else y
+    return y if x >= np.float32(-151.0) else x if x != x else np.float32(0.0)
 
 
 @numba.njit(error_model="numpy")

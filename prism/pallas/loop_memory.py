@@ -32,6 +32,11 @@ class LoopRef:
     flag: str | None = None
     mask: str | None = None
 
+    @property
+    def doubt(self) -> str:
+        """The variable that says if unwritten memory was read: an output's poison, or scratch, which holds anything."""
+        return "unsure" if self.flag is None else "stale"
+
     def at(self, index: Texts, array: str | None = None) -> str:
         """Return the text of one element."""
         return element(array or self.array, added(self.base, flat(index, self.strides)))
@@ -88,24 +93,29 @@ def _load(access: Load, selection: _Selection, mask: Lazy | None, operands: list
     other = None if access.other is None else operands[access.other.position]
     if isinstance(other, LoopRef):
         raise NoLoopFormError
-    # Without another value the lanes that are off hold nothing: another mode judges whether that matters.
-    reading = None if other is None else mask
-    _check(selection, reading, writer)
-    _note_read(selection, reading, writer)
-    if mask is not None and other is None:
-        lanes = mask
-        writer.nest(selection.shape, lambda index: writer.line(f"if not {spread(lanes, index)}: unsure = True"))
-    if mask is None or other is None:
+    _check(selection, mask, writer)
+    _note_read(selection, mask, writer)
+    if mask is None:
         value = Lazy(selection.shape, ref.dtype, lambda index: ref.at(selection.at(index)))
-    else:
-        on, off = mask, other
+        return writer.copied(value) if ref.use.written else value
+    on = mask
+    if other is None:
+        # Without another value the lanes that are off hold nothing.
+        writer.nest(selection.shape, lambda index: writer.line(f"if not {spread(on, index)}: unsure = True"))
+        other = Lazy((), ref.dtype, lambda _: f"{blank(ref.dtype)}[0]")
+    off = other
 
-        def at(index: Texts) -> str:
-            lane = spread(on, index)
-            return f"_sel({lane}, {ref.at(_reachable(selection, index, lane))}, {spread(off, index)})"
+    def at(index: Texts) -> str:
+        lane = spread(on, index)
+        return f"_sel({lane}, {ref.at(_reachable(selection, index, lane))}, {spread(off, index)})"
 
-        value = Lazy(selection.shape, ref.dtype, at, weight=1 + on.weight + off.weight)
+    value = Lazy(selection.shape, ref.dtype, at, weight=1 + on.weight + off.weight)
     return writer.copied(value) if ref.use.written else value
+
+
+def blank(dtype: np.dtype[Any]) -> str:
+    """Return the name of the argument that holds one element of unwritten memory."""
+    return f"blank_{dtype.name}"
 
 
 def _reachable(selection: _Selection, index: Texts, lane: str) -> Texts:
@@ -182,16 +192,19 @@ def _note_read(selection: _Selection, mask: Lazy | None, writer: LoopWriter) -> 
         lane = None if mask is None else spread(mask, index)
         places = selection.at(index) if lane is None else _reachable(selection, index, lane)
         on = "" if lane is None else f"{lane} and "
-        writer.line(f"if {on}not {ref.at(places, done)}: unsure = True")
+        writer.line(f"if {on}not {ref.at(places, done)}: {ref.doubt} = True")
 
-    with writer.block(f"if not {ref.flag or False}:"):
+    if ref.flag is None:
         writer.nest(selection.shape, note)
+    else:
+        with writer.block(f"if not {ref.flag}:"):
+            writer.nest(selection.shape, note)
 
 
 def _select(
     items: Sequence[Any], ref: LoopRef, operands: list[Bound], writer: LoopWriter, *, masked: bool
 ) -> _Selection:
-    whole = all(isinstance(i, Span) and i == Span(0, n) for i, n in zip(items, ref.shape, strict=True))
+    whole = Index(tuple(items), ref.shape).whole
     stand_ins = [_stand_in(item, operands) for item in items]
     begins = slots(tuple(stand_ins))
     parts: list[Callable[[Texts], str]] = []

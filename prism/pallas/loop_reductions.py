@@ -38,8 +38,8 @@ class _Fold:
     def step(self, dtype: np.dtype[Any], total: str, text: str) -> str:
         """Return one more element combined with a total."""
         if dtype.kind == "f":
-            return self.floating.format(total, cast(dtype, text) if self.wide else text)
-        return cast(dtype, self.integer.format(total, text))
+            return self.floating.format(total, cast(dtype, text) if self.wide else f"({text})")
+        return cast(dtype, self.integer.format(total, f"({text})"))
 
 
 _SUM = _Fold("0", "{0} + {1}", "_plus({0}, {1})", wide=True)

@@ -37,12 +37,36 @@ def _elementwise(text: str, weight: int = 1) -> Rule:
         keeps = _keeps_type(text, values, out)
 
         def at(index: Texts) -> str:
-            done = text.format(*(f"({spread(v, index)})" for v in values))
+            done = text.format(*(f"({_literal(v, text) or spread(v, index)})" for v in values))
             return done if keeps else cast(out.dtype, done)
 
         found = _bounds(text, values, out.dtype)
         total = weight + sum(v.weight for v in values)
         return [Lazy(out.shape, out.dtype, at, weight=total, bounds=found)]
+
+    return rule
+
+
+def _literal(value: Lazy, text: str) -> str | None:
+    """Return a constant integer without its type: what is computed with it is compared, or cast at once."""
+    bare = value.known is not None and value.dtype.kind in "iu" and value.dtype != np.uint64
+    return str(value.known) if bare and (text in _BARE or text in _COMPARED) else None
+
+
+_COMPARED = frozenset(TEMPLATES[name] for name in ("eq", "ne", "lt", "le", "gt", "ge"))
+_BARE = _ARITHMETIC | {"{0} & {1}", "{0} | {1}", "{0} ^ {1}"}
+
+
+def _arithmetic(text: str, neutral: int) -> Rule:
+    """Return the rule of an operation whose second operand may change nothing."""
+    plain = _elementwise(text)
+
+    def rule(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+        x, y = values
+        for one, other in ((x, y), (y, x))[: 1 if text == "{0} - {1}" else 2]:
+            if other.known == neutral and other.dtype.kind in "iu" and one.shape == outs[0].shape:
+                return [one]
+        return plain(equation, values, outs, writer)
 
     return rule
 
@@ -161,12 +185,14 @@ def _same(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any
     return [values[0]]
 
 
-_LIGHT = ("add", "add_any", "sub", "mul", "neg", "sqrt", "square", "floor", "ceil", "is_finite", "abs", "sign")
+_LIGHT = ("neg", "sqrt", "square", "floor", "ceil", "is_finite", "abs", "sign")
 _HEAVY = ("expm1", "log1p", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh")
 
 LOOP_RULES: dict[str, Rule] = {
     **{name: _elementwise(TEMPLATES[name]) for name in _LIGHT},
     **{name: _elementwise(TEMPLATES[name], 20) for name in (*_HEAVY, "atan2")},
+    **{name: _arithmetic(TEMPLATES[name], 0) for name in ("add", "add_any", "sub")},
+    "mul": _arithmetic("{0} * {1}", 1),
     **{name: _comparison(name) for name in ("eq", "ne", "lt", "le", "gt", "ge")},
     **dict.fromkeys(("copy", "copy_p", "stop_gradient", "optimization_barrier"), _same),
     "exp": _function("_exp", "np.exp({0})", 20),

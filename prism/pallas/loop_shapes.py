@@ -21,6 +21,7 @@ from prism.pallas.loop_values import (
     flat,
     held,
     row_major,
+    spread,
     times,
 )
 from prism.pallas.primitives.site import Aval
@@ -40,6 +41,13 @@ def _broadcast(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer
         return value.at(tuple("0" if n == 1 else index[d] for n, d in zip(value.shape, dims, strict=True)))
 
     return [_moved(value, out, at)]
+
+
+def _broadcast_to(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+    del equation
+    value, out = writer.settle(values[0]) if values[0].weight else values[0], outs[0]
+    skipped = len(out.shape) - len(value.shape)
+    return [_moved(value, out, lambda index: spread(value, index[skipped:]))]
 
 
 def _reshape(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
@@ -248,6 +256,7 @@ def _iota(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any
 
 SHAPES: dict[str, Rule] = {
     "broadcast_in_dim": _broadcast,
+    "broadcast_to": _broadcast_to,
     "reshape": _reshape,
     "squeeze": _reshape,
     "expand_dims": _reshape,

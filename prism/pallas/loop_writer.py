@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from prism.pallas.loop_values import Lazy, Texts, element, flat, held, row_major, typed
+from prism.pallas.loop_values import Lazy, Piece, Texts, added, element, flat, held, row_major, typed
 
 
 @dataclass(slots=True)
@@ -69,15 +69,17 @@ class LoopWriter:
 
     def each(self, value: Lazy, body: Callable[[Texts, str], None]) -> None:
         """Write loops over a value around `body`, which gets the index and the text of the element."""
-        for axis, start, part in [(p.axis, p.start, p.value) for p in value.pieces] or [(0, 0, value)]:
+        pieces = [replace(p, value=self.settle(p.value)) if p.value.pieces else p for p in value.pieces]
+        # Pieces of one shape share their loops, and what they have in common.
+        together = len({p.value.shape for p in pieces}) == 1
+        for group in [pieces] if together else [[p] for p in pieces] or [[Piece(0, 0, value)]]:
 
-            def visit(index: Texts, axis: int = axis, start: int = start, part: Lazy = part) -> None:
-                moved = tuple(_moved(k, start) if a == axis else k for a, k in enumerate(index))
-                body(moved, part.at(index))
+            def visit(index: Texts, group: list[Piece] = group) -> None:
+                for piece in group:
+                    moved = (added(k, str(piece.start)) if a == piece.axis else k for a, k in enumerate(index))
+                    body(tuple(moved), piece.value.at(index))
 
-            if part.pieces:
-                part = self.settle(part)
-            self.nest(part.shape, visit)
+            self.nest(group[0].value.shape, visit)
 
     def shared(self, value: Lazy) -> Lazy:
         """Return a value whose element is computed once in each loop body, however often the body names it."""
@@ -117,9 +119,3 @@ class LoopWriter:
         self.buffer(name, value.size, value.dtype)
         strides = row_major(value.shape)
         self.each(value, lambda index, text: self.line(f"{element(name, flat(index, strides))} = {text}"))
-
-
-def _moved(index: str, start: int) -> str:
-    if index.isdigit():
-        return str(int(index) + start)
-    return f"{index} + {start}" if start else index

@@ -188,6 +188,9 @@ def _cond(equation: Any, operands: list[Bound], writer: LoopWriter) -> list[Lazy
     if not isinstance(which, Lazy):
         raise NoLoopFormError
     fixed = _fixed(args, writer)
+    if which.known is not None:
+        inner, consts = compat.open_jaxpr(branches[max(0, min(which.known, len(branches) - 1))])
+        return emit(inner, consts, fixed, writer)
     chosen = writer.name("b")
     writer.line(f"{chosen} = np.int64({which.at(())})")
     outs = avals(equation.outvars)

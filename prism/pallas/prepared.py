@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -51,15 +52,21 @@ class Variant:
 class Loops:
     """The compiled form of a call: its source, its function once it is loaded, and the time spent without it.
 
-    `tracked` says of each output whether its mask follows what is written; `starts` are its blocks' places in memory.
+    `tracked` says of each output whether its mask follows what is written; `starts` are its blocks' places in memory;
+    `blanks` are the element types of unwritten memory that it takes.
+    `source_s` and `best_s` are the shortest runs in fast mode and of the loops, which were tried `tries` times.
     """
 
     source: str
     arrays: Arrays
     tracked: tuple[bool, ...]
     starts: Sequence[Array] = ()
+    blanks: tuple[np.dtype[Any], ...] = ()
     function: Callable[..., int] | None = None
     seconds: float = 0.0
+    source_s: float = math.inf
+    best_s: float = math.inf
+    tries: int = 0
 
 
 @dataclass(slots=True)
@@ -112,13 +119,13 @@ class Prepared:
         """Return a plan's compiled form; for `auto`, only of kernels that loop."""
         params = plan.params
         wanted = params.mode == "compiled" or (params.mode == "auto" and self.loops)
-        if not wanted or params.grid_order != "sequential" or any(block.has_padding for block in self.call.inputs):
+        if not wanted or params.grid_order != "sequential":
             return None
         source = compiled.write_loops(plan)
         if source is None:
             return None
         tracked = compiled.tracked_outputs(plan)
-        return Loops(source, arrays_of(plan, tracked), tracked, compiled.block_starts(plan))
+        return Loops(source, arrays_of(plan, tracked), tracked, compiled.block_starts(plan), compiled.blank_types(plan))
 
     def variant(self, planned: Planned, *, batch: bool) -> Variant | None:
         """Return a plan's program with its grid batched or serial; None if only debug mode can run it."""

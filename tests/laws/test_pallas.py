@@ -11,6 +11,7 @@ from hypothesis import given, settings
 import prism.pallas
 from prism.pallas import KernelError
 from tests.pallas_kernels import RandomKernel, faulty_kernels, kernels
+from tests.pallas_loops import python_loops
 
 pytestmark = pytest.mark.m6
 
@@ -44,10 +45,30 @@ def test_fast_reports_what_debug_reports(kernel: RandomKernel) -> None:
 
 
 @pytest.mark.clause("PALLAS-1")
+@settings(max_examples=max(1, EXAMPLES // 2))
+@given(kernels())
+def test_loops_are_debug(kernel: RandomKernel) -> None:
+    """The text of compiled mode's loops, run by Python, gives it too."""
+    with python_loops():
+        results = _run(kernel, "compiled")
+    kernel.agree(results, _run(kernel, "debug"))
+
+
+@pytest.mark.clause("PALLAS-1")
+@settings(max_examples=max(1, EXAMPLES // 2))
+@given(faulty_kernels())
+def test_loops_report_what_debug_reports(kernel: RandomKernel) -> None:
+    """And a mistake that shows in debug mode shows in the loops, reported in the same words."""
+    with python_loops():
+        report = _report(kernel, "compiled")
+    assert report == _report(kernel, "debug")
+
+
+@pytest.mark.clause("PALLAS-1")
 @settings(max_examples=max(1, EXAMPLES // 20))
 @given(kernels())
 def test_compiled_is_debug(kernel: RandomKernel) -> None:
-    """So do scalar loops."""
+    """So does their machine code."""
     kernel.agree(_run(kernel, "compiled"), _run(kernel, "debug"))
 
 
