@@ -41,6 +41,9 @@ class Environment:
     compiled: dict[Any, _Steps] = field(default_factory=dict)
 
 
+Performer = Callable[[Values, Environment], Values]
+
+
 @dataclass(frozen=True, slots=True)
 class _Step:
     """One equation: the slots of its operands and results, what performs it, and its site if reports may name it."""
@@ -48,7 +51,7 @@ class _Step:
     equation: Any
     reads: tuple[int, ...]
     writes: tuple[int, ...]
-    perform: Callable[[Values, Environment], Values]
+    perform: Performer
     site: KernelSite | None
 
 
@@ -80,28 +83,53 @@ def evaluate(jaxpr: Any, consts: Sequence[Any], args: Sequence[Any], env: Enviro
 
 
 def _read(jaxpr: Any, *, outside: bool) -> _Steps:
-    places = {var: k for k, var in enumerate((*jaxpr.constvars, *jaxpr.invars))}
-    slots: Values = [None] * len(places)
-
-    def place(atom: Any) -> int:
-        if not isinstance(atom, compat.Literal) and atom in places:
-            return places[atom]
-        slots.append(_literal(atom) if isinstance(atom, compat.Literal) else None)
-        if not isinstance(atom, compat.Literal):
-            places[atom] = len(slots) - 1
-        return len(slots) - 1
-
-    used = used_variables(jaxpr)
-    steps = []
-    for equation in jaxpr.eqns:
-        reads, writes = (tuple(map(place, atoms)) for atoms in (equation.invars, equation.outvars))
-        steps.append(_Step(equation, reads, writes, *_performer(equation, used, outside=outside)))
-    return _Steps(slots, tuple(steps), tuple(map(place, jaxpr.outvars)))
+    reader = _Reader(outside=outside)
+    places = {var: reader.slot() for var in (*jaxpr.constvars, *jaxpr.invars)}
+    results = reader.read(jaxpr, places)
+    return _Steps(reader.slots, tuple(reader.steps), results)
 
 
-def _performer(
-    equation: Any, used: set[Any], *, outside: bool
-) -> tuple[Callable[[Values, Environment], Values], KernelSite | None]:
+class _Reader:
+    """Gives variables and literals their slots, and equations their steps.
+
+    Outside of kernels, where nobody watches, a call is the equations that it calls.
+    """
+
+    def __init__(self, *, outside: bool) -> None:
+        self.outside = outside
+        self.slots: Values = []
+        self.steps: list[_Step] = []
+        # One jaxpr may be called many times.
+        self._performers: dict[int, tuple[Performer, KernelSite | None]] = {}
+
+    def slot(self, value: Any = None) -> int:
+        """Return a new slot."""
+        self.slots.append(value)
+        return len(self.slots) - 1
+
+    def read(self, jaxpr: Any, places: dict[Any, int]) -> tuple[int, ...]:
+        """Add the steps of a jaxpr whose inputs have places, and return the slots of its results."""
+        used = used_variables(jaxpr)
+        for equation in jaxpr.eqns:
+            reads, name = self._slots_of(equation.invars, places), equation.primitive.name
+            if self.outside and name in INLINED:
+                inner, consts = compat.open_jaxpr(equation.params[INLINED[name]])
+                slots = (*(self.slot(np.asarray(const)) for const in consts), *reads)
+                results = self.read(inner, dict(zip((*inner.constvars, *inner.invars), slots, strict=True)))
+                places.update(zip(equation.outvars, results, strict=True))
+                continue
+            if id(equation) not in self._performers:
+                self._performers[id(equation)] = _performer(equation, used, outside=self.outside)
+            places.update((var, self.slot()) for var in equation.outvars)
+            writes = self._slots_of(equation.outvars, places)
+            self.steps.append(_Step(equation, reads, writes, *self._performers[id(equation)]))
+        return self._slots_of(jaxpr.outvars, places)
+
+    def _slots_of(self, atoms: Sequence[Any], places: dict[Any, int]) -> tuple[int, ...]:
+        return tuple(self.slot(_literal(a)) if isinstance(a, compat.Literal) else places[a] for a in atoms)
+
+
+def _performer(equation: Any, used: set[Any], *, outside: bool) -> tuple[Performer, KernelSite | None]:
     name = equation.primitive.name
     structured = _STRUCTURED.get(name)
     if structured is None and name not in STATE_PRIMITIVES:

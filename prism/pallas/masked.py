@@ -30,6 +30,11 @@ def masked_load(m: Machine, x: Array, index: tuple[Item, ...], mask: Any, other:
 def masked_store(x: Array, done: Array | None, index: tuple[Item, ...], value: Any, mask: Any, lead: int) -> None:
     """Write `value` where `mask` holds, and note it in `done`."""
     front = (slice(None),) * lead
+    if _lies_within(x.shape[lead:], index):
+        np.copyto(x[front + index], value, where=mask)
+        if done is not None:
+            done[front + index] |= mask
+        return
     picks, everything = _picks(x.shape[lead:], index, mask)
     if not everything:
         on = np.broadcast_to(mask, selected_shape(index))

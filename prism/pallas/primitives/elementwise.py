@@ -12,6 +12,10 @@ from prism.pallas.primitives.site import NotBatchableError, Rule, Site, emit_fun
 
 def divide(x: Any, y: Any) -> Any:
     """Divide integers towards zero, and by zero to -1; floats as IEEE."""
+    if isinstance(x, np.signedinteger) and isinstance(y, int | np.signedinteger) and int(y) not in (0, -1):
+        # Loops compute indices one at a time: Python's integers are faster than arrays of rank 0.
+        a, b = int(x), int(y)
+        return x.dtype.type(abs(a) // abs(b) * (-1 if (a < 0) != (b < 0) else 1))
     x, y = np.asarray(x), np.asarray(y)
     if not dtypes.is_integer(x.dtype):
         return x / y
@@ -25,7 +29,6 @@ def divide(x: Any, y: Any) -> Any:
 def remainder(x: Any, y: Any) -> Any:
     """Return the remainder with the sign of the dividend; x rem 0 is x for integers."""
     if isinstance(x, np.signedinteger) and isinstance(y, int | np.signedinteger):
-        # Loops compute indices one at a time: Python's integers are faster than arrays of rank 0.
         a, b = int(x), int(y)
         return x if b == 0 else x.dtype.type(abs(a) % abs(b) * (-1 if a < 0 else 1))
     x, y = np.asarray(x), np.asarray(y)
@@ -196,6 +199,24 @@ def choose(which: Any, *cases: Any) -> Any:
     return np.select([np.asarray(which) == k for k in range(len(cases))], cases)
 
 
+def in_total_order(x: Any) -> Any:
+    """Return integers in the order -NaN, -inf, ..., -0, 0, ..., inf, NaN of floats; other numbers as they are."""
+    x = np.asarray(x)
+    if not dtypes.is_float(x.dtype):
+        return x
+    bits = x.view(f"i{x.dtype.itemsize}")
+    return np.where(bits < 0, bits ^ np.iinfo(bits.dtype).max, bits)
+
+
+def _total_order(operator: str) -> Rule:
+    def emit(site: Site) -> str:
+        rank = len(site.outs[0].shape)
+        x, y = (site.call(in_total_order, site.broadcastable(k, rank)) for k in range(2))
+        return f"{x} {operator} {y}"
+
+    return Rule(emit, elementwise=True)
+
+
 def _emit_select(site: Site) -> str:
     rank = len(site.outs[0].shape)
     which, *cases = (site.broadcastable(k, rank) for k in range(len(site.args)))
@@ -352,4 +373,7 @@ RULES: dict[str, Rule] = {
     "bitcast_convert_type": Rule(_emit_bitcast),
     "iota": Rule(_emit_iota),
     "complex": Rule(_emit_complex),
+    "eq_to": _total_order("=="),
+    "le_to": _total_order("<="),
+    "lt_to": _total_order("<"),
 }

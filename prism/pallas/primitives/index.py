@@ -122,6 +122,15 @@ def scatter(x: Any, indices: Any, updates: Any, numbers: Any, mode: str, combine
     limit = np.asarray(out.shape) - np.asarray(sizes)
     scatter_axes = [d for d in range(updates.ndim) if d not in numbers.update_window_dims]
     moved = updates.transpose([*scatter_axes, *numbers.update_window_dims])
+    if out.ndim and not window_dims:
+        starts = np.clip(starts, 0, limit) if mode == "clip" else starts
+        inside = np.all((starts >= 0) & (starts <= limit), axis=-1)
+        where = tuple(starts[inside].T)
+        if combine is None:
+            out[where] = moved[inside]
+        else:
+            combine.at(out, where, moved[inside])
+        return out
     for batch in np.ndindex(*batch_shape):
         start = np.clip(starts[batch], 0, limit) if mode == "clip" else starts[batch]
         if np.any(start < 0) or np.any(start > limit):

@@ -10,7 +10,7 @@ from jax import lax
 
 import prism.pallas
 from prism.pallas.primitives import TABLE
-from prism.pallas.primitives.elementwise import erf_inv
+from prism.pallas.primitives.elementwise import divide, erf_inv, in_total_order, remainder
 
 pytestmark = pytest.mark.m6
 
@@ -94,6 +94,28 @@ def test_integer_corner_cases() -> None:
         )
 
     _agree(function, INTS, J, U)
+
+
+@pytest.mark.clause("PALLAS-4")
+@pytest.mark.parametrize("function", [divide, remainder])
+def test_a_scalar_is_divided_as_an_element_of_an_array_is(function) -> None:
+    """Every pair of int8, a Python integer as the divisor included: the same value and type."""
+    numbers = np.arange(-128, 128).astype(np.int8)
+    with np.errstate(all="ignore"):
+        table = function(numbers[:, None], numbers[None, :])
+        for k, j in np.ndindex(256, 256):
+            for divisor in (numbers[j], int(numbers[j])) if k % 16 == 0 else (numbers[j],):
+                got = function(numbers[k], divisor)
+                assert (got, got.dtype) == (table[k, j], np.int8)
+
+
+def test_total_order() -> None:
+    """It puts -NaN before everything, NaN behind it, and -0 before 0; a search by it is XLA's."""
+    ordered = np.array([np.copysign(np.nan, -1), -np.inf, -1.5, -0.0, 0.0, 1e-30, 2.0, np.inf, np.nan], np.float32)
+    for values in (ordered, ordered.astype("bfloat16"), INTS.reshape(-1)):
+        keys = in_total_order(values)
+        np.testing.assert_array_equal(keys[:, None] < keys, np.arange(len(keys))[:, None] < np.arange(len(keys)))
+    _agree(lambda x, i: (jnp.searchsorted(x[1:], x), jnp.searchsorted(i, i, side="right")), ordered, np.sort(J[0]))
 
 
 @pytest.mark.clause("PALLAS-4")
@@ -234,6 +256,7 @@ def test_gather_scatter_and_dynamic_slices() -> None:
             out.at[k[:, 0]].add(update[0, 0], mode="drop"),
             out.at[jnp.array([1, 1, 3])].set(jnp.array([1.0, 2.0, 3.0])),
             out.at[jnp.array([1, 1, 3])].max(9.0),
+            out.at[jnp.array([1, 1, 9, 3])].add(jnp.array([1.0, 2.0, 7.0, 3.0])),
             out.at[jnp.array([1, 1, 3])].mul(2.0),
         )
 
