@@ -8,6 +8,7 @@ that reached a stock interpreter, the plain one, the TPU's or the Mosaic GPU's, 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import warnings
 from collections.abc import Callable, Generator, Iterator
@@ -20,6 +21,7 @@ import jax._src.pallas
 import pytest
 from jax._src.pallas import hlo_interpreter
 from jax._src.pallas.mosaic.interpret import interpret_pallas_call as tpu_interpreter
+from jax._src.pallas.mosaic.interpret.params import SharedInterpretParams
 
 import prism.pallas
 from prism.pallas.errors import RaceWarning
@@ -81,6 +83,8 @@ class Recorder:
         params = config.option.jax_suite_params
         self._params = None if params is None else json.loads(params)
         self._reached, self._races = 0, Races()
+        self._options: set[str] = set()
+        self._note_options()
         hlo_interpreter.pallas_call_hlo_interpret = self._counted(hlo_interpreter.pallas_call_hlo_interpret)
         tpu_interpreter.interpret_pallas_call = self._counted(tpu_interpreter.interpret_pallas_call)
         # The one for GPUs needs absl-py, as its tests do.
@@ -90,8 +94,17 @@ class Recorder:
             gpu_interpreter.interpret_pallas_call = self._counted(gpu_interpreter.interpret_pallas_call)
             if self._params is not None:
                 gpu_interpreter.get_races = lambda: self._races
-        if self._params is not None:
-            tpu_interpreter.races = self._races
+
+    def _note_options(self) -> None:
+        """Note which of its own options a test asks the stock interpreters for."""
+        check = SharedInterpretParams.__post_init__
+
+        def noted(params: SharedInterpretParams) -> None:
+            check(params)
+            own = (field for field in dataclasses.fields(params) if field.name in _OPTIONS)
+            self._options.update(field.name for field in own if getattr(params, field.name) != field.default)
+
+        SharedInterpretParams.__post_init__ = noted
 
     def _counted(self, stock: Callable[..., Any]) -> Callable[..., Any]:
         def counted(*args: Any, **kwargs: Any) -> Any:
@@ -116,6 +129,9 @@ class Recorder:
         """Run the body under the interpreter; count the kernels that it ran."""
         before = prism.pallas.kernels_run() if self._params is not None else 0
         self._reached = 0
+        self._options.clear()
+        if self._params is not None:
+            tpu_interpreter.races = self._races
         try:
             with self._races.watched(), self._interpreter():
                 return (yield)
@@ -136,13 +152,26 @@ class Recorder:
                 "outcome": report.outcome,
                 "reached": item.stash.get(_REACHED, 0),
                 "seconds": round(call.duration, 4),
-                "reason": "" if call.excinfo is None else _reason(call.excinfo),
+                "reason": "" if call.excinfo is None else self._because() + _reason(call.excinfo),
             }
             with self._out.open("a", encoding="utf-8") as out:
                 out.write(json.dumps(line) + "\n")
         return report
 
+    def _because(self) -> str:
+        return f"asks stock for its {', '.join(sorted(self._options))}; " if self._options else ""
 
+
+_OPTIONS = frozenset(
+    (
+        "grid_point_recorder",
+        "num_tma_threads_per_device",
+        "out_of_bounds_reads",
+        "skip_floating_point_ops",
+        "uninitialized_memory",
+    )
+)
+"""What the stock interpreters can be asked for and ours cannot; the rest does not change what a right kernel gives."""
 _REACHED = pytest.StashKey[int]()
 
 

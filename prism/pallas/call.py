@@ -88,8 +88,9 @@ class Call:
     Operands come as `dynamic grid bounds, prefetched, inputs`; the kernel's references as
     `prefetched, inputs, outputs, scratch`. A grid extent of None is dynamic. `aliases` are pairs of a position among
     prefetched and inputs, and of an output. `parallel` says of each grid axis whether its steps may run in any order;
-    `vmapped` axes are not seen by `program_id`. `axis_names` names grid axes. `synchronises` says that steps which may
-    run in any order run at the same time and may wait for one another, as cores and GPU threads do.
+    `vmapped` axes are not seen by `program_id`. `axis_names` names grid axes. `synchronises` says that waits decide
+    what is a race: steps which may run in any order run at the same time and may wait for one another, as cores and GPU
+    threads do, or a copy may be used before it has been waited for.
     """
 
     name: str

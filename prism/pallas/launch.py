@@ -138,7 +138,8 @@ def _output(
         data.fill(machine.poison(block.dtype))
         written = np.ones(data.shape, np.bool_)
         written[interior_of(block)] = False
-    writer = np.full(data.shape, -1, np.int64) if parallel and machine.params.races != "off" else None
+    watched = (parallel or call.synchronises) and machine.params.races != "off"
+    writer = np.full(data.shape, -1, np.int64) if watched else None
     if source is not None and source >= len(prefetched) and data is inputs[source - len(prefetched)].data:
         # One memory has one shadow, whichever of its two names a kernel uses.
         inputs[source - len(prefetched)].writer = writer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import CodeType
 from typing import Any
 
@@ -17,6 +17,7 @@ from prism.pallas.call import Call
 from prism.pallas.codegen import RefVar
 from prism.pallas.codegen_control import has_effects
 from prism.pallas.errors import KernelError
+from prism.pallas.flight import uses_copies_in_flight
 from prism.pallas.launch import steps
 from prism.pallas.layout import covers
 from prism.pallas.machine import Machine
@@ -228,6 +229,7 @@ cache = Cache(512)
 def _prepare(call: Call) -> Prepared:
     primitives = frozenset(structure.primitives_in(compat.open_jaxpr(call.jaxpr)[0]))
     uses = program.uses_of(call)
+    call = replace(call, synchronises=call.synchronises or uses_copies_in_flight(call.jaxpr))
     return Prepared(
         call,
         uses,

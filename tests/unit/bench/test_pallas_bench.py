@@ -115,6 +115,23 @@ def test_a_test_with_subtests_fails_with_the_worst_of_them() -> None:
     assert report.remainder == {"a": "AssertionError: 1 != 2"}
 
 
+def test_reasons_that_mean_the_stock_interpreter_itself_are_counted_together() -> None:
+    """Its options, its words and its own refusals are each one reason; anything else loses its numbers only."""
+    failures = {
+        "a": "asks stock for its skip_floating_point_ops; AssertionError: Arrays are not equal",
+        "b": "asks stock for its skip_floating_point_ops; AssertionError: 3 != 4",
+        "c": 'AssertionError: "Out-of-bounds read" does not match "k.py:3 in k: index [5] is outside"',
+        "d": "AssertionError: ValueError not raised",
+        "e": "AssertionError: 0 != 5",
+    }
+    assert jax_suite.reasons(failures) == [
+        (2, "asks stock for its skip_floating_point_ops"),
+        (1, "expects the words of stock's own report; ours has others"),
+        (1, "expects stock's own ValueError, which ours does not raise"),
+        (1, "AssertionError: N != N"),
+    ]
+
+
 def test_files_that_need_a_device_share_one_line() -> None:
     """A file of which stock passes nothing has no row of its own, and is named all the same."""
     report = jax_suite.compare("chip_test", [_outcome("a", "skipped", 0)], [_outcome("a", "skipped", 0)])
@@ -184,6 +201,11 @@ class Tests(unittest.TestCase):
             o_ref[...] = x_ref[...]
         self.assertEqual(race(kernel).sum(), 4)
 
+    def test_asks_for_zeros(self):
+        def kernel(x_ref, o_ref):
+            o_ref[:2] = x_ref[:2]
+        self.assertEqual(call(kernel, pltpu.InterpretParams(uninitialized_memory="zero")).sum(), 2)
+
     def test_without_a_kernel(self):
         self.assertEqual(VALUE, 2)
 """
@@ -201,9 +223,9 @@ def test_a_checkout_s_tests_run_under_both_interpreters(tmp_path: Path, monkeypa
     runpy.run_path(str(script), run_name="__main__")
     report = json.loads(capsys.readouterr().out)
     assert {key: report[key] for key in ("collected", "stock_passed", "with_kernel", "strict", "lenient")} == {
-        "collected": 7,
-        "stock_passed": 7,
-        "with_kernel": 6,
+        "collected": 8,
+        "stock_passed": 8,
+        "with_kernel": 7,
         "strict": 3,
         "lenient": 5,
     }
@@ -211,4 +233,5 @@ def test_a_checkout_s_tests_run_under_both_interpreters(tmp_path: Path, monkeypa
         "test_does_not_ask_about_races",
         "test_forgets_a_part",
     ]
-    assert [name.split("::")[-1] for name in report["remainder"]] == ["test_insists_on_stock"]
+    assert [name.split("::")[-1] for name in report["remainder"]] == ["test_asks_for_zeros", "test_insists_on_stock"]
+    assert "asks stock for its uninitialized_memory; AssertionError: " in next(iter(report["remainder"].values()))

@@ -162,6 +162,31 @@ def test_a_copy_in_flight_is_not_to_be_read(waits) -> None:
         _on_threads(kernel, 1, scratch, x)
 
 
+@pytest.mark.clause("PALLAS-12")
+@pytest.mark.parametrize("mode", ["debug", "fast"])
+@pytest.mark.parametrize("slot", [0, 1])
+def test_a_copy_is_used_before_the_wait(slot, mode) -> None:
+    """In a plain kernel too: the slot that is being filled is not to be read, and the other one may be."""
+
+    def kernel(x_ref, o_ref, slots, done):
+        slots[...] = jnp.zeros((2, 4), jnp.int32)
+        copy = pltpu.make_async_copy(x_ref, slots.at[0], done)
+        copy.start()
+        early = slots[slot]
+        copy.wait()
+        o_ref[...] = early + slots[0]
+
+    scratch = [pltpu.VMEM((2, 4), INT), pltpu.SemaphoreType.DMA]
+    specs = [pl.BlockSpec(memory_space=pl.ANY)]
+    call = pl.pallas_call(kernel, out_shape=ROW, in_specs=specs, scratch_shapes=scratch)
+    x = np.arange(4, dtype=np.int32)
+    if slot == 1:
+        np.testing.assert_array_equal(prism.pallas.run(call, mode=mode)(x), x)
+        return
+    with pytest.raises(RaceError, match=r"test_lanes\.py:\d+ .*uses element \(0, 0\) of slots, which a copy in flight"):
+        prism.pallas.run(call, mode=mode)(x)
+
+
 @pytest.mark.clause("PALLAS-15")
 def test_threads_hand_a_buffer_back_and_forth() -> None:
     """A producer and a consumer share one tiled buffer under two barriers, phase after phase."""
