@@ -97,12 +97,12 @@ class Recorder:
 
     def _note_options(self) -> None:
         """Note which of its own options a test asks the stock interpreters for."""
-        check = SharedInterpretParams.__post_init__
+        check, options = SharedInterpretParams.__post_init__, self._options
 
-        def noted(params: SharedInterpretParams) -> None:
-            check(params)
-            own = (field for field in dataclasses.fields(params) if field.name in _OPTIONS)
-            self._options.update(field.name for field in own if getattr(params, field.name) != field.default)
+        def noted(self: SharedInterpretParams) -> None:
+            check(self)
+            own = (field for field in dataclasses.fields(self) if field.name in _OPTIONS)
+            options.update(field.name for field in own if getattr(self, field.name) != field.default)
 
         SharedInterpretParams.__post_init__ = noted
 
