@@ -99,7 +99,8 @@ class Context:
     visible axis's index as a value and its extent. `origins` and `extents` say of each batched axis where the current
     chunk begins and how long it is, as expressions; `lengths` are the whole axes' lengths. `copy_load`, `dropped` and
     `spent` are of the current equation: whether a load may outlive the memory, which results nobody reads, and which
-    operands nobody reads again.
+    operands nobody reads again. `checked` has the integers that are within bounds, `written` the subscripts of what was
+    written, or missed already, in this block.
     """
 
     writer: Writer
@@ -114,6 +115,7 @@ class Context:
     dropped: list[bool] = field(default_factory=list)
     spent: set[Any] = field(default_factory=set)
     checked: dict[str, tuple[str, int]] = field(default_factory=dict)
+    written: set[str] = field(default_factory=set)
     constants: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -55,9 +55,10 @@ def _call(parameter: str) -> Handler:
 @contextlib.contextmanager
 def _own_checks(context: Context) -> Iterator[None]:
     """Forget after a block what was checked inside of it."""
-    before, context.checked = context.checked, dict(context.checked)
+    checked, written = context.checked, context.written
+    context.checked, context.written = dict(checked), set(written)
     yield
-    context.checked = before
+    context.checked, context.written = checked, written
 
 
 def _dry(context: Context) -> Context:
@@ -65,7 +66,7 @@ def _dry(context: Context) -> Context:
     writer = Writer(scope=context.writer.scope, depth=context.writer.depth)
     writer._names = context.writer._names
     writer._bound = context.writer._bound
-    return replace(context, writer=writer, checked=dict(context.checked))
+    return replace(context, writer=writer, checked=dict(context.checked), written=set(context.written))
 
 
 def _assign(names: Sequence[str], values: Sequence[Value], context: Context) -> None:

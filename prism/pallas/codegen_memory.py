@@ -116,7 +116,7 @@ class _Subscript:
             self.text = ", ".join(parts) or "()"
         self.axes = ref.axes | self.index_axes
         self.scalar = not self.axes and all(not isinstance(i, Span) for i in items) and self.basic
-        self.whole = all(isinstance(i, Span) and i == Span(0, n) for i, n in zip(items, ref.shape, strict=True))
+        self.whole = Index(tuple(items), ref.shape).whole
 
     def _value(self, item: Any) -> Value | int:
         if not isinstance(item, Operand):
@@ -268,12 +268,19 @@ def _emit_load(ref: RefVar, subscript: _Subscript, context: Context) -> Value:
 
 
 def _check_written(ref: RefVar, subscript: _Subscript, context: Context) -> None:
-    if not ref.tracked:
+    if not ref.tracked or not context.written.isdisjoint((ref.text, subscript.of())):
         return
+    _note_written(ref, subscript, context)  # If it was not, that is known from here on.
     unmarked = f" and not {subscript.of('_done')}.all()" if ref.masked else ""
     # A batched step may miss what another step left in memory; a serial one sees what there is.
     doubt = f"raise {context.writer.bind(SuspectError, 'Suspect')}" if context.lead else "m.unsure = True"
     context.writer.line(f"if not {ref.text}_set{unmarked}: {doubt}")
+
+
+def _note_written(ref: RefVar, subscript: _Subscript, context: Context) -> None:
+    """Remember for the rest of the block that nothing there need be checked again; an index array may change."""
+    if subscript.basic:
+        context.written.add(ref.text if subscript.whole else subscript.of())
 
 
 def _emit_store(
@@ -318,6 +325,7 @@ def _emit_store(
         writer.line(f"{ref.text}_set = True")
     elif ref.masked:
         writer.line(f"{subscript.of('_done')} = True")
+    _note_written(ref, subscript, context)
     return old
 
 

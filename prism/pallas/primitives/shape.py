@@ -176,7 +176,8 @@ def _emit_unstack(site: Site) -> str:
 
 
 def _emit_tile(site: Site) -> str:
-    return site.call(np.tile, site.arg(0), repr(tuple(int(n) for n in site.params["reps"])))
+    reps = tuple(int(n) for n in site.params["reps"])
+    return site.arg(0) if set(reps) <= {1} else site.call(np.tile, site.arg(0), repr(reps))
 
 
 def _emit_roll(site: Site) -> str:

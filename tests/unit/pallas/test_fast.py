@@ -286,6 +286,44 @@ def test_a_result_is_not_written_over_what_a_loop_may_have_left_alone(count) -> 
     np.testing.assert_array_equal(prism.pallas.run(call, mode="fast")(*args), args[1] * (2 * count + 1))
 
 
+@pytest.mark.clause("PALLAS-6")
+def test_what_a_block_of_statements_wrote_or_checked_is_not_checked_again() -> None:
+    """A store in a branch says nothing about what follows it, a whole store everything; a row of one row is whole."""
+
+    def kernel(x_ref, o_ref, maybe_ref, row_ref):
+        step = pl.program_id(0)
+
+        @pl.when(step == 0)
+        def _first():
+            maybe_ref[...] = x_ref[...]
+            maybe_ref[...] += 1.0
+            row_ref[0, :] = x_ref[...]
+
+        row_ref[0, :] = x_ref[...] + maybe_ref[...]
+
+        @pl.when(step > 0)
+        def _later():
+            maybe_ref[...] += row_ref[0, :]
+
+        o_ref[...] = maybe_ref[...] + row_ref[0, 0:2]
+
+    call = pl.pallas_call(
+        kernel,
+        grid=(3,),
+        in_specs=[pl.BlockSpec((2,), lambda i: (i,))],
+        out_specs=pl.BlockSpec((2,), lambda i: (i,)),
+        out_shape=jax.ShapeDtypeStruct((6,), np.float32),
+        scratch_shapes=[pltpu.VMEM((2,), np.float32), pltpu.VMEM((1, 2), np.float32)],
+    )
+    x = np.arange(6, dtype=np.float32)
+    text = prism.pallas.source(call)(x)
+    assert [line.split(":")[0].strip() for line in text.splitlines() if "unsure" in line] == ["if not maybe_ref_set"]
+    assert text.count("row_ref_set = True") == 2
+    assert "done" not in text
+    results = [prism.pallas.run(call, mode=mode)(x) for mode in ("fast", "debug")]
+    np.testing.assert_array_equal(*results)
+
+
 def call_in_debug(call, *args):
     """Return what debug mode computes."""
     return prism.pallas.run(call, mode="debug")(*args)
