@@ -366,4 +366,4 @@ def _reference(ref: RefVar, context: Context) -> str:
     if ref.tracked:
         written = f"None if {ref.text}_set else {ref.text}_done" if ref.masked else "None"
     lane = f"{ref.text}_lane" if ref.contested else "None"
-    return f"{context.writer.bind(Ref, 'Ref')}({ref.text!r}, {ref.text}, m, written={written}, writer={lane})"
+    return f"{context.writer.bind(Ref, 'Ref')}({ref.text!r}, {ref.text}, m, written={written}, watch={lane})"

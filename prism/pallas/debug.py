@@ -19,6 +19,7 @@ from prism.pallas.machine import Machine
 from prism.pallas.memory import Ref
 from prism.pallas.params import TraceEvent
 from prism.pallas.primitives import TABLE, Aval, Site
+from prism.pallas.races import watch_of
 from prism.pallas.structure import INLINED, dropped, used_variables
 
 Values = list[Any]
@@ -262,7 +263,7 @@ def scratch(var: Any, name: str, machine: Machine) -> Ref:
         np.full(shape, machine.poison(dtype), dtype),
         machine,
         written=np.zeros(shape, np.bool_),
-        writer=np.full(shape, -1, np.int64) if watched else None,
+        watch=watch_of(shape) if watched else None,
     )
 
 

@@ -16,6 +16,7 @@ from prism.pallas.errors import KernelError, SuspectError
 from prism.pallas.machine import Machine
 from prism.pallas.params import InterpretParams
 from prism.pallas.prepared import Loops, Planned, Prepared, Variant
+from prism.pallas.races import watch_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -162,7 +163,11 @@ def _run_once(variant: Variant, arrays: Sequence[Array], machine: Machine) -> li
     operands, outputs = variant.arrays.begin(arrays, machine)
     shadowed = list(zip(variant.arrays.outputs, outputs, variant.outputs, strict=True))
     done = [np.zeros(o.shape, np.bool_) for _, o, ref in shadowed if ref.masked]
-    lanes = [np.full(o.shape, -1, np.int64) for _, o, ref in shadowed if ref.contested]
+    lanes = [
+        watch_of(o.shape) if ref.use.involved else np.full(o.shape, -1, np.int64)
+        for _, o, ref in shadowed
+        if ref.contested
+    ]
     variant.function(machine, *operands, *outputs, *done, *lanes, *variant.starts)
     masks = iter(done)
     if not all(output.cut(next(masks)).all() for output, _, ref in shadowed if ref.masked):

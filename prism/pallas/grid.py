@@ -14,6 +14,7 @@ from prism.pallas.call import Block, Call
 from prism.pallas.errors import OutOfBoundsError, RaceError
 from prism.pallas.machine import Machine, warn_race
 from prism.pallas.primitives import TABLE
+from prism.pallas.structure import Use
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Step = tuple[int, ...]
@@ -178,6 +179,20 @@ def visits(table: Table, lane: Array, position: Array) -> Visits:
         worst = gaps[np.argmin(position[order][gaps + 1])]
         returned = (int(order[worst]), int(order[worst + 1]))
     return Visits(bool((least != most).any()), returned, blocks)
+
+
+def crosses(call: Call, tables: Sequence[Table], uses: Sequence[Use], lane: Array) -> bool:
+    """Whether a step may read, through an alias, what another that runs in any order writes: elements decide."""
+    if call.shares_aliases or not len(lane) or (lane == lane[0]).all():
+        return False
+    count = len(call.prefetched)
+    for position, out in call.aliases:
+        if position < count or not uses[position].read:
+            continue
+        read, written = tables[position - count], tables[len(call.inputs) + out]
+        if read.block.sizes != written.block.sizes or not np.array_equal(read.starts, written.starts):
+            return True
+    return False
 
 
 def report_return(table: Table, visit: Visits, grid: Step, machine: Machine) -> None:

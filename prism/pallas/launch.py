@@ -15,6 +15,7 @@ from prism.pallas.lanes import Lanes
 from prism.pallas.machine import Machine
 from prism.pallas.memory import Ref
 from prism.pallas.params import InterpretParams
+from prism.pallas.races import Watch, watch_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Step = tuple[int, ...]
@@ -29,7 +30,7 @@ class Operand:
     block: Block
     data: Array
     written: Array | None
-    writer: Array | None
+    watch: Watch | None
     output: bool
     visited: Array
 
@@ -45,7 +46,7 @@ class Operand:
             self.data[view],
             machine,
             written=None if self.written is None else self.written[view],
-            writer=None if self.writer is None else self.writer[view],
+            watch=None if self.watch is None else self.watch[view],
             padding=not self.output,
             origin=tuple(
                 (start - low, gone)
@@ -139,11 +140,13 @@ def _output(
         written = np.ones(data.shape, np.bool_)
         written[interior_of(block)] = False
     watched = (parallel or call.synchronises) and machine.params.races != "off"
-    writer = np.full(data.shape, -1, np.int64) if watched else None
-    if source is not None and source >= len(prefetched) and data is inputs[source - len(prefetched)].data:
-        # One memory has one shadow, whichever of its two names a kernel uses.
-        inputs[source - len(prefetched)].writer = writer
-    return Operand(block, data, written, writer, True, _NONE)
+    watch = watch_of(data.shape) if watched else None
+    if source is not None and source >= len(prefetched) and inputs[source - len(prefetched)].data.shape == data.shape:
+        # One memory has one watch, whichever of its two names a kernel uses.
+        inputs[source - len(prefetched)].watch = watch
+    if not block.whole:
+        machine.maps[block.name] = compat.function_site(block.index_map)
+    return Operand(block, data, written, watch, True, _NONE)
 
 
 def in_place(call: Call, source: Block, target: Block) -> bool:

@@ -18,6 +18,10 @@ Use = tuple[KernelSite, str]
 """A line that uses a reference, and the reference's name."""
 
 
+Element = tuple[tuple[int, ...], tuple[int, ...]]
+"""An element's index and the shape of its array."""
+
+
 @dataclass(slots=True)
 class Machine:
     """Where a run stands, for reports: the kernel, the grid step, and the sites of its accesses.
@@ -25,8 +29,8 @@ class Machine:
     `doubts` holds the first use of unwritten memory at each line that a run saw, and `unsure` says that generated code
     saw one; whether it matters is judged after the run, by other runs: `filler` says as what unwritten memory is read,
     and `culprit`, if there is one, which line and reference alone read it so.
-    `parallel` says whether two steps, given as numbers, may run in either order; `lanes`, of a run whose steps may wait
-    for one another, what they know of each other.
+    `parallel` says along which axes steps may run in either order; `lanes`, of a run whose steps may wait for one
+    another, what they know of each other. `maps` has the sites of the index maps that cut outputs into blocks.
     """
 
     kernel: str
@@ -39,6 +43,7 @@ class Machine:
     filler: int = 0
     culprit: Use | None = None
     unsure: bool = False
+    maps: dict[str, KernelSite] = field(default_factory=dict)
     doubts: dict[Use, UninitializedReadError] = field(default_factory=dict)
     lanes: Lanes | None = None
 
@@ -85,15 +90,27 @@ class Machine:
         """The mark of what is written now: the step's number, and when, if steps wait for one another."""
         return self.number if self.lanes is None else self.lanes.stamp(self.number)
 
-    def rival(self, stamp: int) -> tuple[int, ...] | None:
-        """Return the step of a mark if it may run at the same time as the current one; () is a copy in flight."""
-        if self.lanes is None:
-            earlier = self.step_of(stamp)
-            return earlier if self.concurrent(earlier) else None
-        if not self.lanes.unseen(stamp):
-            return None
-        number = self.lanes.step_number(stamp)
+    def step_stamped(self, stamp: int) -> tuple[int, ...]:
+        """Return the step of a mark; () is a copy in flight."""
+        number = stamp if self.lanes is None else self.lanes.step_number(stamp)
         return () if number is None else self.step_of(number)
+
+    def beside(self, stamps: Any) -> Any:
+        """Return which marks are of steps that may run beside the current one; -1 is no mark."""
+        stamps = np.asarray(stamps)
+        known = (stamps >= 0) & (stamps != self.stamp)
+        if not known.any():
+            return known
+        if self.lanes is not None:
+            marks, places = np.unique(stamps, return_inverse=True)
+            unseen = [mark >= 0 and self.lanes.unseen(mark) for mark in marks.tolist()]
+            return known & np.asarray(unseen)[places].reshape(stamps.shape)
+        apart = np.zeros(stamps.shape, np.bool_)
+        steps = np.unravel_index(np.where(known, stamps, 0), self.grid)
+        for parallel, theirs, own in zip(self.parallel, steps, self.step, strict=True):
+            if parallel:
+                apart |= theirs != own
+        return known & apart
 
     def wait(self, ready: Callable[[], bool]) -> bool:
         """Let other steps run until `ready()` holds; return whether it does."""
@@ -101,36 +118,19 @@ class Machine:
             self.lanes.wait(ready)
         return ready()
 
-    def concurrent(self, earlier: tuple[int, ...]) -> bool:
-        """Whether the step `earlier` may run at the same time as the current one: they differ on a parallel axis."""
-        return any(p and a != b for p, a, b in zip(self.parallel, earlier, self.step, strict=True))
 
-
-def report_race(
-    machine: Machine,
-    earlier: tuple[int, ...],
-    name: str,
-    element: tuple[int, ...],
-    shape: tuple[int, ...],
-    *,
-    reads: bool = False,
-) -> None:
-    """Raise or warn that the current step writes, or reads, an `element` that `earlier` wrote, a step or a copy."""
+def report_race(machine: Machine, earlier: tuple[int, ...], what: str, name: str, element: Element) -> None:
+    """Raise or warn that what the current step and `earlier` do to an element may happen in either order."""
     if machine.params.races == "off":
         return
-    if not earlier and machine.lanes is not None:
-        what = f"grid step {machine.step} uses element {element} of {name}, which a copy in flight writes"
-    elif reads:
-        what = f"grid step {machine.step} reads element {element} of {name}, which {earlier} writes, without waiting"
-    else:
-        what = f"grid steps {earlier} and {machine.step} both write element {element} of {name}"
+    remedy = "give each parallel step its own block, accumulate on consecutive steps, or use an atomic"
+    chosen = machine.maps.get(name)
     error = machine.problem(
         RaceError,
         f"{what}, and may run in either order",
         name,
-        element,
-        shape,
-        remedy="give each parallel step its own block, accumulate on consecutive steps, or use an atomic",
+        *element,
+        remedy=remedy if chosen is None else f"{remedy}; the index map at {chosen} chooses the blocks",
     )
     error.other_step = earlier
     warn_race(machine, error)

@@ -23,6 +23,7 @@ from prism.pallas.indexing import (
     slots,
 )
 from prism.pallas.machine import Machine, report_race
+from prism.pallas.races import Kind, Watch
 
 _COMBINE = {
     "add": np.add,
@@ -38,32 +39,36 @@ _COMBINE = {
 class Ref:
     """A window of a buffer.
 
-    `data` is a NumPy view of the memory; `written` (None: everything was) and `writer` (None: not watched) are views
-    of the shadow arrays of the same shape: bool, and the number of the last writing step or -1. A window that NumPy
-    cannot express as a view is a copy with a `parent` to which stores are committed. `origin` has the first element of
-    a block in its array, and for each dimension whether it is squeezed; `padding` says that what was not written is
-    padding; `peers` are the same semaphores on every core.
+    `data` is a NumPy view of the memory; `written` (None: everything was) is a view of a shadow of the same shape, and
+    `watch` (None: no other step meets this one here) of those that tell who accessed it. A window that NumPy cannot
+    express as a view is a copy with a `parent` to which stores are committed. `origin` has the first element of a block
+    in its array, and for each dimension whether it is squeezed; `padding` says that what was not written is padding;
+    `peers` are the same semaphores on every core; `atomic`, that the access at hand is.
     """
 
     name: str
     data: Array
     machine: Machine
     written: Array | None = None
-    writer: Array | None = None
+    watch: Watch | None = None
     parent: tuple[Ref, Any] | None = None
     padding: bool = False
     origin: tuple[tuple[int, bool], ...] = ()
     peers: Array | None = None
+    atomic: bool = False
 
     def load(self, index: tuple[Item, ...]) -> Any:
         """Return a copy of the selected elements; a scalar if no dimension is left."""
-        value = self._held(self._bounded(index), None)
+        index = self._bounded(index)
+        self._meet("load", index, None)
+        value = self._held(index, None)
         return value.copy() if isinstance(value, np.ndarray) else value
 
     def load_masked(self, index: tuple[Item, ...], mask: Any, other: Any) -> Any:
         """Return the selected elements where `mask` holds; elements that are not read need not exist."""
         mask = np.broadcast_to(np.asarray(mask, np.bool_), selected_shape(index))
         inside, grids = self._masked_grids(index, mask)
+        self._meet("load", grids, mask & inside)
         value = self._held(grids, mask & inside)
         value = np.where(inside, value, self.machine.poison(self.data.dtype, self.name))
         if other is not None:
@@ -75,8 +80,7 @@ class Ref:
     def store(self, index: tuple[Item, ...], value: Any) -> None:
         """Write the selected elements."""
         index = self._bounded(index)
-        if self.writer is not None:
-            self._check_race(index, None)
+        self._meet("store", index, None)
         self.data[index] = value
         self._mark(index, None)
 
@@ -84,8 +88,7 @@ class Ref:
         """Write, or combine into, the selected elements and return what they held."""
         index = self._bounded(index)
         old = np.array(self._held(index, None))
-        if self.writer is not None:
-            self._check_race(index, None)
+        self._meet("store", index, None)
         if combine == "set":
             self.data[index] = value
         else:
@@ -104,8 +107,7 @@ class Ref:
         inside, grids = self._masked_grids(index, mask)
         here = mask & inside
         held = self._held(grids, here) if read or combine != "set" else self.data[grids]
-        if self.writer is not None:
-            self._check_race(grids, here)
+        self._meet("store", grids, here)
         old = np.where(here, held, value)
         chosen = tuple(g[here] for g in grids)
         kept = np.broadcast_to(value, here.shape)[here]
@@ -198,7 +200,6 @@ class Ref:
 
     def _held(self, index: tuple[Any, ...], where: Array | None) -> Any:
         """Return what the selected elements hold; what nobody wrote is noted if `where` holds, and holds a filler."""
-        self._check_read(index, where)
         value = self.data[index]
         if self.written is None:
             return value
@@ -225,23 +226,19 @@ class Ref:
             remedy = "mask the elements beyond the array's end before they are combined with others"
         self.machine.doubt(text, self.name, element, self.data.shape, remedy=remedy)
 
-    def _check_read(self, index: tuple[Any, ...], where: Array | None) -> None:
-        """Report a read of what a step wrote that runs at the same time, if steps can wait for one another."""
-        if self.writer is not None and self.machine.lanes is not None:
-            self._check_race(index, where, reads=True)
-
-    def _check_race(self, index: tuple[Any, ...], where: Array | None, *, reads: bool = False) -> None:
-        assert self.writer is not None
-        others = np.asarray(self.writer[index])
-        suspect = (others >= 0) & (others != self.machine.stamp)
-        if where is not None:
-            suspect &= where
-        for stamp in np.unique(others[suspect]) if suspect.any() else ():
-            earlier = self.machine.rival(int(stamp))
-            if earlier is not None:
-                element = first_element(index, suspect & (others == stamp), self.data.shape)
-                report_race(self.machine, earlier, self.name, self._absolute(element), self.data.shape, reads=reads)
-                return
+    def _meet(self, kind: Kind, index: tuple[Any, ...], where: Array | None) -> None:
+        """Report an access that may happen before or after another step's, and remember it."""
+        if self.watch is None:
+            return
+        kind, machine = "atomic" if self.atomic else kind, self.machine
+        found = self.watch.conflict(kind, index, where, machine)
+        if found is not None:
+            element = self._absolute(first_element(index, found.where, self.data.shape))
+            what = found.told(kind, f"element {element} of {self.name}", machine)
+            report_race(machine, found.step, what, self.name, (element, self.data.shape))
+        self.watch.note(kind, index if where is None else tuple(grid[where] for grid in index), machine)
+        if kind == "load":
+            self._mark_nothing()
 
     def _absolute(self, element: tuple[int, ...]) -> tuple[int, ...]:
         """Return an element of a block as an element of its array."""
@@ -254,8 +251,6 @@ class Ref:
         del where
         if self.written is not None:
             self.written[index] = True
-        if self.writer is not None:
-            self.writer[index] = self.machine.stamp
         if self.parent is not None:
             parent, commit = self.parent
             commit(parent, self)
@@ -303,7 +298,7 @@ class Ref:
             view(self.data),
             self.machine,
             written=None if self.written is None else view(self.written),
-            writer=None if self.writer is None else view(self.writer),
+            watch=None if self.watch is None else self.watch.seen(view),
             parent=None if self.parent is None else (self, lambda parent, _: parent._mark_nothing()),
             padding=self.padding,
         )
@@ -315,13 +310,13 @@ class Ref:
 
     def _copied(self, take: Any, put: Any, index: tuple[Item, ...] = ()) -> Ref:
         def commit(parent: Ref, child: Ref) -> None:
-            for mine, theirs in (
-                (parent.data, child.data),
-                (parent.written, child.written),
-                (parent.writer, child.writer),
-            ):
+            for mine, theirs in ((parent.data, child.data), (parent.written, child.written)):
                 if mine is not None and theirs is not None:
                     mine[index or ...] = theirs if put is None else put(theirs, mine)
+            if parent.watch is not None and child.watch is not None:
+                whole = parent.data
+                window = child.watch if put is None else child.watch.seen(lambda x: put(x, whole))
+                parent.watch.put(index or ..., window)
             parent._mark_nothing()
 
         return Ref(
@@ -329,7 +324,7 @@ class Ref:
             np.array(take(self.data)),
             self.machine,
             written=None if self.written is None else np.array(take(self.written)),
-            writer=None if self.writer is None else np.array(take(self.writer)),
+            watch=None if self.watch is None else self.watch.seen(lambda shadow: np.array(take(shadow))),
             parent=(self, commit),
             padding=self.padding,
         )

@@ -181,6 +181,8 @@ def plan_of(
     for table, visit in zip(tables[len(call.inputs) :], visits, strict=True):
         if visit.returned is not None and not table.block.whole:
             return None
+    if grid.crosses(call, tables, prepared.uses, lane):
+        return None
     aliased = {out for _, out in call.aliases}
     covered = all(
         k in aliased or covers(table, visit.blocks)

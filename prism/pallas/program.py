@@ -313,7 +313,9 @@ class _ProgramWriter:
         for suffix, wanted in (("", True), ("_done", ref.masked), ("_lane", ref.contested)):
             if not wanted:
                 continue
-            array = f"{name}{suffix}_all"
+            # An input that is one memory with an output has its lanes.
+            owner = self._shared()[k] if suffix == "_lane" and k < len(self.call.inputs) else k
+            array = f"{self.block_names[owner]}{suffix}_all"
             text = window_text(array, table, starts, layout=self.layout if ref.axes else None, writer=self.writer)
             self.writer.line(f"{name}{suffix} = {text}")
         if ref.tracked:
@@ -328,15 +330,18 @@ class _ProgramWriter:
         )
         ref = RefVar(self.block_names[k], block.ref_shape, block.dtype, use, axes)
         output = k - len(self.call.inputs)
-        ref = replace(ref, shared=k in self._shared())
+        partner = self._shared().get(k)
+        ref = replace(ref, shared=partner is not None)
         if output < 0:
-            return ref
+            contested = partner is not None and self._contested(partner)
+            return replace(ref, contested=contested, use=replace(use, involved=use.involved or contested))
         aliased = any(out == output for _, out in self.call.aliases)
         proved = structure.first_use(self.kernel, self.kernel.invars[position]) == "stored"
         tracked = not aliased and not proved and self.plan.params.uninitialized == "raise"
         scattered = self._revisited(k) or (axes != frozenset(self.layout.batched))
-        contested = self.plan.visits[output].contested and self.plan.params.races != "off"
-        if contested and not use.involved and self._has_masks():
+        contested = self._contested(k)
+        if contested and (use.read or partner is not None or self._has_masks()):
+            # Reads and atomics meet stores in more ways than a last writer tells: reference objects watch them.
             ref = replace(ref, use=replace(use, involved=True))
         if contested and self.layout.batched and axes:
             raise DependsOnError(frozenset(self.layout.batched))
@@ -347,11 +352,17 @@ class _ProgramWriter:
             contested=contested and bool(self.layout.serial) and not self.layout.batched,
         )
 
-    def _shared(self) -> set[int]:
-        """Return the positions of operands that are one memory with another."""
+    def _shared(self) -> dict[int, int]:
+        """Return for each operand that is one memory with another which one that is."""
         first, inputs = len(self.call.prefetched), self.call.inputs
         pairs = [(position - first, len(inputs) + out) for position, out in self.call.aliases if position >= first]
-        return {k for a, b in pairs if in_place(self.call, inputs[a], self.blocks[b]) for k in (a, b)}
+        one = [(a, b) for a, b in pairs if in_place(self.call, inputs[a], self.blocks[b])]
+        return {**dict(one), **{b: a for a, b in one}}
+
+    def _contested(self, k: int) -> bool:
+        """Whether steps that may run in either order see one block of an output, in a program that can tell them."""
+        visits = self.plan.visits[k - len(self.call.inputs)]
+        return visits.contested and self.plan.params.races != "off"
 
     def _has_masks(self) -> bool:
         return "masked_swap" in self.primitives

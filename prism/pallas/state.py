@@ -84,10 +84,7 @@ def _load(access: Load, operands: Values) -> Any:
 def _store(access: Store, operands: Values, *, read: bool, results: int) -> Values:
     ref, index = locate(access.place, operands)
     value, mask = operands[access.value.position], _value(access.mask, operands)
-    watched = ref.writer
-    if access.atomic:
-        # Atomics of several steps to one element are ordered by the memory.
-        ref.writer = None
+    ref.atomic = access.atomic
     try:
         if access.combine == "cas":
             old = ref.compare_swap(index, _value(access.compare, operands), value)
@@ -99,7 +96,7 @@ def _store(access: Store, operands: Values, *, read: bool, results: int) -> Valu
             ref.store(index, value)
             old = None
     finally:
-        ref.writer = watched
+        ref.atomic = False
     return [old] if results else []
 
 

@@ -10,6 +10,7 @@ from prism.pallas.access import Bitcast, Index, Reshape, Span, Transpose
 from prism.pallas.errors import KernelSite
 from prism.pallas.machine import Machine
 from prism.pallas.memory import Ref
+from prism.pallas.races import watch_of
 
 pytestmark = pytest.mark.m6
 
@@ -80,7 +81,7 @@ def test_reading_what_nobody_wrote_leaves_a_doubt() -> None:
 @pytest.mark.clause("PALLAS-12")
 def test_a_second_parallel_writer_is_a_race() -> None:
     """The report has both steps and the element; "warn" warns; the same step may write twice."""
-    ref = _ref(writer=np.full((4, 6), -1))
+    ref = _ref(watch=watch_of((4, 6)))
     ref.store((0, slice(0, 6, 1)), 1)
     ref.store((0, 2), 1)
     ref.machine.step, ref.machine.number = (3,), 3
