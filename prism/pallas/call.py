@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from prism.pallas.errors import UNKNOWN_SITE, KernelSite
+
 DimKind = Literal["blocked", "element", "squeezed"]
 Backend = Literal["sequential", "parallel"]
 
@@ -24,8 +26,8 @@ class BlockDim:
 class Block:
     """How one operand is cut into blocks.
 
-    `index_map` is a jaxpr from the grid indices and the prefetched references to one block index a dimension; `space`
-    is the name of the memory space.
+    `index_map` is a jaxpr from the grid indices and the prefetched references to one block index a dimension, and
+    `site` its place; `space` is the name of the memory space.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Block:
     dims: tuple[BlockDim, ...]
     index_map: Any
     space: str
+    site: KernelSite = UNKNOWN_SITE
 
     @property
     def sizes(self) -> tuple[int, ...]:

@@ -31,6 +31,7 @@ from prism.pallas.params import InterpretParams
 CALLBACK_LOGGER = callback.__name__
 """The logger to which JAX writes every exception of a callback."""
 Literal = jax_core.Literal
+_JAX = str(Path(jax.__file__).parent)
 _SEMAPHORE_COUNT = np.dtype(np.int32)
 
 
@@ -54,12 +55,15 @@ def site_of(equation: Any) -> KernelSite:
 
 
 def function_site(jaxpr: Any) -> KernelSite:
-    """Return where the function was defined of which a jaxpr is the trace."""
+    """Return where the function was defined of which a jaxpr is the trace, or its first line if JAX does not say."""
     inner, _ = open_jaxpr(jaxpr)
     text = inner.debug_info.func_src_info or ""
     name, _, place = text.rpartition(" at ")
     file, _, line = place.rpartition(":")
-    return KernelSite(file, int(line), name) if line.isdigit() else UNKNOWN_SITE
+    if line.isdigit() and not file.startswith(_JAX):
+        return KernelSite(file, int(line), name)
+    sites = (site_of(equation) for equation in inner.eqns)
+    return next((site for site in sites if site is not UNKNOWN_SITE), UNKNOWN_SITE)
 
 
 def cpu_position(platforms: Sequence[Any]) -> int:
@@ -184,7 +188,7 @@ def describe(parameters: dict[str, Any]) -> Call:
     names = _ref_names(kernel)
     prefetched = len(kernel.invars[mapping.slice_index_ops])
     blocks = [
-        _block(names[prefetched + k], block, kernel.invars[prefetched + k])
+        _block(names[prefetched + k], block, kernel.invars[prefetched + k], function_site(kernel))
         for k, block in enumerate(mapping.block_mappings)
     ]
     scratch = kernel.invars[mapping.slice_scratch_ops]
@@ -225,7 +229,7 @@ def _memory(name: str, var: Any) -> Memory:
     return Memory(name, shape_of(var), element_type(dtype), is_semaphore(dtype))
 
 
-def _block(name: str, mapping: Any, var: Any) -> Block:
+def _block(name: str, mapping: Any, var: Any, kernel: KernelSite) -> Block:
     aval = mapping.array_aval
     space = getattr(var.aval, "memory_space", None)
     return Block(
@@ -235,6 +239,8 @@ def _block(name: str, mapping: Any, var: Any) -> Block:
         tuple(_block_dim(dim) for dim in mapping.block_shape),
         mapping.index_map_jaxpr,
         str(space),
+        # A block spec without an index map has none of the user's lines.
+        kernel if (site := function_site(mapping.index_map_jaxpr)) is UNKNOWN_SITE else site,
     )
 
 

@@ -120,7 +120,7 @@ def bounded(table: Table, grid: Step, machine: Machine) -> Table:
     number = int(np.argmax(bad))
     starts = tuple(int(k) for k in table.starts[number])
     index = tuple(s // d.size if d.kind == "blocked" else s for s, d in zip(starts, block.dims, strict=True))
-    machine.site, machine.step = compat.function_site(block.index_map), step_at(grid, number)
+    machine.site, machine.step = block.site, step_at(grid, number)
     counts = tuple(-(-n // size) if size else 0 for n, size in zip(block.shape, block.sizes, strict=True))
     raise machine.problem(
         OutOfBoundsError,
@@ -202,7 +202,7 @@ def report_return(table: Table, visit: Visits, grid: Step, machine: Machine) -> 
     earlier, later = (step_at(grid, number) for number in visit.returned)
     block = table.block
     starts = tuple(int(k) for k in table.starts[visit.returned[1]])
-    machine.site, machine.step = compat.function_site(block.index_map), later
+    machine.site, machine.step = block.site, later
     error = machine.problem(
         RaceError,
         f"grid step {later} returns to the block of {block.name} at element {starts}, which step {earlier} left: "

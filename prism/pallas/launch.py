@@ -10,7 +10,7 @@ import numpy as np
 
 from prism.pallas import compat, debug, grid, structure
 from prism.pallas.call import Block, Call, Memory
-from prism.pallas.errors import KernelSite, UninitializedReadError
+from prism.pallas.errors import UNKNOWN_SITE, KernelSite, UninitializedReadError
 from prism.pallas.lanes import Lanes
 from prism.pallas.machine import Machine
 from prism.pallas.memory import Ref
@@ -145,7 +145,7 @@ def _output(
         # One memory has one watch, whichever of its two names a kernel uses.
         inputs[source - len(prefetched)].watch = watch
     if not block.whole:
-        machine.maps[block.name] = compat.function_site(block.index_map)
+        machine.maps[block.name] = block.site
     return Operand(block, data, written, watch, True, _NONE)
 
 
@@ -256,8 +256,9 @@ def _blame(launch: Launch, operand: Operand, element: Step) -> tuple[bool, Kerne
         for starts in operand.visited.tolist()
     )
     if not visited:
-        return False, compat.function_site(block.index_map)
+        return False, block.site
     position = len(launch.prefetched) + len(launch.inputs) + launch.outputs.index(operand)
     kernel, _ = compat.open_jaxpr(launch.call.jaxpr)
     store = structure.last_store(kernel, kernel.invars[position])
-    return True, compat.function_site(kernel) if store is None else compat.site_of(store)
+    site = UNKNOWN_SITE if store is None else compat.site_of(store)
+    return True, compat.function_site(kernel) if site is UNKNOWN_SITE else site

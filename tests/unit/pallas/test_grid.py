@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import numpy as np
 import pytest
@@ -126,3 +128,41 @@ def test_a_layout_batches_what_fits_the_cache() -> None:
     layout = batched_layout((1024,), [0], 12 * 1024)
     assert (layout.batched, layout.chunk) == ((0,), 42)
     assert batched_layout((4, 8), [1], 1 << 20).batched == ()
+
+
+def _scaled(scale, x_ref, o_ref):
+    o_ref[...] = x_ref[...] * scale
+
+
+def _late(by, i):
+    return (i + by,)
+
+
+@pytest.mark.clause("PALLAS-13")
+def test_a_map_that_is_a_partial_function_is_named() -> None:
+    """The report has the line of the function that computes the block index, and the kernel's own name."""
+    late = pl.BlockSpec((2,), functools.partial(_late, 1))
+    call = pl.pallas_call(
+        functools.partial(_scaled, 2),
+        grid=(4,),
+        in_specs=[late],
+        out_specs=pl.BlockSpec((2,), lambda i: (i,)),
+        out_shape=jax.ShapeDtypeStruct((8,), np.float32),
+    )
+    with pytest.raises(OutOfBoundsError, match=r"test_grid\.py:\d+ in _late: the index map of x_ref") as caught:
+        prism.pallas.run(call)(X)
+    assert caught.value.site.line == _late.__code__.co_firstlineno + 1
+
+
+@pytest.mark.clause("PALLAS-13")
+def test_a_block_without_an_index_map_is_reported_at_the_kernel() -> None:
+    """Every step has the first block; none of the user's lines says so, and JAX's own are not named."""
+    call = pl.pallas_call(
+        functools.partial(_scaled, 2),
+        grid=(4,),
+        in_specs=[pl.BlockSpec((2,), lambda i: (i,))],
+        out_specs=pl.BlockSpec((2,)),
+        out_shape=jax.ShapeDtypeStruct((8,), np.float32),
+    )
+    with pytest.raises(UninitializedReadError, match=r"test_grid\.py:\d+ in _scaled: element \(2,\) of the output"):
+        prism.pallas.run(call)(X)
