@@ -302,14 +302,19 @@ def _platform_index(equation: Any, operands: Values, env: Environment) -> Values
 def _debug_print(equation: Any, operands: Values, env: Environment) -> Values:
     if env.machine.filler:
         return []  # The run repeats another one, to compare its outputs.
-    sys.stdout.write(compat.format_debug(equation.params, operands) + "\n")
+    sys.stdout.write(compat.format_debug(equation.params, _shown(operands)) + "\n")
     return []
 
 
 def _debug_callback(equation: Any, operands: Values, env: Environment) -> Values:
     if env.machine.filler:
         return []
-    return list(equation.params["callback"](*operands) or ())
+    return list(equation.params["callback"](*_shown(operands)) or ())
+
+
+def _shown(operands: Values) -> Values:
+    """Return what a callback sees: of a reference, what it holds."""
+    return [v.load(()) if isinstance(v, Ref) else v for v in operands]
 
 
 def _pallas_call(equation: Any, operands: Values, env: Environment) -> Values:

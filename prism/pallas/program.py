@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import keyword
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -148,9 +150,16 @@ class _ProgramWriter:
         moving = [depth + 1 for depth, axis in enumerate(self.layout.serial) if slopes[:, axis].any()]
         return max(moving, default=0)
 
-    def write(self) -> Program:
+    def _function_name(self) -> str:
         name = "".join(c if c.isalnum() else "_" for c in self.call.name) or "kernel"
-        name = name if name.isidentifier() else f"kernel_{name}"
+        # The function stands in the scope of its own lines: it must hide nothing that they refer to.
+        taken = name in self.writer.scope or name in vars(builtins) or keyword.iskeyword(name)
+        name = name if name.isidentifier() and not taken else f"kernel_{name}"
+        self.writer.scope[name] = None
+        return name
+
+    def write(self) -> Program:
+        name = self._function_name()
         self.context = self._context()
         if self.layout.batched:
             self._chunks()

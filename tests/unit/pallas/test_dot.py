@@ -137,6 +137,21 @@ def tiles(x, y):
     )(x, y)
 
 
+@pytest.mark.parametrize("name", ["dot", "np", "range", "if", "x_ref"])
+def test_a_kernel_may_be_called_as_what_its_program_calls(name) -> None:
+    """The generated function hides neither the product, nor NumPy, nor a builtin, whatever the kernel's name."""
+
+    def kernel(x_ref, o_ref):
+        for k in range(2):
+            o_ref[k] = jnp.dot(x_ref[...], x_ref[...]) * jnp.float32(k + 1)
+
+    def call(x):
+        return pl.pallas_call(kernel, out_shape=jax.ShapeDtypeStruct((2, 4, 4), jnp.float32), name=name)(x)
+
+    x = np.arange(16, dtype=np.float32).reshape(4, 4)
+    np.testing.assert_array_equal(prism.pallas.run(call, mode="fast")(x), [x @ x, 2 * (x @ x)])
+
+
 @pytest.mark.clause("PALLAS-1")
 def test_every_mode_has_the_same_product(tmp_path, monkeypatch) -> None:
     """Debug mode, fast mode's batched grid and compiled mode's loops agree with the whole product, bit for bit."""

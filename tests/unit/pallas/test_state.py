@@ -139,6 +139,19 @@ def test_debug_print(mode, capsys) -> None:
 
 
 @MODES
+def test_a_whole_reference_is_printed_by_what_it_holds(mode, capsys) -> None:
+    """A print of a reference shows its elements at that point."""
+
+    def kernel(x_ref, o_ref):
+        jax.debug.print("first {}", x_ref)
+        o_ref[...] = x_ref[...] + 1
+        jax.debug.print("then {}", o_ref)
+
+    _call(kernel, X, mode=mode)
+    assert capsys.readouterr().out == f"first {X}\nthen {X + 1}\n"
+
+
+@MODES
 @pytest.mark.clause("PALLAS-5")
 def test_prefetched_scalars_choose_blocks_and_bounds_may_be_dynamic(mode) -> None:
     """An index map reads prefetched memory; the grid's extent is an operand."""
