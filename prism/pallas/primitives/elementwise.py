@@ -19,6 +19,8 @@ def divide(x: Any, y: Any) -> Any:
     x, y = np.asarray(x), np.asarray(y)
     if not dtypes.is_integer(x.dtype):
         return x / y
+    if not y.ndim and y != 0:
+        return ((x - np.fmod(x, y)) // y).astype(x.dtype)[()]
     safe = np.where(y == 0, np.ones((), y.dtype), y)
     quotient = x // safe
     if x.dtype.kind == "i":
@@ -34,6 +36,8 @@ def remainder(x: Any, y: Any) -> Any:
     x, y = np.asarray(x), np.asarray(y)
     if not dtypes.is_integer(x.dtype):
         return np.fmod(x, y)
+    if not y.ndim and y != 0:
+        return np.fmod(x, y).astype(x.dtype)[()]
     return np.where(y == 0, x, np.fmod(x, np.where(y == 0, np.ones((), y.dtype), y)))[()]
 
 

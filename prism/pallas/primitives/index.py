@@ -97,6 +97,24 @@ def gather(x: Any, indices: Any, numbers: Any, sizes: Shape, mode: str, fill: An
     return result.transpose(order)
 
 
+def take_rows(x: Any, indices: Any, mode: str, fill: Any) -> Any:
+    """Return the rows of `x` at `indices`, whose last axis has one number: the gather that `x[i]` is."""
+    x, at = np.asarray(x), np.asarray(indices)[..., 0]
+    result = x[np.clip(at, 0, len(x) - 1)]
+    if mode != "fill":
+        return result
+    inside = ((at >= 0) & (at < len(x))).reshape(at.shape + (1,) * (x.ndim - 1))
+    return np.where(inside, result, _fill_value(x.dtype) if fill is None else np.asarray(fill).astype(x.dtype))
+
+
+def _takes_rows(numbers: Any, sizes: Shape, shape: Shape, batch: int) -> bool:
+    whole = bool(sizes) and sizes == (1, *shape[1:]) and shape[0] > 0
+    plain = not numbers.operand_batching_dims and tuple(numbers.offset_dims) == tuple(
+        range(batch, batch + len(sizes) - 1)
+    )
+    return whole and plain and tuple(numbers.collapsed_slice_dims) == tuple(numbers.start_index_map) == (0,)
+
+
 def _fill_value(dtype: np.dtype[Any]) -> Any:
     if dtypes.is_float(dtype) or dtype.kind == "c":
         return dtypes.poison(dtype)
@@ -153,6 +171,8 @@ def _emit_gather(site: Site) -> str:
     numbers = site.bind(site.params["dimension_numbers"], "numbers")
     sizes = tuple(int(n) for n in site.params["slice_sizes"])
     fill = site.bind(site.params.get("fill_value"), "fill")
+    if _takes_rows(site.params["dimension_numbers"], sizes, site.ins[0].shape, len(site.ins[1].shape) - 1):
+        return site.call(take_rows, *site.all_args(), repr(_mode(site)), fill)
     return site.call(gather, *site.all_args(), numbers, repr(sizes), repr(_mode(site)), fill)
 
 

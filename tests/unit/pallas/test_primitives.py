@@ -250,6 +250,7 @@ def test_gather_scatter_and_dynamic_slices() -> None:
             x[:, k[:, 0]],
             jnp.take(out, k[:, 0], mode="fill"),
             jnp.take(out, k[:, 0], mode="clip"),
+            [jnp.take(v, k, axis=0, mode=m) for v in (x, x[0], x.astype(int)) for m in ("fill", "clip", "wrap")],
             jnp.take_along_axis(x, jnp.argsort(x, axis=1), axis=1),
             lax.dynamic_slice(x, (i[0, 0], i[1, 1]), (1, 2)),
             lax.dynamic_update_slice(x, update, (i[1, 0], i[1, 1])),
