@@ -369,17 +369,17 @@ def bench(sections: int, runs: int, *, doorstop: bool, is_json: bool) -> None:
 
     from docflow import bench as benching
 
-    rows = []
+    base = None
     for row in benching.run(sections, runs, with_doorstop=doorstop):
-        rows.append(row.as_dict())
+        values = row.as_dict()
+        base = base or values
         if is_json:
-            click.echo(json.dumps(rows[-1]))
-    if is_json:
-        return
-    base = rows[0]["median_s"]
-    for row in rows:
-        median = row["median_s"]
+            click.echo(json.dumps(values))
+            continue
+        median = values["median_s"]
         time = (
-            f"{median:8.3f} s CPU   {median / base:7.2f} x {rows[0]['case']}" if median else f"not run: {row['remark']}"
+            f"{median:8.3f} s CPU   {median / base['median_s']:7.2f} x {base['case']}"
+            if median
+            else f"not run: {row.remark}"
         )
-        click.echo(f"{row['impl']:9} {row['case']:11} {time}")
+        click.echo(f"{row.impl:9} {row.case:11} {time}")

@@ -21,9 +21,10 @@ from typing import Final
 
 from click import echo
 
-from agda.tools.files import REPOSITORY, copy_sources, modules, write_atomically
+from agda.tools.files import REPOSITORY, copy_sources, modules
 from agda.tools.mutants import MUTANTS
 from agda.tools.statements import definition_digest, digest, statements
+from prism.files import write_text
 
 MANIFEST: Final = REPOSITORY / "spec" / "commitments.toml"
 
@@ -213,7 +214,7 @@ def main(arguments: list[str]) -> int:
         with tempfile.TemporaryDirectory() as folder:
             stated = exported_theorems(copy_sources(Path(folder) / "agda"))
         hashes = {name: digest(statement) for name, statement in stated.items()} | definition_digests()
-        write_atomically(MANIFEST, accept(text, hashes))
+        write_text(MANIFEST, accept(text, hashes))
         return 0
     manifest = load(text)
     found = findings(manifest, passed(options.junit) if options.junit else collected(manifest.tests))

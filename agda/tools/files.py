@@ -1,10 +1,9 @@
-"""Where the proofs lie, which modules they are, and how a file is written."""
+"""Where the proofs lie, which modules they are, and how a line is printed."""
 
 from __future__ import annotations
 
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -29,12 +28,3 @@ def copy_sources(target: Path, source: Path = AGDA_ROOT) -> Path:
 def say(text: str | Exception, *, error: bool = False) -> None:
     """Print a line; with no package but Python's own, for the container check runs before anything is installed."""
     (sys.stderr if error else sys.stdout).write(f"{text}\n")
-
-
-def write_atomically(target: Path, text: str) -> None:
-    """Replace `target` by `text` at once; a reader sees the old file or the new one."""
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=target.parent, delete=False) as stream:
-        stream.write(text)
-    written = Path(stream.name)
-    written.chmod(0o644)  # the check in a container reads it as nobody
-    written.replace(target)

@@ -7,7 +7,8 @@ from itertools import product
 
 from click import echo
 
-from agda.tools.files import AGDA_ROOT, write_atomically
+from agda.tools.files import AGDA_ROOT
+from prism.files import write_text
 from prism.ledger.key import LAYOUTS
 from prism.ops import OPS, Op
 from prism.rules import RULES, Pattern, Rule
@@ -88,7 +89,7 @@ def _pattern(pattern: Pattern, names: dict[str, int]) -> str:
 def main(arguments: list[str]) -> int:
     """Write the module; with `--check`, only report whether the file is current (exit 1 if it is not)."""
     if arguments != ["--check"]:
-        write_atomically(TARGET, generated())
+        write_text(TARGET, generated())
         return 0
     if TARGET.read_text(encoding="utf-8") == generated():
         return 0

@@ -12,6 +12,9 @@ SWIZZLES: Final = ("host", "jax", "pallas", "triton")
 Pallas kernel as the platform lowers it, and the same through Triton."""
 HOST: Final = SWIZZLES[0]
 
+MAX_SLOTS: Final = 1 << 30
+"""The largest block: slots are counted in int32, and an arena is a power of two of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -32,8 +35,8 @@ class Layout:
     def __post_init__(self) -> None:
         for name in ("block", "l2", "l1"):
             size = getattr(self, name)
-            if size and (size < 2 or size & (size - 1)):
-                raise UsageError(f"{name} must be a power of two that is at least 2, or 0, got {size}; round it")
+            if size and (not 2 <= size <= MAX_SLOTS or size & (size - 1)):
+                raise UsageError(f"{name} must be a power of two from 2 to {MAX_SLOTS}, or 0, got {size}; round it")
         if self.l1 and self.l2 and self.l1 < self.l2:
             raise UsageError(f"l1 must hold whole l2 blocks, got l2={self.l2}, l1={self.l1}; raise l1 or lower l2")
         if self.block and (self.l2 or self.l1):

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from prism.arena.cycle import cycle
-from prism.arena.order import Layout, order_of
+from prism.arena.layout import Layout
+from prism.arena.order import order_of
 from prism.arena.permute import apply
 from prism.arena.store import Arena
 from prism.rewrite.candidates import Array

@@ -7,9 +7,13 @@ from typing import Final
 
 import numpy as np
 
+from prism.arena.layout import MAX_SLOTS
+from prism.errors import UsageError
 from prism.ops import ADD, NULL, SUC, ZERO
 from prism.term.graph import TermGraph
 
+MAX_COUNT: Final = MAX_SLOTS // 4
+"""The most nodes of a workload, whose arena has four slots for each."""
 _DEEPEST: Final = 8
 
 
@@ -20,6 +24,12 @@ class ArenaShape:
     count: int
     hot: float
     reach: int
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.count <= MAX_COUNT:
+            raise UsageError(
+                f"an arena workload must have from 2 to {MAX_COUNT} nodes, got {self.count}; change its size"
+            )
 
 
 def arena_shapes(counts: tuple[int, ...], l2: int, l1: int) -> dict[str, ArenaShape]:

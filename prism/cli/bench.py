@@ -6,20 +6,10 @@ import click
 
 from prism.bench.harness import report, watching
 from prism.cli.compare import compare, suite
-
-
-def _sizes(_context: click.Context, _parameter: click.Parameter, text: str) -> list[int]:
-    try:
-        sizes = [float(part) for part in text.split(",")]
-        if all(size == int(size) >= 1 for size in sizes):
-            return [int(size) for size in sizes]
-    except (ValueError, OverflowError):
-        pass
-    raise click.BadParameter(f"expected positive whole numbers with commas between, such as 1e5,1e6, got {text!r}")
-
+from prism.cli.options import parse_sizes
 
 sizes_option = click.option(
-    "--n", "sizes", default="1e5,1e6,1e7", show_default=True, callback=_sizes, help="Sizes, with commas between."
+    "--n", "sizes", default="1e5,1e6,1e7", show_default=True, callback=parse_sizes, help="Sizes, with commas between."
 )
 runs_option = click.option(
     "--runs", default=5, show_default=True, type=click.IntRange(1), help="Timed runs of each contender."
@@ -36,7 +26,7 @@ def bench() -> None:
 @sizes_option
 @runs_option
 @json_option
-def intern(sizes: list[int], runs: int, as_json: bool) -> None:
+def intern(sizes: tuple[int, ...], runs: int, as_json: bool) -> None:
     """Intern random nodes, half of them duplicates."""
     from prism.bench.intern import intern_bench
 

@@ -10,6 +10,9 @@ from typing import Any, TypeVar
 
 import click
 
+from prism.cli.options import parse_sizes
+from prism.vm.schedule import MAX_COUNT
+
 _F = TypeVar("_F", bound=Callable[..., Any])
 _Path = click.Path(path_type=Path)
 
@@ -18,21 +21,14 @@ def _names(_context: click.Context, _parameter: click.Parameter, text: str | Non
     return tuple(part.strip() for part in text.split(",")) if text else ()
 
 
-def _sizes(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, ...]:
-    names = _names(context, parameter, text)
-    if not all(name.isdecimal() and int(name) for name in names):
-        raise click.BadParameter(f"expected positive whole numbers with commas between, such as 64,128, got {text!r}")
-    return tuple(map(int, names))
-
-
 _MATRIX = (
     click.option("--runs", default=3, show_default=True, type=click.IntRange(1), help="Timed runs of each mode."),
-    click.option("--cycles", default=3, show_default=True, type=click.IntRange(1), help="Cycles that bsp may run."),
+    click.option("--cycles", default=3, show_default=True, type=click.IntRange(1, MAX_COUNT), help="Cycles of bsp."),
     click.option("--workloads", callback=_names, help="Names with commas between; all by default."),
     click.option("--swizzle-backends", callback=_names, help="Of host, jax, pallas, triton; bsp's own if unset."),
-    click.option("--block-sizes", default="256", show_default=True, callback=_sizes),
+    click.option("--block-sizes", default="256", show_default=True, callback=parse_sizes),
     click.option(
-        "--arena-counts", callback=_sizes, help="Nodes in the arena workloads; each in its own size if unset."
+        "--arena-counts", callback=parse_sizes, help="Nodes in the arena workloads; each in its own size if unset."
     ),
     click.option(
         "--hierarchy-l1-mult", default=4, show_default=True, type=click.IntRange(1), help="l1 in units of l2."

@@ -69,7 +69,7 @@ def explain(stop: StopReason, limits: Limits) -> str:
         return f"oom: the store must fit memory and {limits.capacity} nodes, but needs more; raise --capacity"
     if stop is StopReason.STEP_LIMIT:
         return (
-            f"timeout: an expression may take {limits.max_steps} steps, and the cycles of bsp, but one needs more; "
+            f"timeout: an expression may take {limits.max_steps} steps, and --cycles if given, but one needs more; "
             "raise --max-steps, or leave out --cycles"
         )
     remedy = "use --key-layout wide" if layout is COMPACT else "split the program into several runs"

@@ -34,6 +34,19 @@ def opened(source: str) -> Iterator[tuple[BinaryIO, str]]:
         yield sys.stdin.buffer, "stdin"
 
 
+def parse_sizes(_context: click.Context, _parameter: click.Parameter, text: str | None) -> tuple[int, ...]:
+    """Read an option of sizes, such as 64,128 or 1e5; none where it is not given."""
+    if text is None:
+        return ()
+    try:
+        numbers = [float(part) for part in text.split(",")]
+        if all(number == int(number) >= 1 for number in numbers):
+            return tuple(map(int, numbers))
+    except (ValueError, OverflowError):
+        pass
+    raise click.BadParameter(f"expected positive whole numbers with commas between, such as 64,1e5, got {text!r}")
+
+
 def engine_options(command: _F) -> _F:
     """Add --engine and the limits to a command; `limits_of` reads them."""
     for option in (

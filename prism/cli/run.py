@@ -41,7 +41,8 @@ def run(files: tuple[str, ...], engine: str, form: str, *, stats: bool, **option
     """Normalise every expression of FILE... (- is standard input) and print one result a line.
 
     All files share one store; definitions hold to the end of their file. Exit code: 0 when every expression reached
-    its normal form; 2 for a usage or parse error; else the worst of 4 corrupt, 3 oom, 5 step budget.
+    its normal form; 2 for a usage, file or parse error; 130 when interrupted; else the worst of 4 corrupt, 3 oom,
+    5 step budget. The options from --cycles to --telemetry are for the engine bsp alone.
     """
     limits = limits_of(options)
     totals, started = Counter[str](), time.perf_counter()

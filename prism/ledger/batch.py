@@ -75,7 +75,7 @@ def _fetch(keys, index, block, guess, held):
 
 @njit(cache=True)
 def enter_batch(op, a, b, id_bits, commutes, keys, index, count, start, ids):
-    """Give nodes `start...` of a addable batch ids in `ids`, entering new ones from `count` on as they come.
+    """Give nodes `start...` of an addable batch ids in `ids`, entering new ones from `count` on as they come.
 
     Returns (position, count): where it stopped for want of room, or len(op), and the rows then in use.
     """

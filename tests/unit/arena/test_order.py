@@ -155,8 +155,9 @@ def test_capacities_are_powers_of_two(slots: int) -> None:
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ({"block": 3}, "block must be a power of two that is at least 2, or 0, got 3"),
-        ({"l2": 1}, "l2 must be a power of two that is at least 2, or 0, got 1"),
+        ({"block": 3}, "block must be a power of two from 2 to 1073741824, or 0, got 3"),
+        ({"block": 1 << 100}, f"block must be a power of two from 2 to 1073741824, or 0, got {1 << 100}; round it"),
+        ({"l2": 1}, "l2 must be a power of two from 2 to 1073741824, or 0, got 1"),
         ({"l2": 64, "l1": 8}, "l1 must hold whole l2 blocks, got l2=64, l1=8; raise l1 or lower l2"),
         ({"block": 8, "l1": 8}, "block=8 excludes the hierarchy l2=0, l1=8; give one or the other"),
     ],

@@ -124,6 +124,13 @@ def test_arenas_have_the_density_and_reach_that_were_asked_for() -> None:
     assert max(denote(terms)) <= 16
 
 
+@pytest.mark.parametrize("count", [1, (1 << 28) + 1])
+def test_an_arena_has_its_reserved_slots_and_fits_int32(count: int) -> None:
+    """A workload without room for NULL and ZERO, or with more slots than int32 counts, is refused."""
+    with pytest.raises(UsageError, match=f"must have from 2 to 268435456 nodes, got {count}; change its size"):
+        arena_shapes((count,), 256, 1024)
+
+
 def test_plots_have_labels_units_and_legends(lines, tmp_path: Path) -> None:
     """All four plots are drawn, as PNG and as SVG whose text names axes with units, modes and platform."""
     written = draw(lines, tmp_path)
@@ -200,8 +207,9 @@ def test_progress_is_shown_with_an_estimate(tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--block-sizes 64,x", "expected positive whole numbers with commas between, such as 64,128, got '64,x'"),
-        ("--arena-counts 0", "expected positive whole numbers with commas between, such as 64,128, got '0'"),
+        ("--block-sizes 64,x", "expected positive whole numbers with commas between, such as 64,1e5, got '64,x'"),
+        ("--cycles 9999999999", "9999999999 is not in the range 1<=x<=1073741823"),
+        ("--arena-counts 0", "expected positive whole numbers with commas between, such as 64,1e5, got '0'"),
         ("--platform tpu", "--platform tpu needs such a device, but JAX finds none"),
     ],
 )
