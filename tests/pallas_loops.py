@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -39,16 +40,30 @@ def evaluated(source: str) -> Callable[..., int]:
     return run
 
 
+@dataclass(slots=True)
+class Evaluations:
+    """The sources that were loaded, and what each run returned."""
+
+    sources: list[str] = field(default_factory=list)
+    outcomes: list[int] = field(default_factory=list)
+
+    def load(self, source: str) -> Callable[..., int]:
+        """Return a module's function, whose runs are noted."""
+        self.sources.append(source)
+        kernel = evaluated(source)
+
+        def run(*arguments: Any) -> int:
+            self.outcomes.append(kernel(*arguments))
+            return self.outcomes[-1]
+
+        return run
+
+
 @contextmanager
-def python_loops() -> Iterator[list[str]]:
-    """Let compiled mode run its loops in Python; yields the sources that it ran."""
-    sources: list[str] = []
-
-    def load(source: str) -> Callable[..., int]:
-        sources.append(source)
-        return evaluated(source)
-
+def python_loops() -> Iterator[Evaluations]:
+    """Let compiled mode run its loops in Python."""
+    evaluations = Evaluations()
     prism.pallas.clear_caches()
-    with mock.patch.object(compiled, "load", load):
-        yield sources
+    with mock.patch.object(compiled, "load", evaluations.load):
+        yield evaluations
     prism.pallas.clear_caches()

@@ -61,6 +61,18 @@ def test_auto_compiles_only_when_it_pays() -> None:
 
 
 @pytest.mark.clause("PALLAS-7")
+def test_auto_keeps_the_faster_form() -> None:
+    """Loops that are loaded are tried; then they run only if their best run was shorter than fast mode's."""
+    auto, asked = prism.pallas.InterpretParams(), prism.pallas.InterpretParams(mode="compiled")
+    loops = Loops("x", Arrays((), (), padded=False), (), function=lambda: 0, seconds=6.0, source_s=2e-3)
+    assert fast._pays(loops, auto)
+    tried = replace(loops, tries=3, best_s=3e-3)
+    assert not fast._pays(tried, auto)
+    assert fast._pays(tried, asked)
+    assert fast._pays(replace(tried, best_s=1e-3), auto)
+
+
+@pytest.mark.clause("PALLAS-7")
 def test_a_kernel_without_a_loop_form_runs_in_fast_mode() -> None:
     """bfloat16 has no scalar loops; the results are the same."""
     x = np.arange(8, dtype=np.float32).astype("bfloat16")
