@@ -48,7 +48,7 @@ def agree(function, *operands):
     else:
         assert 1 not in loops.outcomes
         for x, y in zip(found, expected, strict=True):
-            np.testing.assert_allclose(x, y, rtol=1e-6)
+            np.testing.assert_allclose(x, y, rtol=1e-5)
     return found
 
 
@@ -84,7 +84,7 @@ def carries(x_ref, a_ref, b_ref, c_ref):
         a, b, c = carry
         a, b = lax.cond(i % 2 == 0, lambda: (b, a + 1), lambda: (b * 2, a))
         doubled = lax.fori_loop(0, i, lambda _, d: (d[1], d[0] + fixed), (a, c))
-        c, _ = lax.fori_loop(0, 2, lambda _, d: (jnp.exp(d[0] / 9 + d[1] / 9),) * 2, (c, b))
+        c, _ = lax.fori_loop(0, 2, lambda _, d: (jnp.tanh(d[0] + d[1]),) * 2, (c, b))
         return doubled[0], fixed, lax.cond(i == 3, lambda: b, lambda: doubled[0] + c)
 
     a_ref[...], b_ref[...], c_ref[...] = lax.fori_loop(0, 5, body, (x, x, x))
@@ -94,7 +94,8 @@ def lanes(x_ref, n_ref, a_ref, b_ref):
     """Load and store by lanes, by index and by slice, also where elements do not exist."""
     index = jnp.arange(12) + n_ref[0]
     on = (index >= 0) & (index < 8)
-    value = sum(plgpu.load(x_ref.at[row, index], mask=on, other=-1.0) for row in (0, 2))
+    first, last = (plgpu.load(x_ref.at[row, index], mask=on, other=-1.0) for row in (0, 2))
+    value = first + last
     plgpu.store(a_ref.at[jnp.arange(12)], value, mask=on | (value < 0))
     bare = plgpu.load(x_ref.at[0, pl.ds(0, 8)], mask=jnp.arange(8) < 5)
     plgpu.store(b_ref.at[jnp.arange(8)], bare, mask=jnp.arange(8) < 5)
