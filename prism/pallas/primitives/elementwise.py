@@ -16,11 +16,12 @@ def divide(x: Any, y: Any) -> Any:
         # Loops compute indices one at a time: Python's integers are faster than arrays of rank 0.
         a, b = int(x), int(y)
         return x.dtype.type(abs(a) // abs(b) * (-1 if (a < 0) != (b < 0) else 1))
-    x, y = np.asarray(x), np.asarray(y)
+    x = np.asarray(x)
+    y = np.asarray(y, x.dtype)
     if not dtypes.is_integer(x.dtype):
         return x / y
-    if not y.ndim and y != 0:
-        return ((x - np.fmod(x, y)) // y).astype(x.dtype)[()]
+    if x.dtype.kind in "iu" and y.ndim == 0 and int(y):
+        return np.floor_divide(x - np.fmod(x, y), y)[()]
     safe = np.where(y == 0, np.ones((), y.dtype), y)
     quotient = x // safe
     if x.dtype.kind == "i":
@@ -33,11 +34,12 @@ def remainder(x: Any, y: Any) -> Any:
     if isinstance(x, np.signedinteger) and isinstance(y, int | np.signedinteger):
         a, b = int(x), int(y)
         return x if b == 0 else x.dtype.type(abs(a) % abs(b) * (-1 if a < 0 else 1))
-    x, y = np.asarray(x), np.asarray(y)
+    x = np.asarray(x)
+    y = np.asarray(y, x.dtype)
     if not dtypes.is_integer(x.dtype):
         return np.fmod(x, y)
-    if not y.ndim and y != 0:
-        return np.fmod(x, y).astype(x.dtype)[()]
+    if x.dtype.kind in "iu" and y.ndim == 0 and int(y):
+        return np.fmod(x, y)[()]
     return np.where(y == 0, x, np.fmod(x, np.where(y == 0, np.ones((), y.dtype), y)))[()]
 
 
