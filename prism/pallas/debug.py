@@ -5,8 +5,10 @@ It is the definition of what a kernel means; the other modes are tested against 
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -226,8 +228,10 @@ def _run_scoped(equation: Any, operands: Values, env: Environment) -> Values:
     inner, _ = compat.open_jaxpr(equation.params["jaxpr"])
     axes = equation.params.get("collective_axes", ())
     shared = [_axis(name, equation, env) for name in (axes if isinstance(axes, tuple) else (axes,))]
-    refs = [_scoped(v, f"scratch{k}", shared, env) for k, v in enumerate(inner.invars)]
-    return evaluate(inner, operands, refs, env)
+    lanes = env.machine.lanes
+    with nullcontext() if lanes is None else lanes.scope():
+        refs = [_scoped(v, f"scratch{k}", shared, env) for k, v in enumerate(inner.invars)]
+        return evaluate(inner, operands, refs, env)
 
 
 def _scoped(var: Any, name: str, shared: Sequence[int], env: Environment) -> Ref:
@@ -236,10 +240,11 @@ def _scoped(var: Any, name: str, shared: Sequence[int], env: Environment) -> Ref
     if lanes is None:
         return scratch(var, name, machine)
     if not shared and compat.is_main_memory(var):
-        shared = range(len(machine.step))
+        return lanes.shared(id(var), None, lanes.count, lambda: scratch(var, name, machine))
     if not shared:
         return own_scratch(var, name, machine)
-    return lanes.shared(id(var), lanes.group(machine.step, shared), lambda: scratch(var, name, machine))
+    group, sharers = lanes.group(machine.step, shared), math.prod(machine.grid[axis] for axis in shared)
+    return lanes.shared(id(var), group, sharers, lambda: scratch(var, name, machine))
 
 
 def own_scratch(var: Any, name: str, machine: Machine) -> Ref:
@@ -248,7 +253,7 @@ def own_scratch(var: Any, name: str, machine: Machine) -> Ref:
     if lanes is None or not compat.is_semaphore(var.aval.dtype):
         return scratch(var, name, machine)
     shape = (lanes.count, *compat.shape_of(var))
-    peers = lanes.shared(id(var), None, lambda: np.zeros(shape, np.int32))
+    peers = lanes.shared(id(var), None, lanes.count, lambda: Ref(name, np.zeros(shape, np.int32), machine)).data
     return Ref(name, peers[lanes.current, ...], machine, peers=peers)
 
 

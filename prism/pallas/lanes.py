@@ -13,13 +13,23 @@ import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Step = tuple[int, ...]
-T = TypeVar("T")
+Clock = dict[int, int]
+"""What is known of each writer that is known at all: when it was last heard of."""
+
+
+class Memory(Protocol):
+    """What lanes share; a reference is one."""
+
+    data: Array
+
+
+M = TypeVar("M", bound=Memory)
 
 
 class Place(Protocol):
@@ -41,6 +51,14 @@ class Barrier:
     waits: dict[int, int] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class _Allocation:
+    """Memory that `sharers` lanes use, less those that have left it."""
+
+    memory: Memory
+    sharers: int
+
+
 class _CancelledError(BaseException):
     """Unwinds a waiting lane after another has failed."""
 
@@ -48,7 +66,19 @@ class _CancelledError(BaseException):
 class _Lane:
     """A function in a thread of its own, which runs only while `resume` waits for it."""
 
-    __slots__ = ("_back", "_body", "_cancelled", "_thread", "_turn", "clock", "done", "error", "ready", "visits")
+    __slots__ = (
+        "_back",
+        "_body",
+        "_cancelled",
+        "_thread",
+        "_turn",
+        "clock",
+        "done",
+        "error",
+        "held",
+        "ready",
+        "visits",
+    )
 
     def __init__(self, body: Callable[[], None]) -> None:
         self._body, self._thread, self._cancelled = body, None, False
@@ -56,8 +86,9 @@ class _Lane:
         self.ready: Callable[[], bool] = lambda: True
         self.error: BaseException | None = None
         self.done = False
-        self.clock: Array | None = None
+        self.clock: Clock | None = None
         self.visits: dict[Hashable, int] = {}
+        self.held: list[Hashable] = []
 
     def resume(self) -> None:
         """Run until the function ends or pauses."""
@@ -96,8 +127,8 @@ class _Lane:
 class Lanes:
     """The lanes of one run, by the number of each step's lane.
 
-    Clocks have one entry a lane, then one for each lane's asynchronous copies. A write is stamped with who wrote, the
-    number of a step or beyond them that of a lane for its copies, and when: `who + (steps + lanes) * time`.
+    Clocks count each lane's signals, and its asynchronous copies as one more lane's. A write is stamped with who wrote,
+    the number of a step or beyond them that of a lane for its copies, and when: `who + (steps + lanes) * time`.
     """
 
     def __init__(self, machine: Place, lane_of: Array) -> None:
@@ -108,8 +139,8 @@ class Lanes:
         self._current = 0
         self._copies = np.zeros(self.count, np.int64)
         self._copying = False
-        self._shared: dict[Hashable, Any] = {}
-        self._clocks: dict[int, Array] = {}
+        self._shared: dict[Hashable, _Allocation] = {}
+        self._clocks: dict[int, Clock] = {}
         self._barriers: dict[int, Barrier] = {}
 
     @property
@@ -137,8 +168,7 @@ class Lanes:
                 self._current = next((lane for lane in pending if self._lanes[lane].ready()), pending[0])
                 lane = self._lanes[self._current]
                 if lane.clock is None:
-                    lane.clock = np.zeros(2 * self.count, np.int64)
-                    lane.clock[self._current] = 1
+                    lane.clock = {self._current: 1}
                 lane.resume()
                 if lane.error is not None:
                     raise lane.error.with_traceback(None)
@@ -158,14 +188,37 @@ class Lanes:
         self._lanes[self._current].pause(ready)
         machine.step, machine.number, machine.site = place
 
-    def shared(self, key: Hashable, group: Hashable, make: Callable[[], T]) -> T:
-        """Return what `make` made for the first lane of the group that came to `key` as often as this one."""
+    def shared(self, key: Hashable, group: Hashable, sharers: int, make: Callable[[], M]) -> M:
+        """Return what `make` made for the first of `sharers` lanes of the group that came to `key` as often as this."""
         lane = self._lanes[self._current]
         visit = lane.visits[key, group] = lane.visits.get((key, group), 0) + 1
         place = key, group, visit
         if place not in self._shared:
-            self._shared[place] = make()
-        return self._shared[place]
+            self._shared[place] = _Allocation(make(), sharers)
+        lane.held.append(place)
+        return cast(M, self._shared[place].memory)
+
+    @contextlib.contextmanager
+    def scope(self) -> Iterator[None]:
+        """Free what is allocated inside when the last lane that shares it leaves."""
+        held = self._lanes[self._current].held
+        before = len(held)
+        yield
+        for place in held[before:]:
+            self._leave(place)
+        del held[before:]
+
+    def _leave(self, place: Hashable) -> None:
+        allocation = self._shared[place]
+        allocation.sharers -= 1
+        if allocation.sharers:
+            return
+        del self._shared[place]
+        begin = _address(allocation.memory.data)
+        end = begin + allocation.memory.data.nbytes
+        for states in (self._clocks, self._barriers):
+            for address in [a for a in states if begin <= a < end]:
+                del states[address]
 
     def group(self, step: Step, axes: Sequence[int]) -> Step:
         """Return what the steps have in common that differ along `axes` only."""
@@ -175,13 +228,13 @@ class Lanes:
         """Return the stamp of what the step `number` of the current lane writes now, or the copy that it starts."""
         if self._copying:
             return self._steps + self._current + self._writers * int(self._copies[self._current])
-        return number + self._writers * int(self._clock()[self._current])
+        return number + self._writers * self._clock()[self._current]
 
     def unseen(self, stamp: int) -> bool:
         """Whether the current lane cannot know of a write: nothing that it waited for came after it."""
         who, time = stamp % self._writers, stamp // self._writers
         column = int(self._lane_of[who]) if who < self._steps else self.count + who - self._steps
-        return time > int(self._clock()[column])
+        return time > self._clock().get(column, 0)
 
     def step_number(self, stamp: int) -> int | None:
         """Return the step that wrote a stamp, or None for an asynchronous copy."""
@@ -192,23 +245,20 @@ class Lanes:
     def _writers(self) -> int:
         return self._steps + self.count
 
-    def _clock(self) -> Array:
+    def _clock(self) -> Clock:
         clock = self._lanes[self._current].clock
         assert clock is not None
         return clock
 
     def release(self, memory: Array) -> None:
         """Attach what the current lane knows to a semaphore or barrier."""
-        clock, address = self._clock(), _address(memory)
-        known = self._clocks.get(address)
-        self._clocks[address] = clock.copy() if known is None else np.maximum(known, clock)
+        clock = self._clock()
+        _learn(self._clocks.setdefault(_address(memory), {}), clock)
         clock[self._current] += 1
 
     def acquire(self, memory: Array) -> None:
         """Learn what was attached to a semaphore or barrier."""
-        known = self._clocks.get(_address(memory))
-        if known is not None:
-            np.maximum(self._clock(), known, out=self._clock())
+        _learn(self._clock(), self._clocks.get(_address(memory), {}))
 
     @contextlib.contextmanager
     def asynchronous(self, signal: Array) -> Iterator[None]:
@@ -219,16 +269,20 @@ class Lanes:
             yield
         finally:
             self._copying = False
-        known = self._clock().copy()
-        known[self.count + self._current] = self._copies[self._current]
-        address = _address(signal)
-        self._clocks[address] = np.maximum(self._clocks.get(address, known), known)
+        copies = {self.count + self._current: int(self._copies[self._current])}
+        _learn(self._clocks.setdefault(_address(signal), {}), self._clock() | copies)
 
     def barrier(self, memory: Array, arrivals: int) -> Barrier:
         """Return the state of the barrier at a place of memory."""
         return self._barriers.setdefault(_address(memory), Barrier(arrivals))
 
 
+def _learn(clock: Clock, known: Clock) -> None:
+    for writer, time in known.items():
+        if time > clock.get(writer, 0):
+            clock[writer] = time
+
+
 def _address(memory: Array) -> int:
-    """Return what tells one semaphore from another; `Lanes` keeps their memory for as long as it lives."""
+    """Return what tells one semaphore from another for as long as it is allocated."""
     return int(memory.__array_interface__["data"][0])

@@ -17,6 +17,7 @@ from prism.pallas import DeadlockError, OutOfBoundsError, RaceError, Unsupported
 from prism.pallas.errors import UNKNOWN_SITE
 from prism.pallas.lanes import Lanes
 from prism.pallas.machine import Machine
+from prism.pallas.memory import Ref
 from prism.pallas.params import InterpretParams
 
 pytestmark = [pytest.mark.m6, pytest.mark.filterwarnings("ignore:.*is deprecated:DeprecationWarning")]
@@ -269,6 +270,30 @@ def test_several_barriers_at_once_are_refused() -> None:
 
     with pytest.raises(UnsupportedError, match="no rule for an access to several barriers at once"):
         _on_threads(kernel, 1, [plgpu.Barrier(num_barriers=2)])
+
+
+def test_shared_memory_is_freed_when_the_last_lane_leaves() -> None:
+    """Two lanes share one allocation a visit, and what a semaphore in it knew is forgotten with it."""
+    machine = Machine("k", InterpretParams(), site=UNKNOWN_SITE)
+    lanes, made = Lanes(machine, np.arange(2)), []
+
+    def make():
+        made.append(Ref("ready", np.zeros(1, np.int32), machine))
+        return made[-1]
+
+    def body(_):
+        for _visit in range(3):
+            with lanes.scope():
+                ready = lanes.shared("here", None, 2, make)
+                ready.data += 1
+                lanes.release(ready.data)
+                lanes.wait(lambda ready=ready: ready.data[0] == 2)
+                lanes.acquire(ready.data)
+
+    lanes.run([0, 1], body)
+    assert [ref.data.tolist() for ref in made] == [[2]] * 3
+    assert not lanes._shared
+    assert not lanes._clocks
 
 
 def test_a_failure_ends_the_lanes_that_wait() -> None:
