@@ -49,9 +49,7 @@ def is_ref(var: Any) -> bool:
 def site_of(equation: Any) -> KernelSite:
     """Return where in the user's source an equation was traced."""
     frame = source_info_util.user_frame(equation.source_info.traceback)
-    if frame is None:
-        return UNKNOWN_SITE
-    return KernelSite(frame.file_name, frame.start_line, frame.function_name)
+    return UNKNOWN_SITE if frame is None else KernelSite(frame.file_name, frame.start_line, frame.function_name)
 
 
 def function_site(jaxpr: Any) -> KernelSite:
@@ -79,26 +77,11 @@ def format_debug(parameters: dict[str, Any], operands: Sequence[Any]) -> str:
     text: list[str] = []
 
     def show(*args: Any, **named: Any) -> None:
-        fmt = parameters["fmt"]
-        if parameters["has_placeholders"]:
-            text.append(fmt.format(*args, **named))
-        else:
-            text.append(" ".join((fmt, *(str(a) for a in args))))
+        fmt, filled = parameters["fmt"], parameters["has_placeholders"]
+        text.append(fmt.format(*args, **named) if filled else " ".join((fmt, *map(str, args))))
 
     debugging._make_flat_callback(parameters["in_tree"], show, parameters["static_args"])(*operands)
     return text[0]
-
-
-def evaluate_by_jax(equation: Any) -> Callable[..., Any]:
-    """Return a function that lets JAX evaluate an equation on NumPy operands."""
-    primitive = equation.primitive
-    parameters = primitive.get_bind_params(equation.params)
-
-    def function(*operands: Any) -> Any:
-        results = primitive.bind(*operands, **parameters)
-        return [np.asarray(r) for r in results] if primitive.multiple_results else np.asarray(results)
-
-    return function
 
 
 def scan_parts(parameters: dict[str, Any]) -> tuple[int, int]:
@@ -114,8 +97,6 @@ def element_type(dtype: Any) -> np.dtype[Any]:
     if isinstance(dtype, np.dtype):
         return dtype
     if is_semaphore(dtype):
-        return _SEMAPHORE_COUNT
-    if _is_barrier(dtype):
         return _SEMAPHORE_COUNT
     if jax_dtypes.issubdtype(dtype, jax.dtypes.prng_key):
         return np.dtype(np.uint32)
@@ -224,8 +205,7 @@ def _ref_names(kernel: Any) -> list[str]:
 
 
 def _memory(name: str, var: Any) -> Memory:
-    aval = var.aval
-    dtype = getattr(aval, "dtype", None)
+    dtype = getattr(var.aval, "dtype", None)
     return Memory(name, shape_of(var), element_type(dtype), is_semaphore(dtype))
 
 
@@ -345,6 +325,21 @@ def install(eager: Handler, staged: Handler, edge: AbstractContextManager[Any]) 
     mlir.register_lowering(pallas_call.pallas_call_p, lower)
     pallas_call.pallas_call_p.def_impl(call)
     pjit._pjit_call_impl_python = jit
+    pallas_call._trace_kernel_to_jaxpr = _by_own_lines(pallas_call._trace_kernel_to_jaxpr)
+
+
+def _by_own_lines(trace: Handler) -> Handler:
+    """Let equations have the lines of the kernel in a backward pass too, where JAX gives them the forward call's."""
+
+    def traced(*args: Any, **named: Any) -> Any:
+        here = source_info_util._source_info_context
+        given, here.context = here.context, source_info_util.new_source_info()
+        try:
+            return trace(*args, **named)
+        finally:
+            here.context = given
+
+    return traced
 
 
 def _evaluate(jaxpr: Any, consts: Sequence[Any], args: Sequence[Any], eager: Handler) -> list[Any]:

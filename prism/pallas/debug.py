@@ -164,7 +164,7 @@ def compile_equation(equation: Any, *, outside: bool = False) -> Callable[..., A
     """
     rule = TABLE.get(equation.primitive.name)
     if rule is None and outside:
-        return compat.evaluate_by_jax(equation)
+        return _by_jax(equation)
     if rule is None:
         raise UnsupportedError(f"the primitive {equation.primitive.name}", compat.site_of(equation))
     scope: dict[str, Any] = {"np": np}
@@ -177,6 +177,18 @@ def compile_equation(equation: Any, *, outside: bool = False) -> Callable[..., A
     names = tuple(f"x{k}" for k in range(len(equation.invars)))
     site = Site(equation.params, avals(equation.invars), avals(equation.outvars), names, bind)
     return eval(f"lambda {', '.join(names)}: {rule.emit(site)}", scope)
+
+
+def _by_jax(equation: Any) -> Callable[..., Any]:
+    """Return a function that lets JAX evaluate an equation on NumPy operands."""
+    primitive = equation.primitive
+    parameters = primitive.get_bind_params(equation.params)
+
+    def function(*operands: Any) -> Any:
+        results = primitive.bind(*operands, **parameters)
+        return [np.asarray(r) for r in results] if primitive.multiple_results else np.asarray(results)
+
+    return function
 
 
 def avals(variables: Sequence[Any]) -> tuple[Aval, ...]:

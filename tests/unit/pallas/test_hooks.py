@@ -173,3 +173,17 @@ def test_gpu_parameters_make_every_axis_parallel() -> None:
         call(store, compiler_params=triton)(X)
     zero = np.zeros(1, np.float32)
     assert call(add, compiler_params=triton, input_output_aliases={1: 0})(X + 1, zero)[0] == 3.0
+
+
+@pytest.mark.clause("PALLAS-13")
+def test_a_kernel_of_a_backward_pass_is_named_by_its_own_line() -> None:
+    """JAX gives what a backward rule traces the lines of the forward call; a kernel's are its own."""
+
+    @jax.custom_vjp
+    def doubled(x):
+        return double(x)
+
+    doubled.defvjp(lambda x: (double(x), None), lambda _, g: (reach_beyond(g),))
+    with prism.pallas.interpret(), pytest.raises(OutOfBoundsError) as caught:
+        jax.grad(lambda x: doubled(x).sum())(jnp.arange(8, dtype=jnp.float32))
+    assert caught.value.site.line == REACH_LINE
