@@ -164,6 +164,7 @@ class Recorder:
 
 _OPTIONS = frozenset(
     (
+        "buffer_bounds",
         "grid_point_recorder",
         "num_tma_threads_per_device",
         "out_of_bounds_reads",
