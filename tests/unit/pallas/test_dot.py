@@ -18,7 +18,7 @@ from prism.pallas import compiled, dot
 
 pytestmark = pytest.mark.m6
 
-EXTENTS = st.integers(0, 6) | st.just(17)
+EXTENTS = st.integers(0, 6) | st.just(13)
 FLOATS = st.floats(-(2.0**40), 2.0**40, width=32) | st.floats(-(2.0**-70), 2.0**-70, width=32)
 # The sum of the product 2**-24 - 2**-70 and the odd number before it lies below the half between two float32 numbers,
 # and in float64 on it; the second pair is the same among subnormal numbers.
@@ -68,8 +68,9 @@ def operands(draw):
 @example(NEAR_SUBNORMAL_HALF)
 def test_a_product_is_fused_and_in_order(pair) -> None:
     """Every element is what exact arithmetic rounded once a step gives, in the order of k, by either form."""
+    expected = in_order(*pair)
     for result in every_form(*pair):
-        np.testing.assert_array_equal(result, in_order(*pair))
+        np.testing.assert_array_equal(result, expected)
 
 
 @pytest.mark.clause("PALLAS-4")
