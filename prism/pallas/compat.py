@@ -99,7 +99,7 @@ def element_type(dtype: Any) -> np.dtype[Any]:
     if is_semaphore(dtype):
         return _SEMAPHORE_COUNT
     if jax_dtypes.issubdtype(dtype, jax.dtypes.prng_key):
-        return np.dtype(np.uint32)
+        return np.dtype(np.uint64)
     return np.dtype(dtype)
 
 
@@ -129,15 +129,21 @@ def shape_of(var: Any) -> tuple[int, ...]:
 
 
 def to_numpy(array: Any) -> Any:
-    """Return a host view of an array in JAX's type for it; keys become their words."""
+    """Return a host view of an array in JAX's type for it; keys become 64-bit words."""
     if type(array) is np.ndarray and array.dtype.itemsize < 8:
         return array  # JAX narrows 64-bit types alone.
     if isinstance(array, jax.Array):
         if jax_dtypes.issubdtype(array.dtype, jax.dtypes.extended):
-            return np.asarray(jax.random.key_data(array))
+            words = np.asarray(jax.random.key_data(array)).astype(np.uint64)
+            return words[..., 0] << np.uint64(32) | words[..., 1]
         return np.asarray(array)
     host = np.asarray(array)
     return host.astype(jax.dtypes.canonicalize_dtype(host.dtype), copy=False)
+
+
+def counts_bits() -> bool:
+    """Whether random bits depend on a key and their places alone, and not on how many there are."""
+    return config.threefry_partitionable.value
 
 
 def trace_key() -> Any:

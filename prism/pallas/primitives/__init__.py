@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prism.pallas.primitives import elementwise, index, reduce, shape, tpu
+from prism.pallas.primitives import elementwise, index, keys, reduce, shape, tpu
 from prism.pallas.primitives.site import Aval as Aval
 from prism.pallas.primitives.site import NotBatchableError as NotBatchableError
 from prism.pallas.primitives.site import Rule as Rule
@@ -14,4 +14,5 @@ TABLE: dict[str, Rule] = {
     **reduce.RULES,
     **index.RULES,
     **tpu.RULES,
+    **keys.RULES,
 }

@@ -1,0 +1,115 @@
+"""Random keys and bits as JAX makes them from Threefry-2x32 (Salmon et al. 2011), the default generator.
+
+A key is one 64-bit word, so that it has the shape that JAX gives it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from prism.pallas import compat
+from prism.pallas.errors import UNKNOWN_SITE, UnsupportedError
+from prism.pallas.primitives.site import Rule, Site
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+_PARITY = np.uint32(0x1BD11BDA)
+_HIGH = np.uint64(32)
+
+
+def threefry(k0: Any, k1: Any, x0: Any, x1: Any) -> tuple[Array, Array]:
+    """Return the two words of the counters `x0, x1` under the keys `k0, k1`; all are uint32 and broadcast."""
+    words = [np.asarray(k, np.uint32) for k in (k0, k1)]
+    words.append(words[0] ^ words[1] ^ _PARITY)
+    a, b = np.asarray(x0, np.uint32) + words[0], np.asarray(x1, np.uint32) + words[1]
+    for turn in range(5):
+        for rotation in _ROTATIONS[turn % 2]:
+            a = a + b
+            b = (b << np.uint32(rotation) | b >> np.uint32(32 - rotation)) ^ a
+        a = a + words[(turn + 1) % 3]
+        b = b + words[(turn + 2) % 3] + np.uint32(turn + 1)
+    return a, b
+
+
+def wrapped(words: Any) -> Array:
+    """Return keys of pairs of uint32 words."""
+    words = np.asarray(words).astype(np.uint64)
+    return words[..., 0] << _HIGH | words[..., 1]
+
+
+def unwrapped(keys: Any) -> Array:
+    """Return the pairs of uint32 words of keys."""
+    keys = np.asarray(keys, np.uint64)
+    return np.stack([keys >> _HIGH, keys], axis=-1).astype(np.uint32)
+
+
+def _seeded(seed: Any) -> Array:
+    seed = np.asarray(seed)
+    return seed.astype(np.uint64) if seed.dtype.itemsize == 8 else seed.astype(np.uint32).astype(np.uint64)
+
+
+def _counted(keys: Any, shape: tuple[int, ...]) -> tuple[Array, Array]:
+    """Return two words for each key and each element of a shape, which is counted in row-major order."""
+    keys = np.asarray(keys, np.uint64)
+    words = unwrapped(keys.reshape(keys.shape + (1,) * len(shape)))
+    count = np.arange(int(np.prod(shape, dtype=np.int64)), dtype=np.uint64).reshape(shape)
+    return threefry(words[..., 0], words[..., 1], (count >> _HIGH).astype(np.uint32), count.astype(np.uint32))
+
+
+def split(keys: Any, shape: tuple[int, ...]) -> Array:
+    """Return a `shape` of new keys for each key."""
+    return wrapped(np.stack(_counted(keys, shape), axis=-1))
+
+
+def folded(keys: Any, data: Any) -> Array:
+    """Return keys that depend on data too."""
+    words, more = unwrapped(keys), unwrapped(_seeded(data))
+    return wrapped(np.stack(threefry(words[..., 0], words[..., 1], more[..., 0], more[..., 1]), axis=-1))
+
+
+def bits(keys: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Return random bits of an unsigned type, a `shape` of them for each key."""
+    high, low = _counted(keys, shape)
+    if dtype.itemsize == 8:
+        return high.astype(np.uint64) << _HIGH | low
+    return (high ^ low).astype(dtype)
+
+
+def _supported(site: Site) -> Site:
+    implementation = site.params.get("impl")
+    if implementation is not None and implementation.name != "threefry2x32":
+        raise UnsupportedError(f"keys of the generator {implementation.name}", UNKNOWN_SITE)
+    if not compat.counts_bits():
+        raise UnsupportedError("jax_threefry_partitionable=False", UNKNOWN_SITE)
+    return site
+
+
+def _emit_fold(site: Site) -> str:
+    rank = len(site.outs[0].shape)
+    return _supported(site).call(folded, *(site.broadcastable(k, rank) for k in range(2)))
+
+
+def _emit_bits(site: Site) -> str:
+    shape = tuple(int(n) for n in site.params["shape"])
+    return _supported(site).call(bits, site.arg(0), repr(shape), site.dtype(site.outs[0].dtype))
+
+
+def _emit_threefry(site: Site) -> str:
+    rank = len(site.outs[0].shape)
+    return site.call(threefry, *(site.broadcastable(k, rank) for k in range(4)))
+
+
+RULES: dict[str, Rule] = {
+    "random_wrap": Rule(lambda site: _supported(site).call(wrapped, site.arg(0))),
+    "random_unwrap": Rule(lambda site: site.call(unwrapped, site.arg(0))),
+    "random_seed": Rule(lambda site: _supported(site).call(_seeded, site.arg(0))),
+    "random_split": Rule(
+        lambda site: _supported(site).call(split, site.arg(0), repr(tuple(int(n) for n in site.params["shape"])))
+    ),
+    "random_fold_in": Rule(_emit_fold),
+    "random_bits": Rule(_emit_bits),
+    "threefry2x32": Rule(_emit_threefry),
+}
