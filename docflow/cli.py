@@ -12,6 +12,7 @@ import click
 
 from docflow import __version__
 from docflow.errors import DocflowError
+from docflow.model import OUTCOMES
 
 if TYPE_CHECKING:
     from docflow.check import Result
@@ -60,10 +61,15 @@ def _load(root: Path) -> Corpus:
 
 
 def _judge(root: Path, baseline_path: Path | None) -> Result:
-    from docflow import baseline, rules
+    from docflow import baseline, config, rules
     from docflow.check import Result, summarise
 
     tree = _load(root)
+    if not tree.documents:
+        raise DocflowError(
+            f"a check must find a document, but {root} holds none; name another --root, "
+            f"or correct [documents] include in {config.FILE_NAME}"
+        )
     findings, known = tuple(rules.check(tree)), ()
     if baseline_path is not None:
         judged = baseline.judge(findings, baseline.load(baseline_path), baseline_path.as_posix())
@@ -134,7 +140,7 @@ def _watch(root: Path, render: Callable[[], str]) -> NoReturn:
 @_ROOT
 @click.option(
     "--outcome",
-    type=click.Choice(["no_change", "changed"]),
+    type=click.Choice(OUTCOMES),
     required=True,
     help="Did this review change the dependent text?",
 )

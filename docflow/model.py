@@ -13,9 +13,6 @@ SEVERITIES: Final[tuple[Severity, ...]] = ("error", "warning", "note", "off")
 OUTCOMES: Final = ("no_change", "changed")
 """What a reviewer may conclude about the dependent text."""
 
-DIALECTS: Final = ("none", "yaml", "colon-tolerant")
-"""How a document's frontmatter was read; `none` means that it has no frontmatter."""
-
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -97,7 +94,10 @@ class Mention:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One Markdown file: its frontmatter as typed rows, and what the graph needs to know of its body."""
+    """One Markdown file: its frontmatter as typed rows, and what the graph needs to know of its body.
+
+    `dialect` says how the frontmatter was read: `yaml`, `colon-tolerant`, or `none` if there is none.
+    """
 
     path: str
     dialect: str

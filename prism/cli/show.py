@@ -14,12 +14,14 @@ from prism.files import write_text
 from prism.term.dot import dot
 from prism.term.graph import TermGraph
 from prism.term.parse import Reader
+from prism.term.show import show_program
 
 
 @click.command()
 @click.argument("file", type=SOURCE)
 @click.option("--dot", "form", flag_value="dot", default=True, help="Graphviz text (the default).")
 @click.option("--svg", "form", flag_value="svg", help="SVG, through the `dot` command of Graphviz.")
+@click.option("--program", "form", flag_value="program", help="A program that defines each shared subterm once.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write here instead of stdout.")
 @click.option("--max-nodes", type=click.IntRange(1), default=5000, show_default=True, help="Most nodes to draw.")
 def show(file: str, form: str, output: Path | None, max_nodes: int) -> None:
@@ -27,8 +29,12 @@ def show(file: str, form: str, output: Path | None, max_nodes: int) -> None:
     with opened(file) as (stream, name):
         reader = Reader(name)
         reader.feed(stream.read(), is_last=True)
-    text = drawn(reader.take().graph, max_nodes, remedy="raise --max-nodes")
-    picture = svg(text) if form == "svg" else text
+    graph = reader.take().graph
+    if form == "program":
+        picture = show_program(graph)
+    else:
+        text = drawn(graph, max_nodes, remedy="raise --max-nodes")
+        picture = svg(text) if form == "svg" else text
     if output is None:
         click.echo(picture, nl=False)
     else:

@@ -49,6 +49,19 @@ def test_output_is_a_whole_file(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["g.dot", "p.prism"]
 
 
+@pytest.mark.clause("TERMS-5")
+def test_a_program_is_printed_with_its_sharing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--program prints what reads as the same shared graph, however large its terms are unfolded."""
+    source = tmp_path / "p.prism"
+    source.write_text(
+        "(def x0 (suc (mul 2 3)))" + "".join(f"(def x{i + 1} (add x{i} x{i}))" for i in range(60)) + " x60"
+    )
+    assert _run("show", "--program", source) == 0
+    printed = capsys.readouterr().out
+    assert len(printed) < 5000
+    assert dot(read_text(printed).graph) == dot(read_text(source.read_text()).graph)
+
+
 def test_errors_have_remedies(tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture[str]) -> None:
     """A large graph, a folder that is missing, a missing `dot` and a fault in the program are explained."""
     source = tmp_path / "p.prism"

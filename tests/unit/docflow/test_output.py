@@ -47,3 +47,12 @@ def test_a_full_disk_is_no_traceback_and_a_closed_pipe_no_message() -> None:
         assert child.stderr is not None
         child.stdout.close()
         assert child.stderr.read() == b""
+
+
+@pytest.mark.clause("DOCFLOW-6")
+def test_a_check_of_nothing_is_no_success(tmp_path: Path) -> None:
+    """Where no document is found, most likely by a wrong folder, the check ends with status 2 and says what to do."""
+    (tmp_path / "notes.txt").touch()
+    done = CliRunner().invoke(cli.main, ["check", "--root", str(tmp_path)])
+    assert done.exit_code == 2
+    assert f"docflow: a check must find a document, but {tmp_path} holds none; name another --root" in done.stderr
