@@ -169,6 +169,8 @@ def _run_once(variant: Variant, arrays: Sequence[Array], machine: Machine) -> li
         if ref.contested
     ]
     variant.function(machine, *operands, *outputs, *done, *lanes, *variant.starts)
+    if machine.late is not None:
+        raise SuspectError
     masks = iter(done)
     if not all(output.cut(next(masks)).all() for output, _, ref in shadowed if ref.masked):
         raise SuspectError

@@ -197,6 +197,7 @@ def run_steps(launch: Launch, body: Body, env: debug.Environment) -> None:
             for operand, table in zip(launch.operands, tables, strict=True)
         ]
         body([*launch.prefetched, *windows, *scratch], env)
+        machine.end_step()
 
     if call.synchronises:
         machine.lanes = Lanes(machine, lane)

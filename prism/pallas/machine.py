@@ -31,6 +31,7 @@ class Machine:
     and `culprit`, if there is one, which line and reference alone read it so.
     `parallel` says along which axes steps may run in either order; `lanes`, of a run whose steps may wait for one
     another, what they know of each other. `maps` has the sites of the index maps that cut outputs into blocks.
+    `late` is the first race of a load in the current step.
     """
 
     kernel: str
@@ -46,6 +47,7 @@ class Machine:
     maps: dict[str, KernelSite] = field(default_factory=dict)
     doubts: dict[Use, UninitializedReadError] = field(default_factory=dict)
     lanes: Lanes | None = None
+    late: RaceError | None = None
 
     def poison(self, dtype: np.dtype[Any], name: str = "") -> Any:
         """Return what the reference `name` holds, at the current line, where nobody wrote."""
@@ -80,6 +82,12 @@ class Machine:
             shape=shape,
             remedy=remedy,
         )
+
+    def end_step(self) -> None:
+        """Report a race of the step's loads, of which its stores could have told more."""
+        late, self.late = self.late, None
+        if late is not None:
+            warn_race(self, late)
 
     def step_of(self, number: int) -> tuple[int, ...]:
         """Return the grid indices of step `number`."""
@@ -119,10 +127,8 @@ class Machine:
         return ready()
 
 
-def report_race(machine: Machine, earlier: tuple[int, ...], what: str, name: str, element: Element) -> None:
-    """Raise or warn that what the current step and `earlier` do to an element may happen in either order."""
-    if machine.params.races == "off":
-        return
+def race(machine: Machine, earlier: tuple[int, ...], what: str, name: str, element: Element) -> RaceError:
+    """Build the report that what the current step and `earlier` do to an element may happen in either order."""
     remedy = "give each parallel step its own block, accumulate on consecutive steps, or use an atomic"
     chosen = machine.maps.get(name)
     error = machine.problem(
@@ -133,7 +139,7 @@ def report_race(machine: Machine, earlier: tuple[int, ...], what: str, name: str
         remedy=remedy if chosen is None else f"{remedy}; the index map at {chosen} chooses the blocks",
     )
     error.other_step = earlier
-    warn_race(machine, error)
+    return error
 
 
 def warn_race(machine: Machine, error: RaceError) -> None:

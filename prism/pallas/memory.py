@@ -22,7 +22,7 @@ from prism.pallas.indexing import (
     show,
     slots,
 )
-from prism.pallas.machine import Machine, report_race
+from prism.pallas.machine import Machine, race, warn_race
 from prism.pallas.races import Kind, Watch
 
 _COMBINE = {
@@ -235,7 +235,13 @@ class Ref:
         if found is not None:
             element = self._absolute(first_element(index, found.where, self.data.shape))
             what = found.told(kind, f"element {element} of {self.name}", machine)
-            report_race(machine, found.step, what, self.name, (element, self.data.shape))
+            error = race(machine, found.step, what, self.name, (element, self.data.shape))
+            if kind == "load":
+                # An accumulation loads before it stores: that two steps store says more.
+                machine.late = machine.late or error
+            else:
+                machine.late = None
+                warn_race(machine, error)
         self.watch.note(kind, index if where is None else tuple(grid[where] for grid in index), machine)
         if kind == "load":
             self._mark_nothing()

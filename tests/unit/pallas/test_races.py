@@ -81,13 +81,26 @@ def _divides_a_sum(_, o_ref):
             r"step \(1,\) reads element \(0,\) of o_ref, which \(0,\) writes, and may run",
         ),
         (_clears_then_adds, False, r"step \(1,\) updates element \(0,\) of o_ref, which \(0,\) writes, and may"),
-        (_divides_a_sum, True, r"step \(3,\) reads element \(0,\) of o_ref, which \(0,\) updates, and may"),
+        (_divides_a_sum, True, r"step \(3,\) writes element \(0,\) of o_ref, which \(0,\) updates, and may"),
     ],
 )
 def test_a_parallel_step_that_meets_anothers_store_is_reported(kernel, alias, message, mode) -> None:
     """Whichever comes first in the run, through one name of a memory or two, plain or atomic."""
     with pytest.raises(RaceError, match=message):
         prism.pallas.run(_call(kernel, GPU, alias=alias), mode=mode)(X)
+
+
+@BOTH
+def test_an_accumulation_is_told_by_its_stores(mode) -> None:
+    """A step that loads what another stored and stores there too is reported at the store."""
+
+    def kernel(x_ref, o_ref):
+        total = o_ref[0]
+        o_ref[0] = total + x_ref[pl.program_id(0) + 1]
+
+    with pytest.raises(RaceError, match=r"\(0,\) and \(1,\) both write element \(0,\) of o_ref, and may run") as caught:
+        prism.pallas.run(_call(kernel, GPU), mode=mode)(X)
+    assert caught.value.site.line == kernel.__code__.co_firstlineno + 2
 
 
 @BOTH
