@@ -130,7 +130,7 @@ def _signal(access: Signal, operands: Values) -> Values:
     ref = operands[place.ref.position]
     _no_remote(access.device, ref)
     if core is not None:
-        ref = _on_core(ref, int(operands[core.position] if isinstance(core, Operand) else core))
+        ref = _sibling(ref, int(operands[core.position] if isinstance(core, Operand) else core))
     semaphore, lanes = ref.through(place.transforms, tuple(operands)), ref.machine.lanes
     semaphore.data[...] += operands[access.amount.position]
     if lanes is not None:
@@ -138,7 +138,7 @@ def _signal(access: Signal, operands: Values) -> Values:
     return []
 
 
-def _on_core(ref: Ref, core: int) -> Ref:
+def _sibling(ref: Ref, core: int) -> Ref:
     """Return another core's semaphore of this name; where there is one core, it is number 0."""
     if ref.peers is None and core == 0:
         return ref

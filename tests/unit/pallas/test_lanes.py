@@ -261,6 +261,39 @@ def test_a_thread_must_not_sleep_through_a_phase() -> None:
 
 
 @pytest.mark.clause("PALLAS-9")
+@pytest.mark.parametrize(
+    ("copy", "what"),
+    [
+        (lambda x, y, b: plgpu.copy_gmem_to_smem(x, y, b, collective_axes="block"), "a copy to several blocks of a"),
+        (lambda x, y, _: plgpu.copy_smem_to_gmem(y, x, reduction_op="max"), "a copy that reduces by max"),
+    ],
+)
+def test_copies_of_other_kinds_are_refused(copy, what) -> None:
+    """A copy that is more than a copy, or to more than one place, is named."""
+
+    def kernel(x_ref, _, copy_ref, barrier):
+        copy(x_ref, copy_ref, barrier)
+
+    scratch = [plgpu.SMEM((4,), INT), plgpu.Barrier()]
+    call = plgpu.kernel(kernel, out_type=ROW, scratch_types=scratch, cluster=(2,), cluster_names=("block",))
+    with prism.pallas.interpret(), pytest.raises(UnsupportedError, match=f"no rule for {what}"):
+        call(np.zeros(4, np.int32))
+
+
+@pytest.mark.clause("PALLAS-9")
+def test_a_barrier_outside_of_a_mesh_is_refused() -> None:
+    """A plain call has no threads that could meet."""
+
+    def kernel(o_ref, barrier):
+        plgpu.barrier_arrive(barrier)
+        o_ref[...] = jnp.zeros(4, jnp.int32)
+
+    call = pl.pallas_call(kernel, out_shape=ROW, scratch_shapes=[plgpu.Barrier()])
+    with prism.pallas.interpret(), pytest.raises(UnsupportedError, match="no rule for a barrier outside of a mesh"):
+        call()
+
+
+@pytest.mark.clause("PALLAS-9")
 def test_several_barriers_at_once_are_refused() -> None:
     """An access to a barrier names one."""
 
