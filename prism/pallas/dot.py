@@ -58,6 +58,11 @@ def by_loops(x: Array, y: Array, lead: tuple[int, ...]) -> Array:
     if math.prod(y.shape[:-2]) == 1:
         # One right operand serves the rows of all left ones.
         x, y, lead = x.reshape(math.prod(shape[:-1]), x.shape[-1]), y.reshape(y.shape[-2:]), ()
+    elif math.prod(x.shape[:-2]) == 1:
+        # One left operand serves the columns of all right ones, which often lie side by side.
+        wide = np.moveaxis(y, -2, 0)
+        product = by_loops(x.reshape(x.shape[-2:]), wide.reshape(wide.shape[0], math.prod(wide.shape[1:])), ())
+        return np.moveaxis(product.reshape(product.shape[0], *lead, y.shape[-1]), 0, -2)
     lefts, rights = _numbers(x.shape[:-2], lead), _numbers(y.shape[:-2], lead)
     out = np.empty((len(lefts), x.shape[-2], y.shape[-1]), np.float32)
     multiply_pairs(_matrices(x), np.ascontiguousarray(_matrices(y)), lefts, rights, out)

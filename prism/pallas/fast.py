@@ -15,7 +15,7 @@ from prism.pallas.call import Call
 from prism.pallas.errors import KernelError, SuspectError
 from prism.pallas.machine import Machine
 from prism.pallas.params import InterpretParams
-from prism.pallas.prepared import Loops, Planned, Prepared, Variant
+from prism.pallas.prepared import Loops, Planned, Prepared, Variant, loops_of
 from prism.pallas.races import watch_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -29,18 +29,17 @@ def run(prepared: Prepared, args: Sequence[Any], params: InterpretParams) -> lis
     planned = prepared.planned(cells, arrays, params)
     if planned is None:
         return None
-    loops = planned.loops
-    if loops is None:
-        return _run_source(prepared, planned, arrays)
-    if _pays(loops, params):
-        results = _run_loops(loops, prepared, planned, arrays)
-        if results is not None:
-            return results
+    if params.mode == "compiled" or (params.mode == "auto" and planned.source_s >= _LOAD_AFTER):
+        loops = loops_of(planned)
+        if loops is not None and (params.mode == "compiled" or _pays(loops, planned)):
+            results = _run_loops(loops, prepared, planned, arrays)
+            if results is not None:
+                return results
     started = time.perf_counter()
     results = _run_source(prepared, planned, arrays)
     elapsed = time.perf_counter() - started
-    loops.seconds += elapsed
-    loops.source_s = min(loops.source_s, elapsed)
+    planned.source_s += elapsed
+    planned.best_s = min(planned.best_s, elapsed)
     return results
 
 
@@ -81,14 +80,11 @@ _TRIES = 3
 """Runs of loaded loops after which the faster of the two forms is kept."""
 
 
-def _pays(loops: Loops, params: InterpretParams) -> bool:
-    if params.mode == "compiled":
-        return True
-    if params.mode != "auto" or loops.seconds < _LOAD_AFTER:
-        return False
+def _pays(loops: Loops, planned: Planned) -> bool:
+    """Whether `auto` runs the loops: it waits as long as compiling takes, so that it never takes twice the best."""
     if loops.function is not None:
-        return loops.tries < _TRIES or loops.best_s < loops.source_s
-    return loops.seconds > _COMPILE_AFTER + _COMPILE_BYTE * len(loops.source) or compiled.is_stored(loops.source)
+        return loops.tries < _TRIES or loops.best_s < planned.best_s
+    return planned.source_s > _COMPILE_AFTER + _COMPILE_BYTE * len(loops.source) or compiled.is_stored(loops.source)
 
 
 def _run_loops(loops: Loops, prepared: Prepared, planned: Planned, arrays: Sequence[Array]) -> list[Array] | None:

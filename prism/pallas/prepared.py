@@ -51,11 +51,10 @@ class Variant:
 
 @dataclass(slots=True)
 class Loops:
-    """The compiled form of a call: its source, its function once it is loaded, and the time spent without it.
+    """The compiled form of a call: its source, and its function once it is loaded.
 
     `tracked` says of each output whether its mask follows what is written; `starts` are its blocks' places in memory;
-    `blanks` are the element types of unwritten memory that it takes.
-    `source_s` and `best_s` are the shortest runs in fast mode and of the loops, which were tried `tries` times.
+    `blanks` are the element types of unwritten memory that it takes. `best_s` is the shortest of `tries` runs.
     """
 
     source: str
@@ -64,19 +63,23 @@ class Loops:
     starts: Sequence[Array] = ()
     blanks: tuple[np.dtype[Any], ...] = ()
     function: Callable[..., int] | None = None
-    seconds: float = 0.0
-    source_s: float = math.inf
     best_s: float = math.inf
     tries: int = 0
 
 
 @dataclass(slots=True)
 class Planned:
-    """A kernel whose blocks are chosen, and its programs; `variants` are made when they are first run."""
+    """A kernel whose blocks are chosen, and its programs, which are made when they are first run.
+
+    `variants` are those of fast mode, batched or serial, which took `source_s` in all and `best_s` at their shortest;
+    `loops`, once they were asked for, is the compiled form, or None if there is none.
+    """
 
     plan: Plan
-    loops: Loops | None
     variants: dict[bool, Variant | None] = field(default_factory=dict)
+    loops: list[Loops | None] = field(default_factory=list)
+    source_s: float = 0.0
+    best_s: float = math.inf
 
 
 @dataclass(slots=True)
@@ -84,7 +87,7 @@ class Prepared:
     """What is remembered of a call between its runs.
 
     `fillers`: how many tell what depends on unwritten memory, 0 if NaN does; `changing`: prefetched memory chooses
-    blocks; `effects`: the kernel prints, calls back, or waits for others; `loops`: it has loops of its own.
+    blocks; `effects`: the kernel prints, calls back, or waits for others.
     """
 
     call: Call
@@ -92,7 +95,6 @@ class Prepared:
     fillers: int
     changing: bool
     effects: bool
-    loops: bool
     index_maps: dict[Any, Any] = field(default_factory=dict)
     plans: OrderedDict[Any, Planned | None] = field(default_factory=OrderedDict)
     programs: OrderedDict[Any, tuple[Program, Callable[..., None]] | None] = field(default_factory=OrderedDict)
@@ -114,19 +116,7 @@ class Prepared:
 
     def _plan(self, cells: tuple[int, ...], arrays: Sequence[Array], params: InterpretParams) -> Planned | None:
         plan = plan_of(self, cells, arrays, params)
-        return None if plan is None else Planned(plan, self._loops(plan))
-
-    def _loops(self, plan: Plan) -> Loops | None:
-        """Return a plan's compiled form; for `auto`, only of kernels that loop."""
-        params = plan.params
-        wanted = params.mode == "compiled" or (params.mode == "auto" and self.loops)
-        if not wanted or params.grid_order != "sequential":
-            return None
-        source = compiled.write_loops(plan)
-        if source is None:
-            return None
-        tracked = compiled.tracked_outputs(plan)
-        return Loops(source, arrays_of(plan, tracked), tracked, compiled.block_starts(plan), compiled.blank_types(plan))
+        return None if plan is None else Planned(plan)
 
     def variant(self, planned: Planned, *, batch: bool) -> Variant | None:
         """Return a plan's program with its grid batched or serial; None if only debug mode can run it."""
@@ -146,6 +136,21 @@ class Prepared:
         refs = written.refs[first : first + len(self.call.outputs)]
         starts = [[tuple(row) for row in plan.tables[k].starts.tolist()] for k in written.tables]
         return Variant(written, function, arrays_of(plan, [ref.tracked for ref in refs]), refs, starts)
+
+
+def loops_of(planned: Planned) -> Loops | None:
+    """Return a plan's compiled form, or None if it has none; its source is written at the first call."""
+    if not planned.loops:
+        planned.loops.append(_loops(planned.plan))
+    return planned.loops[0]
+
+
+def _loops(plan: Plan) -> Loops | None:
+    source = compiled.write_loops(plan) if plan.params.grid_order == "sequential" else None
+    if source is None:
+        return None
+    tracked = compiled.tracked_outputs(plan)
+    return Loops(source, arrays_of(plan, tracked), tracked, compiled.block_starts(plan), compiled.blank_types(plan))
 
 
 def _keep(kept: OrderedDict[Any, Any], key: Any, value: Any, capacity: int) -> None:
@@ -238,5 +243,4 @@ def _prepare(call: Call) -> Prepared:
         fillers=unknowns.fillers_for(call, uses, primitives),
         changing=grid.depends_on_memory(call),
         effects=call.synchronises or has_effects(call.jaxpr),
-        loops=not primitives.isdisjoint(("scan", "while")),
     )

@@ -21,7 +21,7 @@ def test_a_trace_serves_the_settings_and_types_that_it_was_made_for() -> None:
 
     def function(x):
         traced.append(x)
-        return double(x) if x.ndim else x + jnp.zeros((), float)
+        return double(x) if x.ndim else jnp.asarray(x, float)
 
     run = prism.pallas.run(function)
     np.testing.assert_array_equal(run(X), run(jnp.asarray(X)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ import pytest
 import prism.pallas
 from prism.pallas import OutOfBoundsError, compiled, fast
 from prism.pallas.arrays import Arrays
-from prism.pallas.prepared import Loops
+from prism.pallas.prepared import Loops, Planned
+from prism.pallas.program import Plan
 from tests.unit.pallas.kernels import count, double, every_other
 
 pytestmark = pytest.mark.m6
@@ -53,23 +55,38 @@ def test_another_source_under_the_name_is_not_trusted(directory) -> None:
 @pytest.mark.clause("PALLAS-7")
 def test_auto_compiles_only_when_it_pays() -> None:
     """Seconds spent in NumPy decide; machine code that is on disk is worth loading much sooner."""
-    auto, asked = prism.pallas.InterpretParams(), prism.pallas.InterpretParams(mode="compiled")
-    loops = Loops("x", Arrays((), (), padded=False), (), seconds=1.0)
-    assert not fast._pays(loops, auto)
-    assert fast._pays(replace(loops, seconds=6.0), auto)
-    assert fast._pays(replace(loops, seconds=0.0), asked)
+    loops = Loops("x", Arrays((), (), padded=False), ())
+    assert not fast._pays(loops, _spent(1.0))
+    assert fast._pays(loops, _spent(6.0))
 
 
 @pytest.mark.clause("PALLAS-7")
 def test_auto_keeps_the_faster_form() -> None:
     """Loops that are loaded are tried; then they run only if their best run was shorter than fast mode's."""
-    auto, asked = prism.pallas.InterpretParams(), prism.pallas.InterpretParams(mode="compiled")
-    loops = Loops("x", Arrays((), (), padded=False), (), function=lambda: 0, seconds=6.0, source_s=2e-3)
-    assert fast._pays(loops, auto)
+    loops = Loops("x", Arrays((), (), padded=False), (), function=lambda: 0)
+    spent = replace(_spent(6.0), best_s=2e-3)
+    assert fast._pays(loops, spent)
     tried = replace(loops, tries=3, best_s=3e-3)
-    assert not fast._pays(tried, auto)
-    assert fast._pays(tried, asked)
-    assert fast._pays(replace(tried, best_s=1e-3), auto)
+    assert not fast._pays(tried, spent)
+    assert fast._pays(replace(tried, best_s=1e-3), spent)
+
+
+@pytest.mark.clause("PALLAS-7")
+def test_auto_writes_loops_of_any_kernel_once_it_has_run_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel without loops of its own is compiled too; until the time has come, its loops are not even written."""
+    asked: list[object] = []
+    monkeypatch.setattr(compiled, "write_loops", asked.append)
+    x = np.ones(8, np.float32)
+    run = prism.pallas.run(double)
+    run(x)
+    assert not asked
+    monkeypatch.setattr(fast, "_LOAD_AFTER", 0.0)
+    run(x)
+    assert len(asked) == 1
+
+
+def _spent(seconds: float) -> Planned:
+    return Planned(cast(Plan, None), source_s=seconds)
 
 
 @pytest.mark.clause("PALLAS-7")

@@ -69,7 +69,7 @@ def folds(x_ref, a_ref, b_ref, c_ref):
     holes = jnp.where(x == 2, jnp.nan, x)
     a_ref[...] = jnp.stack([x.sum(0), holes.max(0), x.min(0), x.prod(0), jnp.argmax(holes, 0).astype(x.dtype)])
     totals = jnp.stack([x.sum(1), x.max(1), jnp.argmin(x, 1).astype(x.dtype), jnp.any(x > 2, 1).astype(x.dtype)])
-    b_ref[...] = totals + x.sum() + jnp.all(x < 5)
+    b_ref[...] = totals + x.sum() + jnp.all(x < 5).astype(x.dtype)
     cubes = jnp.stack([x, lax.cumsum(x, 1, reverse=True)])
     c_ref[...] = lax.dot_general(cubes, cubes, (((2,), (2,)), ((0,), (0,))))
 
@@ -174,7 +174,7 @@ def test_blocks_by_table_and_padding() -> None:
     """Blocks found through prefetched memory serve every run of the same loops; padding may be read, but not used."""
 
     def kernel(i_ref, x_ref, o_ref):
-        o_ref[...] = jnp.where(jnp.arange(8) < 7, x_ref[...], 0.0) + i_ref[pl.program_id(0)]
+        o_ref[...] = jnp.where(jnp.arange(8) < 7, x_ref[...], 0.0) + i_ref[pl.program_id(0)].astype(jnp.float32)
 
     def function(index, x):
         spec = pltpu.PrefetchScalarGridSpec(
