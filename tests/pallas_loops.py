@@ -13,7 +13,8 @@ from unittest import mock
 import numpy as np
 
 import prism.pallas
-from prism.pallas import compiled, dot_loops
+from prism.pallas import dot_loops
+from prism.pallas.loops import compiled
 
 
 def _fused(x: Any, y: Any, z: Any) -> Any:

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from prism.pallas import compiled
 from prism.pallas.arrays import Arrays
 from prism.pallas.call import Call
 from prism.pallas.errors import KernelError, SuspectError
+from prism.pallas.loops import compiled
 from prism.pallas.machine import Machine
 from prism.pallas.params import InterpretParams
 from prism.pallas.prepared import Loops, Planned, Prepared, Variant, loops_of

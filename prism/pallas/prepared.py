@@ -11,20 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from prism.pallas import compat, compiled, debug, grid, program, structure, unknowns
+from prism.pallas import compat, debug, grid, structure, unknowns
 from prism.pallas.arrays import Arrays, arrays_of
 from prism.pallas.call import Call
-from prism.pallas.codegen import RefVar
-from prism.pallas.codegen_control import has_effects
+from prism.pallas.codegen import program
+from prism.pallas.codegen.control import has_effects
+from prism.pallas.codegen.equations import RefVar
+from prism.pallas.codegen.layout import covers
+from prism.pallas.codegen.program import Plan, Program
+from prism.pallas.codegen.writer import load_function
 from prism.pallas.errors import KernelError
 from prism.pallas.flight import uses_copies_in_flight
 from prism.pallas.launch import steps
-from prism.pallas.layout import covers
+from prism.pallas.loops import compiled
 from prism.pallas.machine import Machine
 from prism.pallas.memory import Ref
 from prism.pallas.params import InterpretParams
-from prism.pallas.program import Plan, Program
-from prism.pallas.writer import load_function
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -14,7 +14,8 @@ from hypothesis.extra import numpy as hnp
 from jax.experimental import pallas as pl
 
 import prism.pallas
-from prism.pallas import compiled, dot
+from prism.pallas import dot
+from prism.pallas.loops import compiled
 
 pytestmark = pytest.mark.m6
 

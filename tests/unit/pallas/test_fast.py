@@ -11,7 +11,8 @@ from jax.experimental.pallas import tpu as pltpu
 from jax.experimental.pallas import triton as plt_triton
 
 import prism.pallas
-from prism.pallas import layout, prepared
+from prism.pallas import prepared
+from prism.pallas.codegen import layout
 from tests.unit.pallas.kernels import count, double, reach_beyond, total
 
 pytestmark = pytest.mark.m6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from prism.pallas.loop_math import MATH
+from prism.pallas.loops.functions import MATH
 
 _PRELUDE = """
 @numba.njit(error_model="numpy")

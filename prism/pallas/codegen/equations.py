@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from prism.pallas import compat, debug
+from prism.pallas.codegen.writer import Writer, literal
 from prism.pallas.decode import STATE_PRIMITIVES
 from prism.pallas.errors import UnsupportedError
 from prism.pallas.primitives import TABLE, NotBatchableError, Rule, Site
 from prism.pallas.structure import Use, dropped, lasting_loads, spent_operands, tested_conditions, used_variables
-from prism.pallas.writer import Writer, literal
 
 Axes = frozenset[int]
 NONE: Axes = frozenset()
@@ -196,12 +196,12 @@ def values_of(equation: Any, operands: Sequence[Bound | None], context: Context)
 
 def _emit_equation(equation: Any, operands: Sequence[Bound | None], context: Context) -> list[Value]:
     # The structured and the state primitives need `emit` themselves.
-    from prism.pallas import codegen_control, codegen_memory
+    from prism.pallas.codegen import control, memory
 
     name = equation.primitive.name
     if name in STATE_PRIMITIVES:
-        return codegen_memory.emit_access(equation, operands, context)
-    handler = codegen_control.HANDLERS.get(name)
+        return memory.emit_access(equation, operands, context)
+    handler = control.HANDLERS.get(name)
     if handler is not None:
         return handler(equation, operands, context)
     rule = TABLE.get(name)
@@ -211,11 +211,11 @@ def _emit_equation(equation: Any, operands: Sequence[Bound | None], context: Con
 
 
 def _emit_rule(equation: Any, rule: Rule, operands: Sequence[Bound | None], context: Context) -> list[Value]:
-    from prism.pallas import codegen_reuse, codegen_static
+    from prism.pallas.codegen import reuse, static
 
     outs = debug.avals(equation.outvars)
     ins = debug.avals(equation.invars)
-    folded = codegen_static.folded(equation, operands, context)
+    folded = static.folded(equation, operands, context)
     if folded is not None:
         return [folded]
     values = _rule_operands(equation, rule, ins, operands, context)
@@ -245,7 +245,7 @@ def _emit_rule(equation: Any, rule: Rule, operands: Sequence[Bound | None], cont
             if not values:
                 context.constants[text] = context.writer.scope[text]
             return [known]
-        result = codegen_reuse.written_over(equation, values, text, ins, outs[0], context)
+        result = reuse.written_over(equation, values, text, ins, outs[0], context)
         if result is None:
             result = context.writer.name()
             context.writer.line(f"{result} = {text}")

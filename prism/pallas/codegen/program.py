@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from prism.pallas import codegen_control, compat, structure
+from prism.pallas import compat, structure
 from prism.pallas.call import Block, Call, Memory
-from prism.pallas.codegen import (
+from prism.pallas.codegen import control
+from prism.pallas.codegen.equations import (
     Context,
     Counter,
     DependsOnError,
@@ -24,15 +25,15 @@ from prism.pallas.codegen import (
     constant_of,
     emit,
 )
-from prism.pallas.codegen_memory import emit_allocation
+from prism.pallas.codegen.layout import Layout, batched_layout, independent_axes, step_bytes
+from prism.pallas.codegen.memory import emit_allocation
+from prism.pallas.codegen.windows import start_texts, window_text
+from prism.pallas.codegen.writer import Writer
 from prism.pallas.errors import SuspectError
 from prism.pallas.grid import Table, Visits
 from prism.pallas.launch import in_place, steps
-from prism.pallas.layout import Layout, batched_layout, independent_axes, step_bytes
 from prism.pallas.params import InterpretParams
 from prism.pallas.structure import Use
-from prism.pallas.windows import start_texts, window_text
-from prism.pallas.writer import Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def write_program(plan: Plan, *, batch: bool) -> Program | None:
     call, grid = plan.call, plan.grid
     kernel, _ = compat.open_jaxpr(call.jaxpr)
     candidates = []
-    if batch and not codegen_control.has_effects(kernel):
+    if batch and not control.has_effects(kernel):
         candidates = independent_axes(call, plan.tables, plan.uses, grid)
     while True:
         layout = batched_layout(grid, candidates, step_bytes(plan.tables))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from prism.pallas.loop_values import Lazy, Piece, Texts, added, element, flat, held, row_major, typed
+from prism.pallas.loops.values import Lazy, Piece, Texts, added, element, flat, held, row_major, typed
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from prism.pallas.loop_values import (
+from prism.pallas.loops.values import (
     Lazy,
     NoLoopFormError,
     Piece,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from prism.pallas import compat
-from prism.pallas.codegen import Axes, Context, Value
+from prism.pallas.codegen.equations import Axes, Context, Value
 from prism.pallas.primitives import Aval
 
 _OPERATORS = {"add": "+", "add_any": "+", "sub": "-", "mul": "*", "div": "/"}

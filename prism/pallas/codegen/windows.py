@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from prism.pallas.codegen_memory import strided
+from prism.pallas.codegen.layout import Layout
+from prism.pallas.codegen.memory import strided
+from prism.pallas.codegen.writer import Writer
 from prism.pallas.grid import Table
-from prism.pallas.layout import Layout
-from prism.pallas.writer import Writer
 
 
 def start_texts(table: Table, layout: Layout) -> list[str]:

@@ -7,7 +7,17 @@ from typing import Any
 
 from prism.pallas import compat
 from prism.pallas.access import Load, Operand, Span, Store
-from prism.pallas.codegen import NONE, Bound, Context, DependsOnError, NoFastFormError, RefVar, Value, constant, solid
+from prism.pallas.codegen.equations import (
+    NONE,
+    Bound,
+    Context,
+    DependsOnError,
+    NoFastFormError,
+    RefVar,
+    Value,
+    constant,
+    solid,
+)
 from prism.pallas.errors import SuspectError
 from prism.pallas.masked import masked_load, masked_store, note_masked_read
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from prism.pallas.loop_prelude import prelude
+from prism.pallas.loops.prelude import prelude
 
 pytestmark = pytest.mark.m6
 

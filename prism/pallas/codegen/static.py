@@ -10,7 +10,7 @@ import numpy as np
 
 from prism.pallas import compat, debug
 from prism.pallas.access import Load, Operand, Span, Store
-from prism.pallas.codegen import Bound, Context, Value, constant_of
+from prism.pallas.codegen.equations import Bound, Context, Value, constant_of
 from prism.pallas.primitives import TABLE
 
 _LARGEST = 1 << 16

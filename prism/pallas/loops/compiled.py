@@ -16,12 +16,12 @@ import numpy as np
 from prism.files import write_text
 from prism.pallas import compat, grid, structure
 from prism.pallas.call import Block
-from prism.pallas.loop_memory import LoopRef, blank
-from prism.pallas.loop_prelude import prelude
-from prism.pallas.loop_values import NoLoopFormError, flat, has_loop_form, row_major
-from prism.pallas.loop_writer import LoopWriter
-from prism.pallas.loops import emit, expressible
-from prism.pallas.program import Plan
+from prism.pallas.codegen.program import Plan
+from prism.pallas.loops.equations import emit, expressible
+from prism.pallas.loops.memory import LoopRef, blank
+from prism.pallas.loops.prelude import prelude
+from prism.pallas.loops.values import NoLoopFormError, flat, has_loop_form, row_major
+from prism.pallas.loops.writer import LoopWriter
 from prism.pallas.structure import Use
 
 DIRECTORY = Path.home() / ".cache" / "prism" / "pallas"
@@ -166,7 +166,7 @@ class _LoopProgram:
 
 def _dot_import() -> str:
     # Numba notices a change of the generated module only: the loops that are linked into its code must show there.
-    digest = hashlib.sha256(Path(__file__).with_name("dot_loops.py").read_bytes()).hexdigest()
+    digest = hashlib.sha256((Path(__file__).parents[1] / "dot_loops.py").read_bytes()).hexdigest()
     return f"from prism.pallas.dot_loops import multiply as _multiply  # {digest[:16]}\n\n"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from prism.pallas.loop_values import Lazy, NoLoopFormError, Rule, Texts, cast, element, flat, held, row_major
+from prism.pallas.loops.values import Lazy, NoLoopFormError, Rule, Texts, cast, element, flat, held, row_major
 from prism.pallas.primitives.site import Aval
 
 

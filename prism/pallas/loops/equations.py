@@ -15,10 +15,10 @@ import numpy as np
 
 from prism.pallas import compat, structure
 from prism.pallas.debug import avals
-from prism.pallas.loop_memory import Bound, emit_access
-from prism.pallas.loop_rules import LOOP_RULES
-from prism.pallas.loop_values import Lazy, NoLoopFormError, cast, constant, held
-from prism.pallas.loop_writer import LoopWriter
+from prism.pallas.loops.elementwise import LOOP_RULES
+from prism.pallas.loops.memory import Bound, emit_access
+from prism.pallas.loops.values import Lazy, NoLoopFormError, cast, constant, held
+from prism.pallas.loops.writer import LoopWriter
 from prism.pallas.structure import INLINED, dropped, used_variables
 
 

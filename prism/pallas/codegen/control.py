@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from prism.pallas import codegen_memory, compat
-from prism.pallas.codegen import (
+from prism.pallas import compat
+from prism.pallas.codegen import memory
+from prism.pallas.codegen.equations import (
     NONE,
     Bound,
     Context,
@@ -25,10 +26,10 @@ from prism.pallas.codegen import (
     solid,
     values_of,
 )
-from prism.pallas.codegen_static import known_value
+from prism.pallas.codegen.static import known_value
+from prism.pallas.codegen.writer import Writer
 from prism.pallas.errors import UnsupportedError
 from prism.pallas.structure import INLINED, primitives_in, use_of
-from prism.pallas.writer import Writer
 
 Handler = Callable[[Any, Sequence[Bound | None], Context], list[Value]]
 
@@ -255,7 +256,7 @@ def _run_scoped(equation: Any, operands: Sequence[Bound | None], context: Contex
             tracked=not compat.is_semaphore(var.aval.dtype),
             masked=not compat.is_semaphore(var.aval.dtype),
         )
-        codegen_memory.emit_allocation(ref, context, zero=not ref.tracked)
+        memory.emit_allocation(ref, context, zero=not ref.tracked)
         refs.append(ref)
     return emit(inner, _bound(equation, operands, context), refs, context)
 

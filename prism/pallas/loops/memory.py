@@ -11,8 +11,8 @@ import numpy as np
 from prism.pallas.access import Index, Load, Operand, Span, Store
 from prism.pallas.decode import decode
 from prism.pallas.indexing import selected_shape, slots
-from prism.pallas.loop_values import Lazy, NoLoopFormError, Texts, added, element, flat, spread, times
-from prism.pallas.loop_writer import LoopWriter
+from prism.pallas.loops.values import Lazy, NoLoopFormError, Texts, added, element, flat, spread, times
+from prism.pallas.loops.writer import LoopWriter
 from prism.pallas.structure import Use
 
 

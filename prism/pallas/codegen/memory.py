@@ -12,7 +12,7 @@ import numpy as np
 
 from prism.pallas import compat, state
 from prism.pallas.access import Index, Load, Operand, Span, Store
-from prism.pallas.codegen import (
+from prism.pallas.codegen.equations import (
     NONE,
     Axes,
     Bound,
@@ -25,8 +25,8 @@ from prism.pallas.codegen import (
     constant,
     solid,
 )
-from prism.pallas.codegen_masked import emit_masked
-from prism.pallas.codegen_static import plain
+from prism.pallas.codegen.masked import emit_masked
+from prism.pallas.codegen.static import plain
 from prism.pallas.decode import decode
 from prism.pallas.errors import SuspectError
 from prism.pallas.memory import Ref

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 import prism.pallas
-from prism.pallas import OutOfBoundsError, compiled, fast
+from prism.pallas import OutOfBoundsError, fast
 from prism.pallas.arrays import Arrays
+from prism.pallas.codegen.program import Plan
+from prism.pallas.loops import compiled
 from prism.pallas.prepared import Loops, Planned
-from prism.pallas.program import Plan
 from tests.unit.pallas.kernels import count, double, every_other
 
 pytestmark = pytest.mark.m6

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from prism.pallas.loop_reductions import REDUCTIONS
-from prism.pallas.loop_shapes import SHAPES
-from prism.pallas.loop_values import Lazy, NoLoopFormError, Rule, Texts, cast, constant, spread, typed
+from prism.pallas.loops.reductions import REDUCTIONS
+from prism.pallas.loops.shapes import SHAPES
+from prism.pallas.loops.values import Lazy, NoLoopFormError, Rule, Texts, cast, constant, spread, typed
 from prism.pallas.primitives.elementwise import TEMPLATES
 from prism.pallas.primitives.site import Aval
 
