@@ -84,7 +84,13 @@ def _pays(loops: Loops, planned: Planned) -> bool:
     """Whether `auto` runs the loops: it waits as long as compiling takes, so that it never takes twice the best."""
     if loops.function is not None:
         return loops.tries < _TRIES or loops.best_s < planned.best_s
-    return planned.source_s > _COMPILE_AFTER + _COMPILE_BYTE * len(loops.source) or compiled.is_stored(loops.source)
+    if planned.source_s > _COMPILE_AFTER + _COMPILE_BYTE * len(loops.source):
+        return True
+    if planned.source_s < loops.look_again_s:
+        return False
+    # To look for a file costs as much as a small kernel: it is done at doubled intervals.
+    loops.look_again_s = 2 * planned.source_s
+    return compiled.is_stored(loops.source)
 
 
 def _run_loops(loops: Loops, prepared: Prepared, planned: Planned, arrays: Sequence[Array]) -> list[Array] | None:

@@ -57,6 +57,7 @@ class Loops:
 
     `tracked` says of each output whether its mask follows what is written; `starts` are its blocks' places in memory;
     `blanks` are the element types of unwritten memory that it takes. `best_s` is the shortest of `tries` runs.
+    Once fast mode has taken `look_again_s`, machine code may have come to lie on disk.
     """
 
     source: str
@@ -67,6 +68,7 @@ class Loops:
     function: Callable[..., int] | None = None
     best_s: float = math.inf
     tries: int = 0
+    look_again_s: float = 0.0
 
 
 @dataclass(slots=True)

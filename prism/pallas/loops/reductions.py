@@ -125,7 +125,10 @@ def _by_rows(fold: _Fold, value: Lazy, out: Aval, axes: tuple[int, ...], writer:
 def _cumulation(fold: _Fold) -> Rule:
     def rule(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
         axis, reverse, out = equation.params["axis"], equation.params["reverse"], outs[0]
-        copy, strides, extent = writer.copied(values[0]), row_major(out.shape), out.shape[axis]
+        extent = out.shape[axis]
+        if out.dtype.kind == "f" and fold in (_SUM, _PRODUCT) and (reverse or extent > 16):
+            raise NoLoopFormError  # One sequence rounds otherwise than tiles [PALLAS-4].
+        copy, strides = writer.copied(values[0]), row_major(out.shape)
         others = [1 if k == axis else n for k, n in enumerate(out.shape)]
         if copy.size == 1:
             return [copy]

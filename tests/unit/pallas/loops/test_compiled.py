@@ -62,6 +62,17 @@ def test_auto_compiles_only_when_it_pays() -> None:
 
 
 @pytest.mark.clause("PALLAS-7")
+def test_auto_looks_for_machine_code_at_doubled_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look costs as much as a small kernel, so there are few; what is found is loaded."""
+    looks: list[str] = []
+    monkeypatch.setattr(compiled, "is_stored", lambda source: bool(looks.append(source)) or len(looks) == 3)
+    loops = Loops("x", Arrays((), (), padded=False), ())
+    found = [tenths for tenths in range(2, 40) if fast._pays(loops, _spent(tenths / 10))]
+    assert len(looks) == 5
+    assert found == [8]
+
+
+@pytest.mark.clause("PALLAS-7")
 def test_auto_keeps_the_faster_form() -> None:
     """Loops that are loaded are tried; then they run only if their best run was shorter than fast mode's."""
     loops = Loops("x", Arrays((), (), padded=False), (), function=lambda: 0)

@@ -70,7 +70,8 @@ def folds(x_ref, a_ref, b_ref, c_ref):
     a_ref[...] = jnp.stack([x.sum(0), holes.max(0), x.min(0), x.prod(0), jnp.argmax(holes, 0).astype(x.dtype)])
     totals = jnp.stack([x.sum(1), x.max(1), jnp.argmin(x, 1).astype(x.dtype), jnp.any(x > 2, 1).astype(x.dtype)])
     b_ref[...] = totals + x.sum() + jnp.all(x < 5).astype(x.dtype)
-    cubes = jnp.stack([x, lax.cumsum(x, 1, reverse=True)])
+    whole = lax.cumsum(x.astype(jnp.int32), 1, reverse=True)
+    cubes = jnp.stack([lax.cumprod(x, 1), lax.cumsum(x, 1) + whole.astype(x.dtype)])
     c_ref[...] = lax.dot_general(cubes, cubes, (((2,), (2,)), ((0,), (0,))))
 
 
@@ -113,6 +114,22 @@ def lanes(x_ref, n_ref, a_ref, b_ref):
 def test_values(kernel, shapes) -> None:
     """Moved, combined and carried arrays are debug mode's."""
     agree(call(kernel, *shapes), ROWS)
+
+
+@pytest.mark.clause("PALLAS-4")
+@pytest.mark.parametrize(("extent", "reverse"), [(16, False), (17, False), (16, True)])
+def test_scans_of_floats_round_as_in_debug_mode(extent, reverse) -> None:
+    """A scan that goes in tiles, or from the end, has no loop form: one sequence would round otherwise."""
+
+    def kernel(x_ref, o_ref):
+        o_ref[...] = lax.cumsum(x_ref[...], reverse=reverse)
+
+    x = np.random.default_rng(0).standard_normal(extent, dtype=np.float32)
+    function = pl.pallas_call(kernel, out_shape=jax.ShapeDtypeStruct(x.shape, x.dtype))
+    with python_loops() as loops:
+        found = prism.pallas.run(function, mode="compiled")(x)
+    np.testing.assert_array_equal(found, prism.pallas.run(function, mode="debug")(x))
+    assert len(loops.outcomes) == (extent <= 16 and not reverse)
 
 
 @pytest.mark.clause("PALLAS-10")
