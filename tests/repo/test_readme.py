@@ -39,6 +39,15 @@ def test_what_the_readme_shows_is_what_is_printed() -> None:
         assert CliRunner().invoke(prism, command.split(), input=program).output == textwrap.dedent(printed)
 
 
+def test_the_session_of_the_readme_prints_what_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """The session is that of examples/session.py, and the lines below it are what it prints."""
+    path = ROOT / "examples" / "session.py"
+    source = path.read_text(encoding="utf-8")
+    runpy.run_path(str(path))
+    body = source[source.index("engine = ") :] + "\n" + capsys.readouterr().out
+    assert textwrap.indent(body, "    ") in README
+
+
 def test_the_kernel_of_the_readme_ends_as_shown() -> None:
     """The kernel is that of examples/shift.py, and its error is the one that the README shows."""
     path = ROOT / "examples" / "shift.py"
