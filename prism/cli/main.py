@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import os
 import sys
@@ -61,7 +62,9 @@ def main(args: list[str] | None = None) -> None:
     """Run the command line; errors that Prism raises on purpose go to stderr, with their exit code."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller, who does not want what is written there
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 (as long as the process)
+            stream = Path(os.devnull).open("w")  # noqa: SIM115 (as long as the process)
+            atexit.register(stream.close)
+            setattr(sys, name, stream)
     try:
         prism.main(args=args, prog_name="prism")
     except PrismError as error:
