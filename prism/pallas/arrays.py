@@ -10,7 +10,7 @@ import numpy as np
 
 from prism.pallas.call import Block, Call
 from prism.pallas.codegen.program import Plan
-from prism.pallas.launch import in_place, interior_of, padded
+from prism.pallas.launch import in_place, padded
 from prism.pallas.machine import Machine
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -86,9 +86,8 @@ def arrays_of(plan: Plan, read: Sequence[bool]) -> Arrays:
         source = sources.get(k)
         # What no block covers, or no store reaches, is told from what was written by its poison.
         filled = may_read or not plan.covered or plan.params.uninitialized != "raise"
-        shape = tuple(n + low + high for n, (low, high) in zip(block.shape, block.padding, strict=True))
-        interior = interior_of(block) if block.has_padding else None
-        outputs.append(Output(block, shape, source, source in shared, filled, interior))
+        interior = block.interior if block.has_padding else None
+        outputs.append(Output(block, block.padded_shape, source, source in shared, filled, interior))
     return Arrays(copied, tuple(outputs), any(block.has_padding for block in call.inputs))
 
 

@@ -69,6 +69,16 @@ class Block:
         return any(low or high for low, high in self.padding)
 
     @property
+    def padded_shape(self) -> tuple[int, ...]:
+        """Extents of the array in memory."""
+        return tuple(n + low + high for n, (low, high) in zip(self.shape, self.padding, strict=True))
+
+    @property
+    def interior(self) -> tuple[slice, ...]:
+        """Where the array lies in its padded form."""
+        return tuple(slice(low, low + n) for n, (low, _) in zip(self.shape, self.padding, strict=True))
+
+    @property
     def whole(self) -> bool:
         """Whether one block is the whole array."""
         return self.ref_shape == self.shape

@@ -103,8 +103,6 @@ def _written(launch: Launch) -> list[Array]:
         if operand.written is None:
             results.append(result)
             continue
-        interior = tuple(
-            slice(low, low + n) for n, (low, _) in zip(operand.block.shape, operand.block.padding, strict=True)
-        )
-        results.append(np.where(operand.written[interior], result, np.zeros((), result.dtype)))
+        written = operand.written[operand.block.interior]
+        results.append(np.where(written, result, np.zeros((), result.dtype)))
     return results

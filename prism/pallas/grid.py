@@ -109,8 +109,7 @@ def step_at(grid: Step, number: int) -> Step:
 def bounded(table: Table, grid: Step, machine: Machine) -> Table:
     """Return the table with every block inside of its padded array, or report the first that is not [PALLAS-10]."""
     block = table.block
-    extents = [n + low + high for n, (low, high) in zip(block.shape, block.padding, strict=True)]
-    limits = np.asarray(extents, np.int64).reshape(-1) - np.asarray(block.sizes, np.int64).reshape(-1)
+    limits = np.asarray(block.padded_shape, np.int64).reshape(-1) - np.asarray(block.sizes, np.int64).reshape(-1)
     bad = ((table.starts < 0) | (table.starts > limits)).any(axis=1)
     if not bad.any():
         return table

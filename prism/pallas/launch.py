@@ -74,7 +74,7 @@ class Launch:
 
     def results(self) -> list[Array]:
         """Return the outputs without their padding."""
-        return [_unpadded(operand.data, operand.block) for operand in self.outputs]
+        return [operand.data[operand.block.interior] for operand in self.outputs]
 
 
 def prepare(call: Call, args: Sequence[Any], params: InterpretParams, *, filler: int = 0) -> Launch:
@@ -99,26 +99,16 @@ def padded(array: Array, block: Block, machine: Machine) -> Array:
     """Return a writable copy with poison around it."""
     if not block.has_padding:
         return np.array(array)
-    shape = tuple(n + low + high for n, (low, high) in zip(array.shape, block.padding, strict=True))
-    out = np.full(shape, machine.poison(array.dtype), array.dtype)
-    out[interior_of(block)] = array
+    out = np.full(block.padded_shape, machine.poison(array.dtype), array.dtype)
+    out[block.interior] = array
     return out
-
-
-def interior_of(block: Block) -> tuple[slice, ...]:
-    """Return where the array lies in its padded form."""
-    return tuple(slice(low, low + n) for n, (low, _) in zip(block.shape, block.padding, strict=True))
-
-
-def _unpadded(array: Array, block: Block) -> Array:
-    return array[interior_of(block)]
 
 
 def _input(block: Block, array: Array, machine: Machine) -> Operand:
     data, written = padded(array, block, machine), None
     if block.has_padding:
         written = np.zeros(data.shape, np.bool_)
-        written[interior_of(block)] = True
+        written[block.interior] = True
     return Operand(block, data, written, None, False, _NONE)
 
 
@@ -131,14 +121,14 @@ def _output(
         origin = None if given is not None else inputs[source - len(prefetched)]
         shared = origin is not None and in_place(call, origin.block, block)
         data = given if given is not None else origin.data if origin is not None else np.empty(0)
-        data = data if shared else padded(_unpadded(data, origin.block if origin else block), block, machine)
+        data = data if shared else padded(data[(origin.block if origin else block).interior], block, machine)
         written = None
     else:
         empty = np.empty(block.shape, block.dtype)
         data = padded(empty, block, machine)
         data.fill(machine.poison(block.dtype))
         written = np.ones(data.shape, np.bool_)
-        written[interior_of(block)] = False
+        written[block.interior] = False
     watched = (parallel or call.synchronises) and machine.params.races != "off"
     watch = watch_of(data.shape) if watched else None
     if source is not None and source >= len(prefetched) and inputs[source - len(prefetched)].data.shape == data.shape:
@@ -232,7 +222,7 @@ def judge_outputs(launch: Launch) -> UninitializedReadError | None:
         if operand.written is None or operand.written.all():
             continue
         block, machine = operand.block, launch.machine
-        element = tuple(int(k) for k in np.argwhere(~_unpadded(operand.written, block))[0])
+        element = tuple(int(k) for k in np.argwhere(~operand.written[block.interior])[0])
         visited, site = _blame(launch, operand, element)
         machine.site = site
         machine.step = ()

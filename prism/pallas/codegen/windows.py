@@ -37,7 +37,7 @@ def window_text(array: str, table: Table, starts: Sequence[str], *, layout: Layo
 
     The batched axes then lead, in order, with extent 1 where the window does not move.
     """
-    cut = _Cut(table.block.shape if not table.block.has_padding else _padded(table))
+    cut = _Cut(table.block.padded_shape)
     block = table.block
     if layout is None:
         for d, (start, size) in enumerate(zip(starts, block.sizes, strict=True)):
@@ -62,10 +62,6 @@ def window_text(array: str, table: Table, starts: Sequence[str], *, layout: Layo
         else:
             cut.keep(d, start, size, squeezed=block.squeezed[d])
     return cut.text(array, [*(-1 - k for k in range(len(slopes))), *range(len(starts))])
-
-
-def _padded(table: Table) -> tuple[int, ...]:
-    return tuple(n + low + high for n, (low, high) in zip(table.block.shape, table.block.padding, strict=True))
 
 
 def _tiles(slopes: Sequence[tuple[int, ...]], sizes: Sequence[int]) -> bool:

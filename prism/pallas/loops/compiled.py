@@ -58,7 +58,7 @@ def _tabled(plan: Plan) -> list[int]:
 def block_starts(plan: Plan) -> list[np.ndarray[Any, Any]]:
     """Return where the blocks of tabled operands begin in flat memory, one place a step."""
     blocks: tuple[Block, ...] = (*plan.call.inputs, *plan.call.outputs)
-    return [plan.tables[k].starts @ np.array(row_major(_extents(blocks[k])), np.int64) for k in _tabled(plan)]
+    return [plan.tables[k].starts @ np.array(row_major(blocks[k].padded_shape), np.int64) for k in _tabled(plan)]
 
 
 def blank_types(plan: Plan) -> tuple[np.dtype[Any], ...]:
@@ -68,10 +68,6 @@ def blank_types(plan: Plan) -> tuple[np.dtype[Any], ...]:
         return ()
     memories = (*plan.call.prefetched, *plan.call.inputs, *plan.call.outputs, *plan.call.scratch)
     return tuple(np.dtype(name) for name in sorted({memory.dtype.name for memory in memories}))
-
-
-def _extents(block: Block) -> tuple[int, ...]:
-    return tuple(n + low + high for n, (low, high) in zip(block.shape, block.padding, strict=True))
 
 
 class _LoopProgram:
@@ -129,19 +125,19 @@ class _LoopProgram:
 
     def _block(self, k: int, block: Block) -> LoopRef:
         use = self.plan.uses[len(self.call.prefetched) + k]
-        ref = self._ref(f"x{k}", block.ref_shape, _extents(block), block.dtype, use)
+        ref = self._ref(f"x{k}", block.ref_shape, block.padded_shape, block.dtype, use)
         strides = tuple(s for s, gone in zip(ref.strides, block.squeezed, strict=True) if not gone)
         ref = replace(ref, base=f"x{k}_start", strides=strides)
         output = k - len(self.call.inputs)
         if output < 0 or not tracked_outputs(self.plan)[output]:
             return ref
         # The mask alone remembers what was written: a flag would have to follow the blocks.
-        self._view(f"m{output}", math.prod(_extents(block)))
+        self._view(f"m{output}", math.prod(block.padded_shape))
         return replace(ref, mask=f"m{output}")
 
     def _start(self, k: int, block: Block) -> str:
         """Return where a block begins, in terms of the grid's indices."""
-        table, strides = self.plan.tables[k], np.array(row_major(_extents(block)), np.int64)
+        table, strides = self.plan.tables[k], np.array(row_major(block.padded_shape), np.int64)
         assert table.slopes is not None
         base, slopes = int(table.starts[0] @ strides), table.slopes.T @ strides
         terms = [f"g{axis} * {int(slope)}" for axis, slope in enumerate(slopes) if slope]
