@@ -12,7 +12,7 @@ import numpy as np
 from prism.pallas import compat, debug, structure
 from prism.pallas.call import Block, Call
 from prism.pallas.errors import OutOfBoundsError, RaceError
-from prism.pallas.machine import Machine, warn_race
+from prism.pallas.machine import Machine, step_at, warn_race
 from prism.pallas.primitives import TABLE
 from prism.pallas.structure import Use
 
@@ -34,9 +34,8 @@ class Table:
 
     def keys(self) -> Array:
         """Return one integer a step, equal for equal blocks."""
-        extents = [n + low + high for n, (low, high) in zip(self.block.shape, self.block.padding, strict=True)]
         key = np.zeros(len(self.starts), np.int64)
-        for column, extent in zip(self.starts.T, extents, strict=True):
+        for column, extent in zip(self.starts.T, self.block.padded_shape, strict=True):
             key = key * max(extent, 1) + column
         return key
 
@@ -101,11 +100,6 @@ def _slopes(starts: Array, grid: Step) -> Array | None:
     return slopes if np.array_equal(shaped, expected) else None
 
 
-def step_at(grid: Step, number: int) -> Step:
-    """Return the grid indices of a step from its row-major number."""
-    return tuple(int(k) for k in np.unravel_index(number, grid)) if grid else ()
-
-
 def bounded(table: Table, grid: Step, machine: Machine) -> Table:
     """Return the table with every block inside of its padded array, or report the first that is not [PALLAS-10]."""
     block = table.block
@@ -159,7 +153,7 @@ class Visits:
 def visits(table: Table, lane: Array, position: Array) -> Visits:
     """Judge an output's table; `position` is each step's place in the order of execution."""
     keys = table.keys()
-    _, first, inverse, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     blocks = table.starts[first]
     if len(first) == len(keys):
         # Blocks at odd offsets may overlap without being equal: elements decide about races.
@@ -169,7 +163,6 @@ def visits(table: Table, lane: Array, position: Array) -> Visits:
     least, most = np.full(len(first), np.iinfo(np.int64).max), np.full(len(first), -1)
     np.minimum.at(least, inverse, lane)
     np.maximum.at(most, inverse, lane)
-    del counts
     order = np.lexsort((position, lane, inverse))
     same = (inverse[order][1:] == inverse[order][:-1]) & (lane[order][1:] == lane[order][:-1])
     gaps = np.flatnonzero(same & (np.diff(position[order]) > 1))

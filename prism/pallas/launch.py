@@ -12,7 +12,7 @@ from prism.pallas import compat, debug, grid, structure
 from prism.pallas.call import Block, Call, Memory
 from prism.pallas.errors import UNKNOWN_SITE, KernelSite, UninitializedReadError
 from prism.pallas.lanes import Lanes
-from prism.pallas.machine import Machine
+from prism.pallas.machine import Machine, step_at
 from prism.pallas.memory import Ref
 from prism.pallas.params import InterpretParams
 from prism.pallas.races import Watch, watch_of
@@ -180,7 +180,7 @@ def run_steps(launch: Launch, body: Body, env: debug.Environment) -> None:
             operand.visited = visit.blocks
 
     def run(number: int, scratch: Sequence[Ref], env: debug.Environment) -> None:
-        machine.step, machine.number = grid.step_at(cells, number), number
+        machine.step, machine.number = step_at(cells, number), number
         env.indices = tuple(machine.step[axis] for axis in call.visible_axes)
         windows = [
             operand.window(machine, tuple(table.starts[number].tolist()))

@@ -14,6 +14,7 @@ from prism.pallas.errors import UNKNOWN_SITE, KernelError, KernelSite, RaceError
 from prism.pallas.lanes import Lanes
 from prism.pallas.params import InterpretParams
 
+Step = tuple[int, ...]
 Use = tuple[KernelSite, str]
 """A line that uses a reference, and the reference's name."""
 
@@ -89,10 +90,6 @@ class Machine:
         if late is not None:
             warn_race(self, late)
 
-    def step_of(self, number: int) -> tuple[int, ...]:
-        """Return the grid indices of step `number`."""
-        return tuple(int(k) for k in np.unravel_index(number, self.grid)) if self.grid else ()
-
     @property
     def stamp(self) -> int:
         """The mark of what is written now: the step's number, and when, if steps wait for one another."""
@@ -101,7 +98,7 @@ class Machine:
     def step_stamped(self, stamp: int) -> tuple[int, ...]:
         """Return the step of a mark; () is a copy in flight."""
         number = stamp if self.lanes is None else self.lanes.step_number(stamp)
-        return () if number is None else self.step_of(number)
+        return () if number is None else step_at(self.grid, number)
 
     def beside(self, stamps: Any) -> Any:
         """Return which marks are of steps that may run beside the current one; -1 is no mark."""
@@ -125,6 +122,11 @@ class Machine:
         if self.lanes is not None:
             self.lanes.wait(ready)
         return ready()
+
+
+def step_at(grid: Step, number: int) -> Step:
+    """Return the grid indices of a step from its row-major number."""
+    return tuple(int(k) for k in np.unravel_index(number, grid)) if grid else ()
 
 
 def race(machine: Machine, earlier: tuple[int, ...], what: str, name: str, element: Element) -> RaceError:

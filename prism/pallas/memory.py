@@ -82,7 +82,7 @@ class Ref:
         index = self._bounded(index)
         self._meet("store", index, None)
         self.data[index] = value
-        self._mark(index, None)
+        self._mark(index)
 
     def swap(self, index: tuple[Item, ...], value: Any, combine: Combine = "set") -> Any:
         """Write, or combine into, the selected elements and return what they held."""
@@ -93,7 +93,7 @@ class Ref:
             self.data[index] = value
         else:
             self._combine_at(index, old, value, combine)
-        self._mark(index, None)
+        self._mark(index)
         return old[()]
 
     def swap_masked(
@@ -116,7 +116,7 @@ class Ref:
         else:
             self.data[chosen] = held[here]
             _COMBINE[combine].at(self.data, chosen, kept)
-        self._mark(chosen, None)
+        self._mark(chosen)
         return old[()]
 
     def _combine_at(self, index: tuple[Item, ...], old: Any, value: Any, combine: Combine) -> None:
@@ -132,7 +132,7 @@ class Ref:
         old = self.swap(index, self.data[self._bounded(index)], "set")
         if old == expected:
             self.data[self._bounded(index)] = value
-            self._mark(self._bounded(index), None)
+            self._mark(self._bounded(index))
         return old
 
     def _masked_grids(self, index: tuple[Item, ...], mask: Array) -> tuple[Array, tuple[Array, ...]]:
@@ -244,7 +244,7 @@ class Ref:
                 warn_race(machine, error)
         self.watch.note(kind, index if where is None else tuple(grid[where] for grid in index), machine)
         if kind == "load":
-            self._mark_nothing()
+            self._commit()
 
     def _absolute(self, element: tuple[int, ...]) -> tuple[int, ...]:
         """Return an element of a block as an element of its array."""
@@ -253,10 +253,14 @@ class Ref:
         own = iter(element)
         return tuple(start if squeezed else start + next(own) for start, squeezed in self.origin)
 
-    def _mark(self, index: tuple[Any, ...], where: Array | None) -> None:
-        del where
+    def _mark(self, index: tuple[Any, ...]) -> None:
+        """Remember that elements were written."""
         if self.written is not None:
             self.written[index] = True
+        self._commit()
+
+    def _commit(self) -> None:
+        """Hand what changed to the reference of which this is a window that is no view."""
         if self.parent is not None:
             parent, commit = self.parent
             commit(parent, self)
@@ -305,14 +309,9 @@ class Ref:
             self.machine,
             written=None if self.written is None else view(self.written),
             watch=None if self.watch is None else self.watch.seen(view),
-            parent=None if self.parent is None else (self, lambda parent, _: parent._mark_nothing()),
+            parent=None if self.parent is None else (self, lambda parent, _: parent._commit()),
             padding=self.padding,
         )
-
-    def _mark_nothing(self) -> None:
-        if self.parent is not None:
-            parent, commit = self.parent
-            commit(parent, self)
 
     def _copied(self, take: Any, put: Any, index: tuple[Item, ...] = ()) -> Ref:
         def commit(parent: Ref, child: Ref) -> None:
@@ -323,7 +322,7 @@ class Ref:
                 whole = parent.data
                 window = child.watch if put is None else child.watch.seen(lambda x: put(x, whole))
                 parent.watch.put(index or ..., window)
-            parent._mark_nothing()
+            parent._commit()
 
         return Ref(
             self.name,
@@ -344,7 +343,7 @@ class Ref:
             if parent.written is not None and child.written is not None:
                 # A store into a part of an element counts for the whole.
                 parent.written |= repacked(child.written, new, old, np.any)
-            parent._mark_nothing()
+            parent._commit()
 
         return Ref(
             self.name,

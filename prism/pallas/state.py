@@ -108,12 +108,11 @@ def _copy(access: Copy, operands: Values) -> Values:
     signal, lanes = None if access.signal is None else _resolve(access.signal, operands), source.machine.lanes
     in_flight = nullcontext() if lanes is None or signal is None else lanes.asynchronous(signal.data)
     with in_flight:
-        value = source.load(tuple(slice(0, n, 1) for n in source.data.shape))
-        whole = tuple(slice(0, n, 1) for n in target.data.shape)
+        value = source.load(())
         if access.add:
-            target.swap(whole, value, "add")
+            target.swap((), value, "add")
         else:
-            target.store(whole, value)
+            target.store((), value)
     if signal is not None and access.arrivals:
         _arrive(signal, access.arrivals)
     elif signal is not None:

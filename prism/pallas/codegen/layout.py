@@ -36,6 +36,12 @@ class Layout:
         """Whether the first batched axis does not fit one chunk."""
         return bool(self.batched) and self.chunk < self.grid[self.batched[0]]
 
+    @property
+    def extents(self) -> tuple[str, ...]:
+        """How many steps each batched axis has in the current chunk, as source text."""
+        whole = tuple(str(self.grid[axis]) for axis in self.batched)
+        return ("length", *whole[1:]) if self.chunked else whole
+
 
 def serial_layout(grid: tuple[int, ...]) -> Layout:
     """Return the layout that runs one step after the other."""

@@ -188,9 +188,6 @@ class _ProgramWriter:
     def _context(self) -> Context:
         layout, grid = self.layout, self.plan.grid
         origins = tuple("begin" if k == 0 and layout.chunked else "0" for k in range(len(layout.batched)))
-        extents = tuple(
-            "length" if k == 0 and layout.chunked else str(grid[axis]) for k, axis in enumerate(layout.batched)
-        )
         named = {name: k for k, name in enumerate(self.call.axis_names)}
         context = Context(
             self.writer,
@@ -198,7 +195,7 @@ class _ProgramWriter:
             named_axes=named,
             clamp=self.plan.params.out_of_bounds == "clamp",
             origins=origins,
-            extents=extents,
+            extents=layout.extents,
             lengths=tuple(grid[axis] for axis in layout.batched),
         )
         context.program = [(self._index(axis, context), grid[axis]) for axis in self.call.visible_axes]

@@ -45,9 +45,8 @@ def window_text(array: str, table: Table, starts: Sequence[str], *, layout: Layo
         return cut.text(array, [*range(len(starts))], ellipsis=all(block.squeezed))
     assert table.slopes is not None
     slopes = [tuple(table.slopes[:, axis].tolist()) for axis in layout.batched]
-    extents = ["length" if k == 0 and layout.chunked else str(layout.grid[a]) for k, a in enumerate(layout.batched)]
     if not _tiles(slopes, block.sizes):
-        lead = ", ".join(n if any(row) else "1" for n, row in zip(extents, slopes, strict=True))
+        lead = ", ".join(n if any(row) else "1" for n, row in zip(layout.extents, slopes, strict=True))
         view = writer.bind(strided, "strided")
         gone = ", ".join([":"] * len(slopes) + ["0" if squeezed else ":" for squeezed in block.squeezed])
         text = f"{view}({array}, ({', '.join(starts)},), {block.sizes}, ({lead},), {tuple(slopes)})"
@@ -58,7 +57,7 @@ def window_text(array: str, table: Table, starts: Sequence[str], *, layout: Layo
     for d, (start, size) in enumerate(zip(starts, block.sizes, strict=True)):
         moving = [k for k, row in enumerate(slopes) if row[d]]
         if moving:
-            cut.tile(-1 - moving[0], d, start, size, extents[moving[0]], squeezed=block.squeezed[d])
+            cut.tile(-1 - moving[0], d, start, size, layout.extents[moving[0]], squeezed=block.squeezed[d])
         else:
             cut.keep(d, start, size, squeezed=block.squeezed[d])
     return cut.text(array, [*(-1 - k for k in range(len(slopes))), *range(len(starts))])
