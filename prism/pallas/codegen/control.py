@@ -30,6 +30,7 @@ from prism.pallas.codegen.static import known_value
 from prism.pallas.codegen.writer import Writer
 from prism.pallas.errors import UnsupportedError
 from prism.pallas.structure import INLINED, primitives_in, use_of
+from prism.pallas.texts import indented
 
 Handler = Callable[[Any, Sequence[Bound | None], Context], list[Value]]
 
@@ -107,7 +108,7 @@ def _cond(equation: Any, operands: Sequence[Bound | None], context: Context) -> 
             header = f"if {test}:" if k == 0 else "else:" if k == len(branches) - 1 else f"elif {test}:"
         if not names and not compat.open_jaxpr(branch)[0].eqns and header == "else:":
             continue
-        with context.writer.block(header), _own_checks(context):
+        with indented(context.writer, header), _own_checks(context):
             results = _inline(branch, args, context)
             results = [solid(v, shape, context) for v, shape in zip(results, shapes, strict=True)]
             results = [lifted(v, context) if lift else v for v, lift in zip(results, batched, strict=True)]
@@ -159,7 +160,7 @@ def _while(equation: Any, operands: Sequence[Bound | None], context: Context) ->
         return _inline(parameters["body_jaxpr"], [*body_consts, *_plain(values)], inner)
 
     carry = _enter(_settle(body, carry, context), shapes, context)
-    with context.writer.block("while True:"), _own_checks(context):
+    with indented(context.writer, "while True:"), _own_checks(context):
         test = _inline(parameters["cond_jaxpr"], [*cond_consts, *carry], context)[0]
         if test.axes:
             raise DependsOnError(test.axes)
@@ -217,7 +218,7 @@ def _scan(equation: Any, operands: Sequence[Bound | None], context: Context) -> 
         context.writer.line(f"{name} = np.empty({compat.shape_of(var)}, {dtype})")
         stacks.append(name)
     order = f"reversed(range({length}))" if parameters["reverse"] else f"range({length})"
-    with context.writer.block(f"for {index} in {order}:"), _own_checks(context):
+    with indented(context.writer, f"for {index} in {order}:"), _own_checks(context):
         results = body(carry, context)
         for name, value in zip(stacks, results[for_carry:], strict=True):
             context.writer.line(f"{name}[{index}] = {value.text}")

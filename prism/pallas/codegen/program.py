@@ -34,6 +34,7 @@ from prism.pallas.grid import Table, Visits
 from prism.pallas.launch import in_place, steps
 from prism.pallas.params import InterpretParams
 from prism.pallas.structure import Use
+from prism.pallas.texts import added, indented, times
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +213,7 @@ class _ProgramWriter:
     def _chunks(self) -> None:
         layout, extent = self.layout, self.plan.grid[self.layout.batched[0]]
         if layout.chunked:
-            with self.writer.block(f"for begin in range(0, {extent}, {layout.chunk}):"):
+            with indented(self.writer, f"for begin in range(0, {extent}, {layout.chunk}):"):
                 self.writer.line(f"length = min({layout.chunk}, {extent} - begin)")
                 self._body()
         else:
@@ -269,7 +270,7 @@ class _ProgramWriter:
             self._step()
         else:
             axis = self.layout.serial[depth]
-            with self.writer.block(f"for i{axis} in {self._order(axis)}:"):
+            with indented(self.writer, f"for i{axis} in {self._order(axis)}:"):
                 if axis in self.indices:
                     self.writer.line(f"p{axis} = np.int32(i{axis})")
                 self._nest(depth + 1)
@@ -291,8 +292,8 @@ class _ProgramWriter:
         for axis in self.layout.serial:
             if axis in axes:
                 stride = math.prod(grid[a] for a in axes if a > axis)
-                terms.append(f"i{axis}" if stride == 1 else f"i{axis} * {stride}")
-        return " + ".join(terms) or "0"
+                terms.append(times(f"i{axis}", stride))
+        return added(*terms)
 
     def _step(self) -> None:
         if any(ref.contested for ref in self.refs.values()):

@@ -9,6 +9,7 @@ from prism.pallas.codegen.layout import Layout
 from prism.pallas.codegen.memory import strided
 from prism.pallas.codegen.writer import Writer
 from prism.pallas.grid import Table
+from prism.pallas.texts import added, times
 
 
 def start_texts(table: Table, layout: Layout) -> list[str]:
@@ -16,20 +17,11 @@ def start_texts(table: Table, layout: Layout) -> list[str]:
     assert table.slopes is not None
     texts = []
     for base, slopes in zip(table.starts[0].tolist(), table.slopes.tolist(), strict=True):
-        terms = [_times(f"i{axis}", slopes[axis]) for axis in layout.serial if slopes[axis]]
+        terms = [times(f"i{axis}", slopes[axis]) for axis in layout.serial if slopes[axis]]
         if layout.chunked and slopes[layout.batched[0]]:
-            terms.append(_times("begin", slopes[layout.batched[0]]))
-        texts.append(" + ".join([str(base), *terms] if base or not terms else terms))
+            terms.append(times("begin", slopes[layout.batched[0]]))
+        texts.append(added(*terms, str(base)))
     return texts
-
-
-def _times(name: str, slope: int) -> str:
-    return name if slope == 1 else f"{name} * {slope}"
-
-
-def plus(start: str, size: int) -> str:
-    """Return the text of a sum."""
-    return str(int(start) + size) if start.isdigit() else f"{start} + {size}"
 
 
 def window_text(array: str, table: Table, starts: Sequence[str], *, layout: Layout | None, writer: Writer) -> str:
@@ -90,7 +82,9 @@ class _Cut:
         if squeezed:
             self.picks.append(start)
             return
-        self.picks.append(":" if start == "0" and size == self.extents[dimension] else f"{start}:{plus(start, size)}")
+        self.picks.append(
+            ":" if start == "0" and size == self.extents[dimension] else f"{start}:{added(start, str(size))}"
+        )
         self._add(dimension, str(size))
 
     def insert(self, axis: int) -> None:
@@ -103,9 +97,9 @@ class _Cut:
         if count.isdigit():
             length = int(count) * size
             whole = start == "0" and length == self.extents[dimension]
-            self.picks.append(":" if whole else f"{start}:{plus(start, length)}")
+            self.picks.append(":" if whole else f"{start}:{added(start, str(length))}")
         else:
-            self.picks.append(f"{start}:{start} + {_times(count, size)}")
+            self.picks.append(f"{start}:{added(start, times(count, size))}")
         self._add(axis, count)
         if not squeezed and size == 1:
             self.insert(dimension)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import contextlib
 import itertools
 import keyword
 import linecache
@@ -40,17 +39,6 @@ class Writer:
             self._marked = (site.file, site.line)
             text = f"{text}  # {Path(site.file).name}:{site.line}"
         self.lines.append("    " * self.depth + text)
-
-    @contextlib.contextmanager
-    def block(self, header: str) -> Iterator[None]:
-        """Add a compound statement around the lines written inside."""
-        self.line(header)
-        self.depth += 1
-        before = len(self.lines)
-        yield
-        if len(self.lines) == before:
-            self.line("pass")
-        self.depth -= 1
 
     def name(self) -> str:
         """Return a name not used before."""

@@ -23,6 +23,7 @@ from prism.pallas.loops.prelude import prelude
 from prism.pallas.loops.values import NoLoopFormError, flat, has_loop_form, row_major
 from prism.pallas.loops.writer import LoopWriter
 from prism.pallas.structure import Use
+from prism.pallas.texts import added, times
 
 DIRECTORY = Path.home() / ".cache" / "prism" / "pallas"
 """Where generated sources and Numba's machine code are kept."""
@@ -140,8 +141,7 @@ class _LoopProgram:
         table, strides = self.plan.tables[k], np.array(row_major(block.padded_shape), np.int64)
         assert table.slopes is not None
         base, slopes = int(table.starts[0] @ strides), table.slopes.T @ strides
-        terms = [f"g{axis} * {int(slope)}" for axis, slope in enumerate(slopes) if slope]
-        return " + ".join([*terms, *([str(base)] if base or not terms else [])])
+        return added(*(times(f"g{axis}", int(slope)) for axis, slope in enumerate(slopes) if slope), str(base))
 
     def _scratch(self) -> list[LoopRef]:
         refs = []

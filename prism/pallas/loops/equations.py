@@ -20,6 +20,7 @@ from prism.pallas.loops.memory import Bound, emit_access
 from prism.pallas.loops.values import Lazy, NoLoopFormError, cast, constant, held
 from prism.pallas.loops.writer import LoopWriter
 from prism.pallas.structure import INLINED, dropped, used_variables
+from prism.pallas.texts import indented
 
 
 def emit(jaxpr: Any, consts: Sequence[Any], args: Sequence[Bound], writer: LoopWriter) -> list[Lazy]:
@@ -146,7 +147,7 @@ def _scan(equation: Any, operands: list[Bound], writer: LoopWriter) -> list[Lazy
         replace(variable, bounds=_counted(inner, for_consts + k, k, first.known, parameters["length"]))
         for k, (variable, first) in enumerate(zip(carry, initial, strict=True))
     ]
-    with writer.block(f"for _ in range({parameters['length']}):"):
+    with indented(writer, f"for _ in range({parameters['length']}):"):
         results = emit(inner, consts, [*fixed, *inside], writer)
         _leave(carry, results, _body_buffers(carry, before, writer), writer)
     return carry
@@ -174,7 +175,7 @@ def _while(equation: Any, operands: list[Bound], writer: LoopWriter) -> list[Laz
     before = {*writer.buffers}
     cond, cond_consts = compat.open_jaxpr(parameters["cond_jaxpr"])
     body, body_consts = compat.open_jaxpr(parameters["body_jaxpr"])
-    with writer.block("while True:"):
+    with indented(writer, "while True:"):
         test = emit(cond, cond_consts, [*fixed[:for_cond], *carry], writer)[0]
         writer.line(f"if not ({test.at(())}): break")
         results = emit(body, body_consts, [*fixed[for_cond:], *carry], writer)
@@ -197,7 +198,7 @@ def _cond(equation: Any, operands: list[Bound], writer: LoopWriter) -> list[Lazy
     names = [writer.name("c") for _ in outs]
     for k, branch in enumerate(branches):
         header = f"if {chosen} <= 0:" if k == 0 else "else:" if k == len(branches) - 1 else f"elif {chosen} == {k}:"
-        with writer.block(header):
+        with indented(writer, header):
             inner, consts = compat.open_jaxpr(branch)
             for name, result in zip(names, emit(inner, consts, fixed, writer), strict=True):
                 writer.fill(name, result)

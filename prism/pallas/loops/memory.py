@@ -11,9 +11,10 @@ import numpy as np
 from prism.pallas.access import Index, Load, Operand, Span, Store
 from prism.pallas.decode import decode
 from prism.pallas.indexing import selected_shape, slots
-from prism.pallas.loops.values import Lazy, NoLoopFormError, Texts, added, element, flat, spread, times
+from prism.pallas.loops.values import Lazy, NoLoopFormError, Texts, element, flat, spread
 from prism.pallas.loops.writer import LoopWriter
 from prism.pallas.structure import Use
+from prism.pallas.texts import added, indented, times
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +198,7 @@ def _note_read(selection: _Selection, mask: Lazy | None, writer: LoopWriter) -> 
     if ref.flag is None:
         writer.nest(selection.shape, note)
     else:
-        with writer.block(f"if not {ref.flag}:"):
+        with indented(writer, f"if not {ref.flag}:"):
             writer.nest(selection.shape, note)
 
 

@@ -15,16 +15,15 @@ from prism.pallas.loops.values import (
     Piece,
     Rule,
     Texts,
-    added,
     cast,
     element,
     flat,
     held,
     row_major,
     spread,
-    times,
 )
 from prism.pallas.primitives.site import Aval
+from prism.pallas.texts import added, times
 
 
 def _moved(value: Lazy, out: Aval, at: Callable[[Texts], str]) -> Lazy:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from prism.pallas.primitives.site import Aval
+from prism.pallas.texts import added, times
 
 Texts = tuple[str, ...]
 
@@ -104,24 +105,6 @@ def constant(value: Any, dtype: np.dtype[Any]) -> Lazy:
 def row_major(shape: Sequence[int]) -> tuple[int, ...]:
     """Return how many elements apart neighbours are along each axis."""
     return tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
-
-
-def added(*terms: str) -> str:
-    """Return the text of a sum."""
-    numbers = [int(t) for t in terms if t.isdigit()]
-    rest = [t for t in terms if not t.isdigit()]
-    return " + ".join([*rest, *([str(sum(numbers))] if sum(numbers) or not rest else [])])
-
-
-def times(text: str, factor: int) -> str:
-    """Return the text of a product."""
-    if text.isdigit():
-        return str(int(text) * factor)
-    return text if factor == 1 else f"{_one_term(text)} * {factor}"
-
-
-def _one_term(text: str) -> str:
-    return text if text.isidentifier() else f"({text})"
 
 
 def flat(index: Texts, strides: Sequence[int]) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from prism.pallas.loops.values import Lazy, Piece, Texts, added, element, flat, held, row_major, typed
+from prism.pallas.loops.values import Lazy, Piece, Texts, element, flat, held, row_major, typed
+from prism.pallas.texts import added
 
 
 @dataclass(slots=True)
@@ -31,17 +31,6 @@ class LoopWriter:
     def line(self, text: str) -> None:
         """Add a line."""
         self.lines.append("    " * self.depth + text)
-
-    @contextmanager
-    def block(self, header: str) -> Iterator[None]:
-        """Put the lines that are written inside under a header."""
-        self.line(header)
-        self.depth += 1
-        before = len(self.lines)
-        yield
-        if len(self.lines) == before:
-            self.line("pass")
-        self.depth -= 1
 
     def name(self, prefix: str = "v") -> str:
         """Return a fresh name."""
