@@ -22,7 +22,7 @@ from prism.pallas.memory import Ref
 from prism.pallas.params import TraceEvent
 from prism.pallas.primitives import TABLE, Aval, Site
 from prism.pallas.races import watch_of
-from prism.pallas.structure import INLINED, dropped, used_variables
+from prism.pallas.structure import IDLE, INLINED, dropped, used_variables
 
 Values = list[Any]
 
@@ -358,9 +358,7 @@ _STRUCTURED: dict[str, Callable[[Any, Values, Environment], Values]] = {
     "pallas_call": _pallas_call,
     "debug_print": _debug_print,
     "debug_callback": _debug_callback,
-    "delay": _nothing,
-    "debug_barrier_p": _nothing,
-    "trace_value": _nothing,
+    **dict.fromkeys(IDLE, _nothing),
     "commit_smem": _nothing,
     "commit_group": _nothing,
     "wait_smem_to_gmem": _nothing,

@@ -165,17 +165,32 @@ def steps(call: Call, cells: Step, order: str) -> Iterator[int]:
     yield from numbers[np.ix_(*axes)].reshape(-1).tolist() if cells else (0,)
 
 
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """The steps of a run: their numbers in `order` of execution, each step's `position` in it, and its `lane`."""
+
+    order: Array
+    position: Array
+    lane: Array
+
+
+def schedule(call: Call, cells: Step, order: str) -> Schedule:
+    """Return the steps of a grid in an order of the parameters."""
+    numbers = np.fromiter(steps(call, cells, order), np.int64)
+    position = np.empty_like(numbers)
+    position[numbers] = np.arange(len(numbers))
+    return Schedule(numbers, position, grid.lanes(call, cells))
+
+
 def run_steps(launch: Launch, body: Body, env: debug.Environment) -> None:
     """Run every grid step on fresh windows."""
     call, machine, cells = launch.call, launch.machine, launch.grid
     env.extents = tuple(cells[axis] for axis in call.visible_axes)
     tables = [grid.bounded(t, cells, machine) for t in grid.tabulate(call, cells, launch.prefetched, _unwatched(env))]
-    order = np.fromiter(steps(call, cells, machine.params.grid_order), np.int64, int(np.prod(cells, dtype=np.int64)))
-    position, lane = np.empty_like(order), grid.lanes(call, cells)
-    position[order] = np.arange(len(order))
+    planned = schedule(call, cells, machine.params.grid_order)
     for operand, table in zip(launch.operands, tables, strict=True):
         if operand.output:
-            visit = grid.visits(table, lane, position)
+            visit = grid.visits(table, planned.lane, planned.position)
             grid.report_return(table, visit, cells, machine)
             operand.visited = visit.blocks
 
@@ -190,10 +205,10 @@ def run_steps(launch: Launch, body: Body, env: debug.Environment) -> None:
         machine.end_step()
 
     if call.synchronises:
-        machine.lanes = Lanes(machine, lane)
-        machine.lanes.run(order.tolist(), lambda numbers: _run_lane(launch, numbers, run, replace(env)))
+        machine.lanes = Lanes(machine, planned.lane)
+        machine.lanes.run(planned.order.tolist(), lambda numbers: _run_lane(launch, numbers, run, replace(env)))
         return
-    for number in order.tolist():
+    for number in planned.order.tolist():
         run(number, launch.scratch, env)
 
 

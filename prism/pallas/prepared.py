@@ -22,7 +22,7 @@ from prism.pallas.codegen.program import Plan, Program
 from prism.pallas.codegen.writer import load_function
 from prism.pallas.errors import KernelError
 from prism.pallas.flight import uses_copies_in_flight
-from prism.pallas.launch import steps
+from prism.pallas.launch import schedule
 from prism.pallas.loops import compiled
 from prism.pallas.machine import Machine
 from prism.pallas.memory import Ref
@@ -183,14 +183,12 @@ def plan_of(
         tables = [grid.bounded(t, cells, machine) for t in grid.tabulate(call, cells, prefetched, env)]
     except KernelError:
         return None
-    order = np.fromiter(steps(call, cells, params.grid_order), np.int64)
-    position, lane = np.empty_like(order), grid.lanes(call, cells)
-    position[order] = np.arange(len(order))
-    visits = [grid.visits(t, lane, position) for t in tables[len(call.inputs) :]]
+    run = schedule(call, cells, params.grid_order)
+    visits = [grid.visits(t, run.lane, run.position) for t in tables[len(call.inputs) :]]
     for table, visit in zip(tables[len(call.inputs) :], visits, strict=True):
         if visit.returned is not None and not table.block.whole:
             return None
-    if grid.crosses(call, tables, prepared.uses, lane):
+    if grid.crosses(call, tables, prepared.uses, run.lane):
         return None
     aliased = {out for _, out in call.aliases}
     covered = all(

@@ -26,6 +26,10 @@ INLINED = {
 """Primitives that only call a jaxpr, and the parameter that holds it."""
 
 
+IDLE = ("delay", "debug_barrier_p", "trace_value")
+"""Primitives that take time or leave a mark on a device, and do nothing here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Inner:
     """A jaxpr inside an equation; `operands` are the outer atoms of its inputs, None where it has no outer one."""

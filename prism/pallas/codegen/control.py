@@ -29,7 +29,7 @@ from prism.pallas.codegen.equations import (
 from prism.pallas.codegen.static import known_value
 from prism.pallas.codegen.writer import Writer
 from prism.pallas.errors import UnsupportedError
-from prism.pallas.structure import INLINED, primitives_in, use_of
+from prism.pallas.structure import IDLE, INLINED, primitives_in, use_of
 from prism.pallas.texts import indented
 
 Handler = Callable[[Any, Sequence[Bound | None], Context], list[Value]]
@@ -324,9 +324,7 @@ HANDLERS: dict[str, Handler] = {
     "platform_index": _platform_index,
     "debug_print": _debug_print,
     "debug_callback": _debug_callback,
-    "delay": _nothing,
-    "debug_barrier_p": _nothing,
-    "trace_value": _nothing,
+    **dict.fromkeys(IDLE, _nothing),
 }
 
 

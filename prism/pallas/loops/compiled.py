@@ -76,6 +76,7 @@ class _LoopProgram:
 
     def __init__(self, plan: Plan, kernel: Any, consts: Sequence[Any]) -> None:
         self.plan, self.call, self.kernel, self.consts = plan, plan.call, kernel, consts
+        self.tracked = tracked_outputs(plan)
         self.writer = LoopWriter([(f"g{axis}", plan.grid[axis]) for axis in self.call.visible_axes])
         self.names: list[str] = []
         self.views: list[str] = []
@@ -130,7 +131,7 @@ class _LoopProgram:
         strides = tuple(s for s, gone in zip(ref.strides, block.squeezed, strict=True) if not gone)
         ref = replace(ref, base=f"x{k}_start", strides=strides)
         output = k - len(self.call.inputs)
-        if output < 0 or not tracked_outputs(self.plan)[output]:
+        if output < 0 or not self.tracked[output]:
             return ref
         # The mask alone remembers what was written: a flag would have to follow the blocks.
         self._view(f"m{output}", math.prod(block.padded_shape))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,29 +72,38 @@ def _full_index(kept: Texts, reduced: Texts, axes: tuple[int, ...], rank: int) -
     return tuple(next(inner) if k in axes else next(outer) for k in range(rank))
 
 
+def _one_by_one(out: Aval, make: Callable[[Texts], str], writer: Any) -> Lazy:
+    """Return a result whose elements are stored one after the other; `make` writes what one needs and names it."""
+    name, size, strides = writer.name(), math.prod(out.shape), row_major(out.shape)
+    if size > 1:
+        writer.buffer(name, size, out.dtype)
+
+    def store(index: Texts) -> None:
+        text = make(index)
+        writer.line(f"{element(name, flat(index, strides)) if size > 1 else name} = {text}")
+
+    writer.nest(out.shape, store)
+    return held(name, out.shape, out.dtype)
+
+
 def _by_elements(fold: _Fold, value: Lazy, out: Aval, axes: tuple[int, ...], writer: Any) -> Lazy:
     """Reduce to one element after the other."""
     # Sums of float32 keep a float64 accumulator; no order of lanes loses more than that rounds.
     wide = fold.wide and out.dtype == np.float32
     carried = np.dtype(np.float64) if wide else out.dtype
-    name, total, strides = writer.name(), writer.name(), row_major(out.shape)
-    single = math.prod(out.shape) == 1
-    if not single:
-        writer.buffer(name, math.prod(out.shape), out.dtype)
+    total = writer.name()
 
-    def outer(kept: Texts) -> None:
+    def reduced_to(kept: Texts) -> str:
         writer.line(f"{total} = {fold.first(carried)}")
 
-        def inner(reduced: Texts) -> None:
+        def combine(reduced: Texts) -> None:
             text = value.at(_full_index(kept, reduced, axes, len(value.shape)))
             writer.line(f"{total} = {fold.step(carried, total, text)}")
 
-        writer.nest([value.shape[a] for a in axes], inner)
-        target = name if single else element(name, flat(kept, strides))
-        writer.line(f"{target} = {cast(out.dtype, total) if wide else total}")
+        writer.nest([value.shape[a] for a in axes], combine)
+        return cast(out.dtype, total) if wide else total
 
-    writer.nest(out.shape, outer)
-    return held(name, out.shape, out.dtype)
+    return _one_by_one(out, reduced_to, writer)
 
 
 def _by_rows(fold: _Fold, value: Lazy, out: Aval, axes: tuple[int, ...], writer: Any) -> Lazy:
@@ -153,27 +162,22 @@ def _arg_reduction(step: str) -> Rule:
         value, out, axes = writer.settle(values[0]), outs[0], tuple(equation.params["axes"])
         if len(axes) != 1 or value.dtype == np.bool_:
             raise NoLoopFormError
-        name, best, strides = writer.name(), writer.name(), row_major(out.shape)
-        single = math.prod(out.shape) == 1
-        if not single:
-            writer.buffer(name, math.prod(out.shape), out.dtype)
+        best = writer.name()
 
-        def outer(kept: Texts) -> None:
+        def found(kept: Texts) -> str:
             writer.line(f"{best} = 0")
 
-            def inner(reduced: Texts) -> None:
+            def compare(reduced: Texts) -> None:
                 new = value.at(_full_index(kept, reduced, axes, len(value.shape)))
                 old = value.at(_full_index(kept, (best,), axes, len(value.shape)))
                 # The first extreme counts, and NaN is the extreme.
                 nan = f" or ({new} != {new} and {old} == {old})" if value.dtype.kind == "f" else ""
                 writer.line(f"if {new} {step} {old}{nan}: {best} = {reduced[0]}")
 
-            writer.nest([value.shape[axes[0]]], inner)
-            target = name if single else element(name, flat(kept, strides))
-            writer.line(f"{target} = {cast(out.dtype, best)}")
+            writer.nest([value.shape[axes[0]]], compare)
+            return cast(out.dtype, best)
 
-        writer.nest(out.shape, outer)
-        return [held(name, out.shape, out.dtype)]
+        return [_one_by_one(out, found, writer)]
 
     return rule
 
@@ -213,19 +217,18 @@ def _transposed(value: Lazy) -> Lazy:
 def _any_dot(values: Sequence[Lazy], contract: Any, batch: Any, out: Aval, writer: Any) -> Lazy:
     """Multiply and add one element after the other; float32 fused, in ascending order [PALLAS-4]."""
     x, y = (writer.settle(v) if v.weight else v for v in values)
-    name, total, strides = writer.name(), writer.name(), row_major(out.shape)
-    writer.buffer(name, max(math.prod(out.shape), 1), out.dtype)
+    total = writer.name()
     free = [
         [k for k in range(len(v.shape)) if k not in (*c, *b)] for v, c, b in zip((x, y), contract, batch, strict=True)
     ]
     step = "_fma({1}, {2}, {0})" if out.dtype.kind == "f" else "{0} + {1} * {2}"
 
-    def outer(index: Texts) -> None:
+    def product(index: Texts) -> str:
         shared = len(batch[0])
         rows, columns = index[shared : shared + len(free[0])], index[shared + len(free[0]) :]
         writer.line(f"{total} = {cast(out.dtype, '0')}")
 
-        def inner(reduced: Texts) -> None:
+        def accumulate(reduced: Texts) -> None:
             texts = []
             for v, own, c, b in zip((x, y), (rows, columns), contract, batch, strict=True):
                 places = dict(itertools.chain(zip(c, reduced, strict=True), zip(b, index, strict=False)))
@@ -235,13 +238,10 @@ def _any_dot(values: Sequence[Lazy], contract: Any, batch: Any, out: Aval, write
                 )
             writer.line(f"{total} = {cast(out.dtype, step.format(total, *texts))}")
 
-        writer.nest([x.shape[k] for k in contract[0]], inner)
-        writer.line(f"{element(name, flat(index, strides))} = {total}")
+        writer.nest([x.shape[k] for k in contract[0]], accumulate)
+        return total
 
-    writer.nest(out.shape, outer)
-    if math.prod(out.shape) == 1:
-        return writer.settle(Lazy(out.shape, out.dtype, lambda _: f"{name}[0]", weight=1))
-    return held(name, out.shape, out.dtype)
+    return _one_by_one(out, product, writer)
 
 
 REDUCTIONS: dict[str, Rule] = {
