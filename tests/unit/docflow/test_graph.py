@@ -235,7 +235,9 @@ def test_the_page_is_self_contained(tmp_path: Path) -> None:
 
 
 @pytest.mark.clause("DOCFLOW-27")
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine; CI installs it")
+@pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium or Chrome on this machine; .ci/run installs it as root on Debian"
+)
 def test_the_page_pans_zooms_searches_and_filters_in_chromium(tmp_path: Path) -> None:
     """In a real browser, by real events: the graph fits, boxes do not overlap, and each control does what it says."""
     path = tmp_path / "graph.html"
