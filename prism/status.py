@@ -1,9 +1,8 @@
-"""Sticky device status, and the report with which every run ends."""
+"""Sticky device status, shared by every part that holds state."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum, IntEnum
+from enum import IntEnum
 
 
 class Status(IntEnum):
@@ -15,38 +14,3 @@ class Status(IntEnum):
     OK = 0
     OOM = 1
     CORRUPT = 2
-
-
-class StopReason(Enum):
-    """Why a run ended; the value is the `status` word of `prism run --format json`."""
-
-    NORMAL_FORM = "ok"
-    STEP_LIMIT = "timeout"
-    OOM = "oom"
-    CORRUPT = "corrupt"
-
-    @staticmethod
-    def of(status: Status) -> StopReason:
-        """Return the reason with which a run ends that finished its work in `status`."""
-        return _STOP_OF[status]
-
-
-_STOP_OF = {
-    Status.OK: StopReason.NORMAL_FORM,
-    Status.OOM: StopReason.OOM,
-    Status.CORRUPT: StopReason.CORRUPT,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What one run did.
-
-    `steps` counts rule applications, `nodes` the nodes this run added, `reused` the interns that found their
-    node already there.
-    """
-
-    stop: StopReason
-    steps: int
-    nodes: int
-    reused: int

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
-from prism.bench import jax_suite
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.jax_suite import compare as jax_suite
 
 
 def main() -> None:

@@ -7,9 +7,9 @@ from random import Random
 import numpy as np
 from hypothesis import strategies as st
 
-from prism.ops import ADD, MUL, NULL, SUC, ZERO, Op
-from prism.term.denote import MEANING
-from prism.term.graph import TermGraph
+from prism.vm.term.denote import MEANING
+from prism.vm.term.graph import TermGraph
+from prism.vm.term.ops import ADD, MUL, NULL, SUC, ZERO, Op
 
 _OPS = (SUC, ADD, MUL, ADD, SUC, ZERO)
 

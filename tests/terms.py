@@ -30,7 +30,7 @@ def text_of(tree) -> str:
 
 
 def value_of(tree) -> int:
-    """Return what a tree means, computed apart from `prism.term.denote`."""
+    """Return what a tree means, computed apart from `prism.vm.term.denote`."""
     if isinstance(tree, int):
         return tree
     match tree:

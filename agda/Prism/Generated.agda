@@ -1,6 +1,6 @@
 {-# OPTIONS --safe --without-K #-}
 
--- Generated from prism/{ops,rules,status}.py and prism/ledger/key.py by `python -m agda.tools.generate`; do not edit.
+-- Generated from the tables of prism/vm and prism/status.py by `python -m agda.tools.generate`; do not edit.
 
 module Prism.Generated where
 

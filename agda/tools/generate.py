@@ -9,17 +9,17 @@ from click import echo
 
 from agda.tools.files import AGDA_ROOT
 from prism.files import write_text
-from prism.ledger.key import LAYOUTS
-from prism.ops import OPS, Op
-from prism.rules import RULES, Pattern, Rule
 from prism.status import Status
+from prism.vm.ledger.key import LAYOUTS
+from prism.vm.rewrite.rules import RULES, Pattern, Rule
+from prism.vm.term.ops import OPS, Op
 
 TARGET = AGDA_ROOT / "Prism" / "Generated.agda"
 
 _HEADER = """\
 {-# OPTIONS --safe --without-K #-}
 
--- Generated from prism/{ops,rules,status}.py and prism/ledger/key.py by `python -m agda.tools.generate`; do not edit.
+-- Generated from the tables of prism/vm and prism/status.py by `python -m agda.tools.generate`; do not edit.
 
 module Prism.Generated where
 

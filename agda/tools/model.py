@@ -23,13 +23,13 @@ from click import echo
 
 from agda.tools.files import copy_sources
 from agda.tools.host import ToolMissingError, run_agda
-from prism.ledger.api import Ledger
-from prism.ledger.device import DeviceLedger
-from prism.ledger.host import HostLedger
-from prism.ledger.key import KeyLayout
-from prism.ops import ADD, MUL, OPS, SUC
-from prism.term.denote import denote
-from prism.term.graph import TermGraph
+from prism.vm.ledger.api import Ledger
+from prism.vm.ledger.device import DeviceLedger
+from prism.vm.ledger.host import HostLedger
+from prism.vm.ledger.key import KeyLayout
+from prism.vm.term.denote import denote
+from prism.vm.term.graph import TermGraph
+from prism.vm.term.ops import ADD, MUL, OPS, SUC
 
 Node = tuple[int, int, int]
 MakeLedger = Callable[[KeyLayout, int], Ledger]

@@ -7,10 +7,10 @@ from typing import Final
 
 import numpy as np
 
-from prism.arena.layout import MAX_SLOTS
 from prism.errors import UsageError
-from prism.ops import ADD, NULL, SUC, ZERO
-from prism.term.graph import TermGraph
+from prism.vm.arena.layout import MAX_SLOTS
+from prism.vm.term.graph import TermGraph
+from prism.vm.term.ops import ADD, NULL, SUC, ZERO
 
 MAX_COUNT: Final = MAX_SLOTS // 4
 """The most nodes of a workload, whose arena has four slots for each."""

@@ -12,21 +12,21 @@ from typing import Any, Final
 import jax
 import numpy as np
 
-from prism.arena import host
-from prism.arena.layout import HOST, Layout
-from prism.arena.locality import damage, distance_entropy
-from prism.arena.run import Bounds, Run, start
-from prism.arena.store import Arena, Rank, capacity_for, load, ranks
-from prism.arena.swizzle import default_swizzle
 from prism.bench.arenas import ArenaShape, arena_shapes, arena_terms
 from prism.bench.workloads import balanced, chained
 from prism.errors import UsageError
-from prism.ops import NULL
-from prism.term.parse import read_text
-from prism.vm.api import Limits
-from prism.vm.bsp import run_cycles
-from prism.vm.engines import SCHEDULED, open_engine
-from prism.vm.schedule import Schedule
+from prism.vm.arena import host
+from prism.vm.arena.layout import HOST, Layout
+from prism.vm.arena.locality import damage, distance_entropy
+from prism.vm.arena.run import Bounds, Run, start
+from prism.vm.arena.store import Arena, Rank, capacity_for, load, ranks
+from prism.vm.arena.swizzle import default_swizzle
+from prism.vm.engines.api import Limits
+from prism.vm.engines.bsp import run_cycles
+from prism.vm.engines.schedule import Schedule
+from prism.vm.engines.table import SCHEDULED, open_engine
+from prism.vm.term.ops import NULL
+from prism.vm.term.parse import read_text
 
 EXPRESSIONS: Final[dict[str, Callable[[], str]]] = {
     "expr_small": lambda: "(add 1 1)",

@@ -93,7 +93,7 @@ def race(case: Case, contenders: Sequence[Contender | Missing], *, runs: int, ti
     for _ in range(runs):
         for contender in present:
             tick(f"{case.bench} {case.name}: {contender.impl}")
-            elapsed, answers[contender.impl] = _timed(contender.prepare(), contender.at_least_s)
+            elapsed, answers[contender.impl] = timed(contender.prepare(), contender.at_least_s)
             seconds[contender.impl].append(elapsed)
         _require_agreement(case, answers)
     return [
@@ -104,7 +104,8 @@ def race(case: Case, contenders: Sequence[Contender | Missing], *, runs: int, ti
     ]
 
 
-def _timed(work: Callable[[], Any], at_least_s: float) -> tuple[float, Any]:
+def timed(work: Callable[[], Any], at_least_s: float = 0.0) -> tuple[float, Any]:
+    """Return the seconds of one call of `work`, called back to back for at least so long, and its last answer."""
     calls, start = 0, time.perf_counter()
     while True:
         answer = work()

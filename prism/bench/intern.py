@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from prism.bench.harness import Case, Contender, Missing, Row, Tick, race
 from prism.errors import UsageError
-from prism.ledger.api import Ledger
-from prism.ledger.device import DeviceLedger, default_probing, intern_in_place, widen
-from prism.ledger.host import HostLedger
-from prism.ledger.key import WIDE
-from prism.ledger.probing import ROUNDS
-from prism.ops import ADD, MUL
+from prism.vm.ledger.api import Ledger
+from prism.vm.ledger.device import DeviceLedger, default_probing, intern_in_place, widen
+from prism.vm.ledger.host import HostLedger
+from prism.vm.ledger.key import WIDE
+from prism.vm.ledger.probing import ROUNDS
+from prism.vm.term.ops import ADD, MUL
 
 Batch = tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.int32]]
 

@@ -13,10 +13,10 @@ import numpy as np
 from prism.bench.harness import Case, Contender, Missing, Row, Tick, race
 from prism.bench.workloads import WORKLOADS
 from prism.errors import UsageError
-from prism.term.graph import TermGraph, numerals
-from prism.term.parse import read_text
-from prism.vm.api import Limits
-from prism.vm.engines import ENGINES, open_engine
+from prism.vm.engines.api import Limits
+from prism.vm.engines.table import ENGINES, open_engine
+from prism.vm.term.graph import TermGraph, numerals
+from prism.vm.term.parse import read_text
 
 _EGGLOG: Final = """
 (datatype Nat (Zero) (Suc Nat) (Add Nat Nat) (Mul Nat Nat))

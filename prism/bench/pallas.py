@@ -1,4 +1,4 @@
-"""Bench of the Pallas interpreter: each mode against stock interpret=True and plain NumPy, and the planted bugs."""
+"""Bench of the Pallas interpreter: each mode against stock interpret=True, and plain NumPy."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ import prism.pallas
 from prism.bench import pallas_kernels, pallas_ops
 from prism.bench.harness import Case, Contender, Row, Tick, race
 from prism.bench.pallas_kernels import Array, KernelCase
-from prism.bench.planted import KINDS, Bug
 from prism.errors import UsageError
-from prism.pallas import KernelError
 from prism.pallas.params import Mode
 
 CASES: Mapping[str, KernelCase] = {case.name: case for case in (*pallas_kernels.CASES, *pallas_ops.CASES)}
@@ -49,7 +47,7 @@ class Answer:
 
 
 def pallas_bench(names: Sequence[str], runs: int, *, tick: Tick = lambda _: None) -> Iterator[Row]:
-    """Yield the rows of each kernel, first calls and then steady state, and of the planted bugs; no name means all.
+    """Yield the rows of each kernel, first calls and then steady state; no name means all.
 
     A first call builds the function anew and finds every cache of ours empty; stock traces and compiles. In the
     steady state the function is kept: stock is jitted. Every result is checked against plain NumPy.
@@ -64,8 +62,6 @@ def pallas_bench(names: Sequence[str], runs: int, *, tick: Tick = lambda _: None
         for state, contenders in ((_FIRST, _first_calls), (_STEADY, _steady)):
             present = contenders(case, operands)
             yield from race(Case("pallas", f"{name}, {state}", size, "elements/s"), present, runs=runs, tick=tick)
-    if not names:
-        yield from _bug_rows()
 
 
 def _first_calls(case: KernelCase, operands: tuple[Array, ...]) -> list[Contender]:
@@ -121,37 +117,6 @@ def _rerouted(case: KernelCase, operands: tuple[Any, ...]) -> Callable[[], Any]:
 
 def _work(case: KernelCase, call: Callable[[], Any]) -> Callable[[], Answer]:
     return lambda: Answer(np.asarray(jax.block_until_ready(call())), case.tolerance)
-
-
-def _bug_rows() -> Iterator[Row]:
-    for kind, bugs in KINDS.items():
-        for impl, finds in (("prism fast", _prism_places), ("stock", _stock_raises)):
-            start = time.perf_counter()
-            found = sum(finds(bug) for bug in bugs)
-            seconds = (time.perf_counter() - start) / len(bugs)
-            unit = f"of {len(bugs)} bugs reported"
-            yield Row("pallas", f"bugs: {kind}", impl, seconds, seconds, seconds, 1, float(found), unit)
-
-
-def _prism_places(bug: Bug) -> bool:
-    return bug.is_named_by(bug_report(bug, "fast"))
-
-
-def _stock_raises(bug: Bug) -> bool:
-    try:
-        jax.block_until_ready(bug.program(True))
-    except (ValueError, IndexError, RuntimeError):
-        return True
-    return False
-
-
-def bug_report(bug: Bug, mode: Mode) -> KernelError | None:
-    """Return what the interpreter reports of a planted bug."""
-    try:
-        prism.pallas.run(lambda: bug.program(False), mode=mode)()
-    except KernelError as error:
-        return error
-    return None
 
 
 def summary(rows: Iterable[Row]) -> dict[str, float]:

@@ -53,7 +53,7 @@ def normalise(names: tuple[str, ...], runs: int, as_json: bool) -> None:
 def pallas(kernels: tuple[str, ...], runs: int, as_json: bool) -> None:
     """Interpret Pallas kernels, beside stock and plain NumPy.
 
-    Times the first call and the steady state of each kernel, and looks for the planted bugs.
+    Times the first call and the steady state of each kernel.
     """
     from prism.bench.pallas import pallas_bench, summary
 

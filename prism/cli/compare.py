@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from prism.cli.options import parse_sizes
-from prism.vm.schedule import MAX_COUNT
+from prism.vm.engines.schedule import MAX_COUNT
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _Path = click.Path(path_type=Path)

@@ -8,12 +8,12 @@ from typing import Final
 
 import numpy as np
 
-from prism.ledger.key import COMPACT
-from prism.status import StopReason
-from prism.term.graph import TermGraph, numerals
-from prism.term.show import show_terms
-from prism.vm.api import STOPS, Limits
-from prism.vm.program import Evaluated
+from prism.vm.engines.api import STOPS, Limits
+from prism.vm.engines.program import Evaluated
+from prism.vm.engines.report import StopReason
+from prism.vm.ledger.key import COMPACT
+from prism.vm.term.graph import TermGraph, numerals
+from prism.vm.term.show import show_terms
 
 
 def _as_terms(done: Evaluated) -> Iterator[str]:

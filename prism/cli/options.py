@@ -11,9 +11,9 @@ from typing import Any, BinaryIO, Final, TypeVar
 import click
 
 from prism.errors import UsageError
-from prism.ledger.key import LAYOUTS
-from prism.vm.api import MAX_STEPS, Limits
-from prism.vm.engines import ENGINES
+from prism.vm.engines.api import MAX_STEPS, Limits
+from prism.vm.engines.table import ENGINES
+from prism.vm.ledger.key import LAYOUTS
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _DEFAULT = Limits()

@@ -15,10 +15,10 @@ from prism.cli.main import CORRUPT, OOM, STEPS
 from prism.cli.options import SOURCE, engine_options, limits_of, opened
 from prism.cli.progress import Counted, progress_over
 from prism.cli.schedule import schedule_options, session_of
-from prism.status import StopReason
-from prism.term.parse import Program, read_programs
-from prism.vm.api import STOPS, Outcome
-from prism.vm.program import evaluate
+from prism.vm.engines.api import STOPS, Outcome
+from prism.vm.engines.program import evaluate
+from prism.vm.engines.report import StopReason
+from prism.vm.term.parse import Program, read_programs
 
 SEVERITY: Final = {StopReason.CORRUPT: CORRUPT, StopReason.OOM: OOM, StopReason.STEP_LIMIT: STEPS}
 """Exit codes, the worst first: the code of a run is that of its worst expression."""

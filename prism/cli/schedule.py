@@ -11,11 +11,11 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from prism.arena.layout import SWIZZLES, Layout
 from prism.errors import UsageError
-from prism.vm.api import Engine, Limits
-from prism.vm.engines import SCHEDULED, open_engine
-from prism.vm.schedule import MAX_COUNT, Schedule
+from prism.vm.arena.layout import SWIZZLES, Layout
+from prism.vm.engines.api import Engine, Limits
+from prism.vm.engines.schedule import MAX_COUNT, Schedule
+from prism.vm.engines.table import SCHEDULED, open_engine
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _SIZE = click.IntRange(0)
@@ -56,7 +56,7 @@ def session_of(engine: str, limits: Limits, options: dict[str, Any]) -> Iterator
         yield open_engine(engine, limits, schedule)
         return
     from prism.cli.watch import DamageLog, check
-    from prism.vm.bsp import BspEngine, Watch
+    from prism.vm.engines.bsp import BspEngine, Watch
 
     schedule = schedule or Schedule()
     log = DamageLog(schedule.layout)

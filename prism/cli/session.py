@@ -10,12 +10,12 @@ from typing import Final
 from prism.cli.form import explain
 from prism.cli.show import drawn, write_picture
 from prism.errors import PrismError, UsageError
-from prism.status import Report, StopReason
-from prism.term.graph import TermGraph
-from prism.term.parse import Reader
-from prism.term.show import show_terms
-from prism.vm.api import Limits
-from prism.vm.engines import ENGINES, open_engine
+from prism.vm.engines.api import Limits
+from prism.vm.engines.report import Report, StopReason
+from prism.vm.engines.table import ENGINES, open_engine
+from prism.vm.term.graph import TermGraph
+from prism.vm.term.parse import Reader
+from prism.vm.term.show import show_terms
 
 _SOURCE: Final = "repl"
 _MAX_DRAWN: Final = 5000

@@ -11,10 +11,10 @@ import click
 from prism.cli.options import SOURCE, opened
 from prism.errors import PrismError, UsageError
 from prism.files import write_text
-from prism.term.dot import dot
-from prism.term.graph import TermGraph
-from prism.term.parse import Reader
-from prism.term.show import show_program
+from prism.vm.term.dot import dot
+from prism.vm.term.graph import TermGraph
+from prism.vm.term.parse import Reader
+from prism.vm.term.show import show_program
 
 
 @click.command()

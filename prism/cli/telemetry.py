@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from prism.bench.records import record
 from prism.cli.options import SOURCE, opened
 from prism.files import write_text
-from prism.telemetry import record
 
 if TYPE_CHECKING:
-    from prism.vm.schedule import Schedule
+    from prism.vm.engines.schedule import Schedule
 
 OUT = Path("out/telemetry")
 _BUILT_IN = "(mul 64 64)"
@@ -54,11 +54,11 @@ def host(base: Path | None, out: Path, program: str | None, json_out: Path, **ru
     PROGRAM is a small product by default.
     """
     if base is not None:
-        from prism.telemetry.collect import host_summary
+        from prism.bench.records.collect import host_summary
 
         _write(out, host_summary(base))
         return
-    from prism.telemetry.measure import host_performance
+    from prism.bench.records.measure import host_performance
 
     _record(json_out, program, run["engine"], lambda work: _repeat(host_performance, work, run))
 
@@ -67,7 +67,7 @@ def host(base: Path | None, out: Path, program: str | None, json_out: Path, **ru
 @_measured("memory.json")
 def memory(program: str | None, json_out: Path, **run: Any) -> None:
     """Sample memory after each of repeated runs of PROGRAM."""
-    from prism.telemetry.measure import memory_stability
+    from prism.bench.records.measure import memory_stability
 
     _record(json_out, program, run["engine"], lambda work: _repeat(memory_stability, work, run))
 
@@ -80,8 +80,8 @@ def trace(program: str | None, json_out: Path, out_dir: Path, **run: Any) -> Non
 
     The engine must run on JAX; bsp does here, also where it would otherwise run on the host.
     """
-    from prism.telemetry.trace import analyse, capture
-    from prism.vm.schedule import Schedule
+    from prism.bench.records.trace import analyse, capture
+    from prism.vm.engines.schedule import Schedule
 
     def profile(work: Callable[[], object]) -> dict[str, Any]:
         return analyse(capture(work, out_dir, iterations=run["iterations"], warmup=run["warmup"]))
@@ -96,7 +96,7 @@ def trace(program: str | None, json_out: Path, out_dir: Path, **run: Any) -> Non
 def trace_analyze(trace_dir: Path, report_only: bool, json_out: Path) -> None:
     """Say where the time of the newest trace in TRACE_DIR went."""
     del report_only
-    from prism.telemetry.trace import analyse, newest
+    from prism.bench.records.trace import analyse, newest
 
     record.write(json_out, {**analyse(newest(trace_dir)), "host": record.host()})
     click.echo(f"wrote {json_out}")
@@ -110,7 +110,7 @@ def damage(base: Path, out: Path) -> None:
 
     `prism run --engine bsp --telemetry FILE` writes one; all under --base are read.
     """
-    from prism.telemetry.collect import damage_summary
+    from prism.bench.records.collect import damage_summary
 
     _write(out, damage_summary(base))
 
@@ -125,7 +125,7 @@ def baselines(base: Path, damage_summary: Path | None, host_summary: Path | None
 
     All trace records under --base are read.
     """
-    from prism.telemetry.collect import baselines as page
+    from prism.bench.records.collect import baselines as page
 
     _write(out, page(base, [path for path in (damage_summary, host_summary) if path is not None]))
 
@@ -141,8 +141,8 @@ def unpack(archive: Path, out_dir: Path, max_files: int, max_bytes: int, max_rat
 
     --out-dir must not exist yet.
     """
-    from prism.telemetry.unpack import Bounds
-    from prism.telemetry.unpack import unpack as extract
+    from prism.bench.records.unpack import Bounds
+    from prism.bench.records.unpack import unpack as extract
 
     files = extract(archive, out_dir, Bounds(max_files, max_bytes, max_ratio))
     click.echo(f"unpacked {len(files)} files into {out_dir}")
@@ -157,9 +157,9 @@ def _record(
     schedule: Schedule | None = None,
 ) -> None:
     """Measure runs of a program on an engine, on `schedule` if the engine follows one, and write the record."""
-    from prism.term.parse import read_programs, read_text
-    from prism.vm.api import Limits
-    from prism.vm.engines import SCHEDULED, open_engine
+    from prism.vm.engines.api import Limits
+    from prism.vm.engines.table import SCHEDULED, open_engine
+    from prism.vm.term.parse import read_programs, read_text
 
     name, programs = _BUILT_IN, [read_text(_BUILT_IN)]
     if program is not None:

@@ -7,14 +7,14 @@ from typing import Final
 
 import numpy as np
 
-from prism.arena import host
-from prism.arena.layout import Layout
-from prism.arena.locality import damage, distance_entropy
-from prism.arena.run import Run
-from prism.arena.store import Arena
-from prism.arena.validate import cycle_violations, violations
+from prism.bench.records import record
 from prism.errors import CorruptError
-from prism.telemetry import record
+from prism.vm.arena import host
+from prism.vm.arena.layout import Layout
+from prism.vm.arena.locality import damage, distance_entropy
+from prism.vm.arena.run import Run
+from prism.vm.arena.store import Arena
+from prism.vm.arena.validate import cycle_violations, violations
 
 DEFAULT_TILE: Final = 256
 """Slots in a tile where the layout has no blocks."""

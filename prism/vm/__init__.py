@@ -1,1 +1,1 @@
-"""Engines that bring terms to normal form, behind one protocol."""
+"""The machine: hash-consed term graphs, rewritten to normal form by any of several engines."""

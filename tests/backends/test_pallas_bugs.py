@@ -10,9 +10,9 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
 
 import prism.pallas
-from prism.bench.pallas import bug_report
-from prism.bench.planted import KINDS, Bug
 from prism.pallas import UninitializedReadError
+from tests.planted import KINDS, Bug
+from tests.planted.report import bug_report
 
 pytestmark = pytest.mark.m6
 

@@ -9,16 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from prism.arena import host
-from prism.arena.layout import SWIZZLES, Layout
-from prism.arena.run import Bounds, start, step
-from prism.arena.store import load
-from prism.arena.swizzle import gather
-from prism.vm.api import Limits
-from prism.vm.bsp import BspEngine
-from prism.vm.engines import open_engine
-from prism.vm.project import project
-from prism.vm.schedule import Schedule
+from prism.vm.arena import host
+from prism.vm.arena.layout import SWIZZLES, Layout
+from prism.vm.arena.run import Bounds, start, step
+from prism.vm.arena.store import load
+from prism.vm.arena.swizzle import gather
+from prism.vm.engines.api import Limits
+from prism.vm.engines.bsp import BspEngine
+from prism.vm.engines.project import project
+from prism.vm.engines.schedule import Schedule
+from prism.vm.engines.table import open_engine
 from tests.strategies import random_programs
 
 pytestmark = pytest.mark.m3

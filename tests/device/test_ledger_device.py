@@ -6,14 +6,14 @@ import jax
 import numpy as np
 import pytest
 
-from prism.ledger.device import DeviceLedger
-from prism.ledger.host import HostLedger
-from prism.ledger.key import COMPACT, WIDE
-from prism.ledger.pallas_kernels import TRITON
-from prism.ledger.probing import ROUNDS
-from prism.ledger.verify import verify
-from prism.ops import ADD, MUL, SUC
 from prism.status import Status
+from prism.vm.ledger.device import DeviceLedger
+from prism.vm.ledger.host import HostLedger
+from prism.vm.ledger.key import COMPACT, WIDE
+from prism.vm.ledger.pallas_kernels import TRITON
+from prism.vm.ledger.probing import ROUNDS
+from prism.vm.ledger.verify import verify
+from prism.vm.term.ops import ADD, MUL, SUC
 
 pytestmark = pytest.mark.m1
 

@@ -17,11 +17,11 @@ from docflow.corpus import EdgeView
 from docflow.lock import Entry, Seen
 from docflow.model import Edge, Review
 from docflow.rules.edges import OK, statuses
-from prism.arena.permute import apply
-from prism.arena.store import Arena
-from prism.ledger.host import HostLedger
-from prism.ops import ADD, MUL, OPS, SUC
 from prism.status import Status
+from prism.vm.arena.permute import apply
+from prism.vm.arena.store import Arena
+from prism.vm.ledger.host import HostLedger
+from prism.vm.term.ops import ADD, MUL, OPS, SUC
 
 pytestmark = pytest.mark.m5
 

@@ -11,24 +11,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prism.arena import cycle as cycling
-from prism.arena import host
-from prism.arena import run as running
-from prism.arena.layout import Layout
-from prism.arena.run import Bounds, start, step, until_stop
-from prism.arena.store import load
 from prism.cli.watch import check
 from prism.errors import CorruptError
-from prism.ledger.key import COMPACT, WIDE, KeyLayout
-from prism.rewrite.candidates import Candidates
-from prism.term.denote import denote
-from prism.term.graph import TermGraph
-from prism.term.parse import read_text
-from prism.vm import bsp
-from prism.vm.api import Limits
-from prism.vm.engines import open_engine
-from prism.vm.project import Projection, project
-from prism.vm.schedule import Schedule
+from prism.vm.arena import cycle as cycling
+from prism.vm.arena import host
+from prism.vm.arena import run as running
+from prism.vm.arena.layout import Layout
+from prism.vm.arena.run import Bounds, start, step, until_stop
+from prism.vm.arena.store import load
+from prism.vm.engines import bsp
+from prism.vm.engines.api import Limits
+from prism.vm.engines.project import Projection, project
+from prism.vm.engines.schedule import Schedule
+from prism.vm.engines.table import open_engine
+from prism.vm.ledger.key import COMPACT, WIDE, KeyLayout
+from prism.vm.rewrite.candidates import Candidates
+from prism.vm.term.denote import denote
+from prism.vm.term.graph import TermGraph
+from prism.vm.term.parse import read_text
 from tests.strategies import random_programs, term_graphs
 
 pytestmark = pytest.mark.m3

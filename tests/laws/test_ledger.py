@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prism.ledger.device import DeviceLedger
-from prism.ledger.host import HostLedger
-from prism.ledger.key import COMPACT, WIDE
-from prism.ledger.verify import verify
-from prism.ops import ADD, BY_CODE, MUL, NULL, SUC, ZERO
 from prism.status import Status
+from prism.vm.ledger.device import DeviceLedger
+from prism.vm.ledger.host import HostLedger
+from prism.vm.ledger.key import COMPACT, WIDE
+from prism.vm.ledger.verify import verify
+from prism.vm.term.ops import ADD, BY_CODE, MUL, NULL, SUC, ZERO
 
 pytestmark = pytest.mark.m1
 
@@ -255,7 +255,7 @@ def test_growth_keeps_every_id(engine, layout):
 
 def test_one_trace_serves_every_batch_of_one_shape(monkeypatch):
     """A device ledger traces once for a room and padded batch length, however many batches come."""
-    from prism.ledger import probing
+    from prism.vm.ledger import probing
 
     traced = []
     mix = probing.mix

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from prism.ops import BY_NAME, SUC, ZERO
-from prism.rules import RULES, variables
-from prism.status import StopReason
-from prism.term.denote import MEANING, denote
-from prism.term.graph import TermGraph, numerals
-from prism.term.parse import read_text
-from prism.vm.api import STOPS, Limits
-from prism.vm.engines import open_engine
-from prism.vm.project import project
+from prism.vm.engines.api import STOPS, Limits
+from prism.vm.engines.project import project
+from prism.vm.engines.report import StopReason
+from prism.vm.engines.table import open_engine
+from prism.vm.rewrite.rules import RULES, variables
+from prism.vm.term.denote import MEANING, denote
+from prism.vm.term.graph import TermGraph, numerals
+from prism.vm.term.ops import BY_NAME, SUC, ZERO
+from prism.vm.term.parse import read_text
 from tests.strategies import term_graphs
 
 pytestmark = pytest.mark.m1

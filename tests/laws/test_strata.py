@@ -6,21 +6,21 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from prism.ledger.device import DeviceLedger
-from prism.ledger.host import HostLedger
-from prism.ledger.key import COMPACT, WIDE
-from prism.ledger.verify import verify
-from prism.rewrite import cycle as cycling
-from prism.rewrite.candidates import emit
-from prism.rewrite.cycle import State, cycle, sites_among
-from prism.rewrite.normalise import normalise, read, violations_of
 from prism.status import Status
-from prism.term.denote import denote
-from prism.term.graph import TermGraph, numerals
-from prism.term.parse import read_text
-from prism.vm.api import Limits
-from prism.vm.engines import open_engine
-from prism.vm.project import commit, project
+from prism.vm.engines.api import Limits
+from prism.vm.engines.project import commit, project
+from prism.vm.engines.table import open_engine
+from prism.vm.ledger.device import DeviceLedger
+from prism.vm.ledger.host import HostLedger
+from prism.vm.ledger.key import COMPACT, WIDE
+from prism.vm.ledger.verify import verify
+from prism.vm.rewrite.candidates import emit
+from prism.vm.term.denote import denote
+from prism.vm.term.graph import TermGraph, numerals
+from prism.vm.term.parse import read_text
+from tests.reference import cycle as cycling
+from tests.reference.cycle import State, cycle, sites_among
+from tests.reference.normalise import normalise, read, violations_of
 from tests.strategies import term_graphs
 
 pytestmark = pytest.mark.m2

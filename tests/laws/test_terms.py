@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prism.errors import ParseError
-from prism.ops import BY_CODE, BY_NAME
-from prism.term.denote import MEANING, denote
-from prism.term.graph import TermGraph, numerals, share, spread_least
-from prism.term.parse import Reader, read_programs, read_text
-from prism.term.scan import MAX_NUMERAL, MAX_WORD
-from prism.term.show import show_program, show_terms
+from prism.vm.term.denote import MEANING, denote
+from prism.vm.term.graph import TermGraph, numerals, share, spread_least
+from prism.vm.term.ops import BY_CODE, BY_NAME
+from prism.vm.term.parse import Reader, read_programs, read_text
+from prism.vm.term.scan import MAX_NUMERAL, MAX_WORD
+from prism.vm.term.show import show_program, show_terms
 from tests.terms import text_of, trees, value_of
 
 pytestmark = pytest.mark.m1

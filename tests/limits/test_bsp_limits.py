@@ -7,17 +7,18 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from prism.arena import host
-from prism.arena.layout import Layout
-from prism.arena.run import Bounds, Run
-from prism.ledger.key import COMPACT, WIDE
-from prism.ledger.verify import verify
-from prism.status import Status, StopReason
-from prism.term.graph import numerals
-from prism.term.parse import read_text
-from prism.vm.api import Limits, Outcome
-from prism.vm.bsp import BspEngine
-from prism.vm.schedule import MAX_COUNT, Schedule
+from prism.status import Status
+from prism.vm.arena import host
+from prism.vm.arena.layout import Layout
+from prism.vm.arena.run import Bounds, Run
+from prism.vm.engines.api import Limits, Outcome
+from prism.vm.engines.bsp import BspEngine
+from prism.vm.engines.report import StopReason
+from prism.vm.engines.schedule import MAX_COUNT, Schedule
+from prism.vm.ledger.key import COMPACT, WIDE
+from prism.vm.ledger.verify import verify
+from prism.vm.term.graph import numerals
+from prism.vm.term.parse import read_text
 
 from .test_engine_limits import chain
 
@@ -197,8 +198,8 @@ def test_growth_doubles_the_arena(monkeypatch: pytest.MonkeyPatch) -> None:
 @every_layout
 def test_a_cycle_that_does_not_land_leaves_the_arena(layout: Layout) -> None:
     """Short by one slot, or by one rewrite, the slots are those that the layout left, byte for byte."""
-    from prism.arena.run import start
-    from prism.arena.store import load
+    from prism.vm.arena.run import start
+    from prism.vm.arena.store import load
 
     run = start(load(PROGRAM, 64))
     met = host.laid_out(run.arena, layout)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from prism.ledger.key import COMPACT, WIDE
-from prism.ops import NULL, SUC, ZERO
-from prism.status import Status, StopReason
-from prism.term.graph import TermGraph, numerals
-from prism.term.parse import read_text
-from prism.vm.api import Limits
-from prism.vm.engines import open_engine
-from prism.vm.memo import LedgerEngine
+from prism.status import Status
+from prism.vm.engines.api import Limits
+from prism.vm.engines.ledger import LedgerEngine
+from prism.vm.engines.report import StopReason
+from prism.vm.engines.table import open_engine
+from prism.vm.ledger.key import COMPACT, WIDE
+from prism.vm.term.graph import TermGraph, numerals
+from prism.vm.term.ops import NULL, SUC, ZERO
+from prism.vm.term.parse import read_text
 
 pytestmark = pytest.mark.m1
 

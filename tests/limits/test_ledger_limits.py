@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from prism.errors import UsageError
-from prism.ledger.device import DeviceLedger
-from prism.ledger.host import HostLedger
-from prism.ledger.key import COMPACT, WIDE, KeyLayout
-from prism.ledger.verify import verify
-from prism.ops import ADD, SUC
 from prism.status import Status
+from prism.vm.ledger.device import DeviceLedger
+from prism.vm.ledger.host import HostLedger
+from prism.vm.ledger.key import COMPACT, WIDE, KeyLayout
+from prism.vm.ledger.verify import verify
+from prism.vm.term.ops import ADD, SUC
 
 pytestmark = pytest.mark.m1
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from prism.term.parse import read_programs
-from prism.vm.api import Limits
-from prism.vm.engines import ENGINES, open_engine
-from prism.vm.program import evaluate
+from prism.vm.engines.api import Limits
+from prism.vm.engines.program import evaluate
+from prism.vm.engines.table import ENGINES, open_engine
+from prism.vm.term.parse import read_programs
 
 pytestmark = pytest.mark.m3
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from prism.errors import ParseError
-from prism.status import StopReason
-from prism.term.parse import read_programs
-from prism.term.show import show_terms
-from prism.vm.api import STOPS, Limits
-from prism.vm.engines import ENGINES, open_engine
-from prism.vm.program import evaluate
+from prism.vm.engines.api import STOPS, Limits
+from prism.vm.engines.program import evaluate
+from prism.vm.engines.report import StopReason
+from prism.vm.engines.table import ENGINES, open_engine
+from prism.vm.term.parse import read_programs
+from prism.vm.term.show import show_terms
 
 pytestmark = pytest.mark.m1
 

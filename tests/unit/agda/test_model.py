@@ -10,7 +10,7 @@ import pytest
 from agda.tools import model as model_module
 from agda.tools.host import ToolMissingError
 from agda.tools.model import Model, Program, mismatches, node, python_trace, random_programs
-from prism.ledger.host import HostLedger
+from prism.vm.ledger.host import HostLedger
 
 pytestmark = [pytest.mark.m5, pytest.mark.clause("TRUSTED-4")]
 

@@ -10,7 +10,6 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner
 
-from prism.arena.store import capacity_for
 from prism.bench import suite as suites
 from prism.bench.arenas import ArenaShape, arena_shapes, arena_terms
 from prism.bench.compare import EXPRESSIONS, Matrix, compare, modes_of, to_csv
@@ -18,11 +17,12 @@ from prism.bench.plots import draw
 from prism.cli import compare as command
 from prism.cli.bench import bench
 from prism.errors import PrismError, UsageError
-from prism.term.denote import denote
-from prism.term.graph import numerals
-from prism.term.parse import read_text
-from prism.vm.api import Limits
-from prism.vm.engines import open_engine
+from prism.vm.arena.store import capacity_for
+from prism.vm.engines.api import Limits
+from prism.vm.engines.table import open_engine
+from prism.vm.term.denote import denote
+from prism.vm.term.graph import numerals
+from prism.vm.term.parse import read_text
 
 pytestmark = pytest.mark.m4
 

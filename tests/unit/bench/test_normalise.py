@@ -13,11 +13,11 @@ from prism.bench.normalise import normalise_bench
 from prism.bench.workloads import WORKLOADS
 from prism.cli.bench import bench
 from prism.errors import UsageError
-from prism.term.denote import denote
-from prism.term.graph import numerals
-from prism.term.parse import read_text
-from prism.vm.api import Limits
-from prism.vm.engines import ENGINES, open_engine
+from prism.vm.engines.api import Limits
+from prism.vm.engines.table import ENGINES, open_engine
+from prism.vm.term.denote import denote
+from prism.vm.term.graph import numerals
+from prism.vm.term.parse import read_text
 
 pytestmark = pytest.mark.m1
 

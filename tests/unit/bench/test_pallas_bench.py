@@ -12,13 +12,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from prism.bench import jax_suite, pallas
+from prism.bench import pallas
 from prism.bench.harness import Row
-from prism.bench.jax_suite import Outcome
-from prism.bench.planted import KINDS
-from prism.bench.planted.bug import MARK
 from prism.cli.bench import bench
 from prism.errors import UsageError
+from tests import planted
+from tests.jax_suite import compare as jax_suite
+from tests.jax_suite.compare import Outcome
+from tests.planted import KINDS
+from tests.planted.bug import MARK
 
 pytestmark = pytest.mark.m6
 
@@ -78,7 +80,7 @@ def test_every_planted_bug_bears_one_mark_in_its_own_source() -> None:
     """The expected line is the marked one, so moving code moves the expectation."""
     for bug in (bug for bugs in KINDS.values() for bug in bugs):
         file, line = bug.place
-        (source,) = Path(pallas.__file__).parent.rglob(file)
+        (source,) = Path(planted.__file__).parent.rglob(file)
         assert MARK in source.read_text(encoding="utf-8").splitlines()[line - 1]
         assert not bug.is_named_by(None)
 

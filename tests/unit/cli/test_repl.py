@@ -10,8 +10,8 @@ import pytest
 
 from prism.cli.session import COMMANDS, Session
 from prism.errors import ParseError, UsageError
-from prism.vm.api import Limits
-from prism.vm.engines import ENGINES
+from prism.vm.engines.api import Limits
+from prism.vm.engines.table import ENGINES
 
 pytestmark = pytest.mark.m1
 

@@ -13,10 +13,10 @@ from prism.cli import progress
 from prism.cli.form import explain
 from prism.cli.main import main
 from prism.cli.progress import Counted, progress_over
-from prism.ledger.key import COMPACT, WIDE
-from prism.status import StopReason
-from prism.vm.api import Limits
-from prism.vm.engines import ENGINES
+from prism.vm.engines.api import Limits
+from prism.vm.engines.report import StopReason
+from prism.vm.engines.table import ENGINES
+from prism.vm.ledger.key import COMPACT, WIDE
 
 pytestmark = pytest.mark.m1
 

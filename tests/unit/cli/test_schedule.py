@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from prism.arena import host
+from prism.bench.records import record
 from prism.cli.main import main, prism
-from prism.telemetry import record
+from prism.vm.arena import host
 
 pytestmark = pytest.mark.m3
 

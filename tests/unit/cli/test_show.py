@@ -8,8 +8,8 @@ import pytest
 from prism.cli.main import main
 from prism.cli.show import svg
 from prism.errors import PrismError
-from prism.term.dot import dot
-from prism.term.parse import read_text
+from prism.vm.term.dot import dot
+from prism.vm.term.parse import read_text
 
 pytestmark = pytest.mark.m1
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from prism.bench.records import record
 from prism.cli import telemetry as commands
 from prism.cli.main import prism
 from prism.errors import UsageError
-from prism.telemetry import record
 
 pytestmark = [pytest.mark.m4, pytest.mark.clause("TELEMETRY-1")]
 

@@ -12,9 +12,9 @@ from jax.experimental.pallas import tpu as pltpu
 from jax.experimental.pallas import triton as plgpu
 
 import prism.pallas
-from prism.bench.planted import KINDS
 from prism.pallas import KernelError, OutOfBoundsError, UninitializedReadError
 from tests.pallas_loops import python_loops
+from tests.planted import KINDS
 
 pytestmark = pytest.mark.m6
 

@@ -1,0 +1,1 @@
+"""Engines that bring terms to normal form, behind one protocol."""

@@ -1,0 +1,85 @@
+"""Host engine of the ledger: NumPy storage, Numba loops, growth by doubling."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from prism.status import Status
+from prism.vm.ledger import batch
+from prism.vm.ledger.key import WIDE, KeyLayout
+from prism.vm.ledger.nodes import RESERVED, nodes_of, require_capacity
+from prism.vm.ledger.optable import ARITY, COMMUTES
+from prism.vm.ledger.table import Table
+from prism.vm.term.ops import NULL
+
+
+class HostLedger:
+    """The default engine behind `prism.vm.ledger.api.Ledger`.
+
+    An evaluator that interns inside its own Numba loop works on `table` (see `prism.vm.ledger.table`), writes the new
+    `table.count`, and calls `make_room` when it finds none.
+    Memory: at most 21 bytes a node, and 20 for each item of a batch while it lands.
+    """
+
+    def __init__(self, layout: KeyLayout = WIDE, capacity: int = 1 << 26) -> None:
+        require_capacity(capacity)
+        self.layout = layout
+        self.capacity = capacity
+        self.status = Status.OK
+        limit, self._overflow = layout.bound(capacity)
+        self.table = Table.of(layout.pack(*RESERVED), limit)
+
+    @property
+    def count(self) -> int:
+        """The nodes it holds, reserved ones included."""
+        return self.table.count
+
+    def keys(self) -> NDArray[np.uint64]:
+        """Return the packed key of every node: uint64[count], a copy."""
+        return self.table.keys[: self.count].copy()
+
+    def find(self, keys: NDArray[np.uint64]) -> NDArray[np.int32]:
+        """Return the id of every packed key, -1 where the ledger lacks it: int32[n]."""
+        return batch.look_up(self.table.keys, self.table.index, np.ascontiguousarray(keys, np.uint64))
+
+    def intern(self, op: ArrayLike, a: ArrayLike, b: ArrayLike) -> NDArray[np.int32]:
+        """Give every node of a batch its id, adding the new ones; see `prism.vm.ledger.api.Ledger.intern`."""
+        op, a, b = nodes_of(op, a, b)
+        if self.status is not Status.OK:
+            wanted = batch.pack_batch(op, a, b, self.count, self.layout.id_bits, ARITY, COMMUTES)
+            return np.maximum(self.find(wanted), NULL.code)
+        if not batch.all_addable(op, a, b, self.count, ARITY):
+            self.status = Status.CORRUPT
+            return np.zeros(len(op), np.int32)
+        return self._land(op, a, b)
+
+    def make_room(self, count: int) -> bool:
+        """Double the room of the table, `count` rows being in use; or set the status that says why not [LEDGER-5]."""
+        try:
+            if self.table.grow(count):
+                return True
+            self.status = self._overflow
+        except MemoryError:
+            self.status = Status.OOM
+        return False
+
+    def _land(self, op: NDArray[np.uint8], a: NDArray[np.int32], b: NDArray[np.int32]) -> NDArray[np.int32]:
+        table, base = self.table, self.count
+        ids = np.zeros(len(op), np.int32)
+        done, count = 0, base
+        try:
+            while True:
+                done, count = batch.enter_batch(
+                    op, a, b, self.layout.id_bits, COMMUTES, table.keys, table.index, count, done, ids
+                )
+                if done == len(op):
+                    break
+                if not self.make_room(count):
+                    return np.zeros_like(ids)
+            batch.number(table.keys, table.index, base, count, ids)
+            table.count = count
+        finally:
+            if table.count == base:
+                batch.withdraw(table.keys, table.index, base, count)
+        return ids

@@ -1,0 +1,136 @@
+"""Table: packed keys in id order and the hash index over them, with the single-node steps for jitted loops.
+
+An evaluator interns inside its own Numba loop: `pack_one` a node, `intern_one` it, and when that answers NO_ROOM
+leave the loop with its state, let the host call `HostLedger.make_room`, and come back. A new node gets the next id,
+which is what a batch of one would give it [LEDGER-3].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from prism.vm.ledger.mixing import mix as _mix
+
+EMPTY: Final = np.uint32(0xFFFFFFFF)
+NO_ROOM: Final = -1
+UNKNOWN: Final = -1
+
+# An index word is an id in the low bits that address the index, and above them as many bits of the key's mixing as
+# fit: most words of other keys are passed over without touching their key. The id of all ones is never reached.
+_WORD: Final = np.uint64(32)
+_ONE: Final = np.uint64(1)
+_VACANT: Final = np.uint64(EMPTY)
+_SMALLEST: Final = 1 << 10
+
+mix = njit(cache=True)(_mix)
+
+
+@dataclass(slots=True)
+class Table:
+    """Row `i` of `keys` is the key of node `i`, for `i < count`; later rows are zero.
+
+    keys: uint64[room], `room <= limit`. index: uint32[slots], `slots` a power of two, open addressing with linear
+    probing, at most 5/8 full however many rows are in use. limit: the most rows there may ever be.
+    Cost: 8 bytes a row in use (zeroed memory is mapped on first touch) and 6.4 to 12.8 bytes of index a node.
+    """
+
+    keys: NDArray[np.uint64]
+    index: NDArray[np.uint32]
+    count: int
+    limit: int
+
+    @staticmethod
+    def of(keys: NDArray[np.uint64], limit: int) -> Table:
+        """Return a table of distinct keys, ids in their order; at most `limit` of them."""
+        slots = _SMALLEST
+        while slots // 8 * 5 < len(keys):
+            slots *= 2
+        table = Table(keys, np.empty(0, np.uint32), len(keys), limit)
+        table._spread(slots, len(keys))
+        return table
+
+    def grow(self, count: int) -> bool:
+        """Double the room and return True, or return False if it is at its limit; `count` rows are in use.
+
+        Cost: one pass over the rows. Raises MemoryError, nothing changed.
+        """
+        if len(self.keys) == self.limit:
+            return False
+        self._spread(2 * len(self.index), count)
+        return True
+
+    def _spread(self, slots: int, count: int) -> None:
+        index = np.full(slots, EMPTY, np.uint32)
+        keys = np.zeros(min(slots // 8 * 5, self.limit), np.uint64)
+        keys[:count] = self.keys[:count]
+        enter(keys, index, count)
+        self.keys, self.index = keys, index
+
+
+@njit(cache=True)
+def pack_one(op, a, b, id_bits, commutes):
+    """Return the key of a well-formed node, the operands of a commuting op in ascending order [LEDGER-2].
+
+    `commutes` is `prism.vm.ledger.optable.COMMUTES`. All scalars; the key is uint64.
+    """
+    if commutes[op] and b < a:
+        a, b = b, a
+    bits = np.uint64(id_bits)
+    return ((np.uint64(op) << bits | np.uint64(a)) << bits) | np.uint64(b)
+
+
+@njit(cache=True)
+def find(keys, index, key):
+    """Return the id of a key, or UNKNOWN; int64. Expected cost: two cache misses."""
+    mask = np.uint64(len(index)) - _ONE
+    mixed = mix(key)
+    tag = mixed >> _WORD & ~mask
+    slot = mixed & mask
+    while True:
+        word = np.uint64(index[slot])
+        if word == _VACANT:
+            return np.int64(UNKNOWN)
+        if word & ~mask == tag and keys[word & mask] == key:
+            return np.int64(word & mask)
+        slot = slot + _ONE & mask
+
+
+@njit(cache=True)
+def intern_one(keys, index, count, key):
+    """Return the id of a key, entering it as node `count` if it is new; NO_ROOM if it is new and the rows are full.
+
+    The caller advances its own `count` when the answer equals it. int64.
+    """
+    mask = np.uint64(len(index)) - _ONE
+    mixed = mix(key)
+    tag = mixed >> _WORD & ~mask
+    slot = mixed & mask
+    while True:
+        word = np.uint64(index[slot])
+        if word == _VACANT:
+            break
+        if word & ~mask == tag and keys[word & mask] == key:
+            return np.int64(word & mask)
+        slot = slot + _ONE & mask
+    if count >= len(keys):
+        return np.int64(NO_ROOM)
+    keys[count] = key
+    index[slot] = tag | np.uint64(count)
+    return np.int64(count)
+
+
+@njit(cache=True)
+def enter(keys, index, count):
+    """Enter the first `count` keys, distinct and absent, in order of id."""
+    mask = np.uint64(len(index)) - _ONE
+    for row in range(count):
+        mixed = mix(keys[row])
+        slot = mixed & mask
+        while index[slot] != EMPTY:
+            slot = slot + _ONE & mask
+        index[slot] = (mixed >> _WORD & ~mask) | np.uint64(row)

@@ -1,0 +1,66 @@
+"""CNF-2 candidates: every site emits exactly two slots a cycle, enabled or not [STRATA-1].
+
+Slot 2i is the local rewrite of site i, slot 2i + 1 its continuation. A local rewrite refers to rows that existed
+before the cycle, a continuation to those and to local rewrites: two strata. The functions work on NumPy arrays and,
+under `jax.jit`, on JAX arrays; `xp` is the array namespace.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any, NamedTuple, TypeAlias
+
+from prism.vm.rewrite.cases import CASES, LOCAL, REF_CONTINUATION, REF_LOCAL, REFS, RESULT
+from prism.vm.term.ops import NULL
+
+Array: TypeAlias = Any
+"""A NumPy or a JAX array."""
+
+
+class Candidates(NamedTuple):
+    """The slots of m sites.
+
+    enabled: bool[2m]. op: uint8[2m]. a, b: int32[2m], refs. forward: int32[m], the ref that site i is replaced by,
+    the site itself where no rule applies. A ref r >= 0 is a row from before the cycle; r < 0 is candidate slot ~r.
+    """
+
+    enabled: Array
+    op: Array
+    a: Array
+    b: Array
+    forward: Array
+
+
+def emit(op: Array, a: Array, b: Array, sites: Array, *, xp: ModuleType) -> Candidates:
+    """Emit the candidates of rows `sites` (int32[m]) of a store: op uint8[n], a and b int32[n].
+
+    Operands must already be projected through q. Reads rows, writes none. Cost: seven gathers of m.
+    """
+    at_a, at_b = a[sites], b[sites]
+    case = xp.asarray(CASES.case)[op[sites], op[at_a], op[at_b]]
+    rewrite = xp.asarray(CASES.rewrites)[case]
+    slot = 2 * xp.arange(sites.shape[0], dtype=xp.int32)
+    refs = {
+        "NULL": xp.zeros_like(sites),
+        "ZERO": xp.ones_like(sites),
+        "a": at_a,
+        "b": at_b,
+        "a.a": a[at_a],
+        "a.b": b[at_a],
+        "b.a": a[at_b],
+        "b.b": b[at_b],
+        REFS[REF_LOCAL]: ~slot,
+        REFS[REF_CONTINUATION]: ~(slot + 1),
+    }
+    values = xp.stack([refs[name] for name in REFS], axis=1)
+    node = rewrite[:, LOCAL:RESULT].reshape(-1, 2, 3)
+    operands = xp.take_along_axis(values, node[:, :, 1:].reshape(-1, 4), axis=1).reshape(-1, 2)
+    result = xp.take_along_axis(values, rewrite[:, RESULT:], axis=1)[:, 0]
+    op = node[:, :, 0].reshape(-1)
+    return Candidates(
+        enabled=op != NULL.code,
+        op=op.astype(xp.uint8),
+        a=operands[:, 0],
+        b=operands[:, 1],
+        forward=xp.where(case == 0, sites, result),
+    )

@@ -1,0 +1,100 @@
+"""Print terms: unfolded, or as a program that keeps what is shared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prism.errors import UsageError
+from prism.vm.term.graph import TermGraph, numerals, share
+from prism.vm.term.ops import BY_CODE, NULL, SUC, ZERO
+
+MAX_CHARACTERS: Final = 1 << 30
+"""The longest text that `show_terms` prints for one term."""
+
+
+def show_terms(graph: TermGraph, *, as_numerals: bool = False) -> list[str]:
+    """Return the text of each root; reading it gives the same term [TERMS-5].
+
+    `as_numerals` writes a chain of `suc` over `zero` as a decimal numeral. UsageError, before anything is built, for a
+    term that unfolds to more than MAX_CHARACTERS. Cost: the length of the texts; numerals print at memory speed.
+    """
+    values = numerals(graph)
+    widths = _widths(graph) if (values[graph.roots] < 0).any() else values
+    for root in graph.roots.tolist():
+        if values[root] < 0 and widths[root] > MAX_CHARACTERS:
+            raise UsageError(
+                f"a term must unfold to at most {MAX_CHARACTERS} characters, got about {widths[root]:.2g}; "
+                "print it as a program, which keeps what is shared"
+            )
+    return [_unfold(graph, root, values, as_numerals=as_numerals) for root in graph.roots.tolist()]
+
+
+def show_program(graph: TermGraph) -> str:
+    """Return a program, in length linear in the graph, that reads as the same shared terms [TERMS-5].
+
+    A row used more than once gets a definition `n<row>`, in the numbering of `share`; each root is one line.
+    """
+    graph = share(graph)
+    values = numerals(graph)
+    is_numeral = values >= 0
+    uses = np.zeros(len(graph), np.int64)
+    for column in (graph.a[~is_numeral], graph.b[~is_numeral], graph.roots):
+        uses += np.bincount(column, minlength=len(graph))
+    rows = np.flatnonzero((uses > 1) & ~is_numeral & (graph.op != NULL.code)).tolist()
+    named = {row: f"n{row}" for row in rows}
+    lines = [f"(def {name} {_unfold(graph, row, values, names=named)})" for row, name in named.items()]
+    lines += [named.get(root) or _unfold(graph, root, values, names=named) for root in graph.roots.tolist()]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def show_number(value: int, *, as_numeral: bool) -> str:
+    """Return the number in decimal, or as `suc` applied that often to `zero`."""
+    return str(value) if as_numeral else f"({SUC.name} " * value + ZERO.name + ")" * value
+
+
+def _widths(graph: TermGraph) -> NDArray[np.float64]:
+    """Return about how many characters each row unfolds to; float64, so that no sharing overflows it."""
+    widths = [0.0]
+    for op, a, b in zip(graph.op.tolist()[1:], graph.a.tolist()[1:], graph.b.tolist()[1:], strict=True):
+        widths.append(len(BY_CODE[op].name) + 3 + widths[a] + widths[b])
+    return np.array(widths)
+
+
+def _unfold(
+    graph: TermGraph,
+    row: int,
+    values: NDArray[np.int64],
+    *,
+    as_numerals: bool = True,
+    names: dict[int, str] | None = None,
+) -> str:
+    """Return the text of a row; rows below it that `names` knows are written by name."""
+    if values[row] >= 0:
+        return show_number(int(values[row]), as_numeral=as_numerals)
+    op, operands, known = graph.op, (graph.a, graph.b), names or {}
+    pieces: list[str] = []
+    pending = _applied(int(op[row]), [int(column[row]) for column in operands])
+    while pending:
+        item = pending.pop()
+        if isinstance(item, str):
+            pieces.append(item)
+        elif values[item] >= 0:
+            pieces.append(show_number(int(values[item]), as_numeral=as_numerals))
+        elif item in known:
+            pieces.append(known[item])
+        else:
+            pending += _applied(int(op[item]), [int(column[item]) for column in operands])
+    return "".join(pieces)
+
+
+def _applied(code: int, operands: Sequence[int]) -> list[str | int]:
+    """Return the parts of `(op operand...)`, last first."""
+    op = BY_CODE[code]
+    parts: list[str | int] = [")"]
+    for operand in reversed(operands[: op.arity]):
+        parts += [operand, " "]
+    return [*parts, f"({op.name}"]

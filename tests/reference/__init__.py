@@ -1,0 +1,1 @@
+"""The reference cycle over any ledger, which whole-array engines are tested against."""

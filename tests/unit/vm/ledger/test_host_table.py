@@ -1,0 +1,210 @@
+"""The host engine's parts: table, radix sort, batch arguments, memory."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from prism.errors import UsageError
+from prism.status import Status
+from prism.vm.ledger import batch
+from prism.vm.ledger.host import HostLedger
+from prism.vm.ledger.key import COMPACT, LAYOUTS, WIDE
+from prism.vm.ledger.mixing import mix
+from prism.vm.ledger.optable import COMMUTES
+from prism.vm.ledger.radix import sort_pairs
+from prism.vm.ledger.table import NO_ROOM, UNKNOWN, Table, find, intern_one, pack_one
+from prism.vm.ledger.verify import verify
+from prism.vm.term.ops import ADD, MUL, SUC
+
+pytestmark = pytest.mark.m1
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), max_size=200), st.sampled_from([0, 0xFF00FF, 2**64 - 1]))
+@settings(max_examples=50)
+def test_radix_sort_agrees_with_numpy(numbers, mask):
+    """Keys come out ascending, each payload beside its key, equal keys in their old order, whichever bits differ."""
+    keys = np.array(numbers, np.uint64) & np.uint64(mask)
+    payload = np.arange(len(keys), dtype=np.int32)
+    order = np.argsort(keys, kind="stable")
+    expected = keys[order]
+    sort_pairs(keys, payload, np.empty_like(keys), np.empty_like(payload))
+    assert keys.tolist() == expected.tolist()
+    assert payload.tolist() == order.tolist()
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), max_size=50, unique=True))
+@settings(max_examples=30)
+def test_mixing_is_injective(numbers):
+    """Different keys mix differently, so tag and slot come from the whole key."""
+    assert len(set(mix(np.array(numbers, np.uint64)).tolist())) == len(numbers)
+
+
+@pytest.mark.clause("LEDGER-2")
+@pytest.mark.parametrize("layout", LAYOUTS.values())
+def test_pack_round_trip_and_agreement(layout):
+    """Packing leads back to the node, at the largest ids too, and the jitted packing of one node agrees."""
+    op = np.array([SUC.code, ADD.code, MUL.code, 255], np.uint8)
+    a = np.array([1, 0, layout.max_id, layout.max_id], np.int32)
+    b = np.array([0, layout.max_id, layout.max_id, layout.max_id], np.int32)
+    keys = layout.pack(op, a, b)
+    assert [column.tolist() for column in layout.unpack(keys)] == [op.tolist(), a.tolist(), b.tolist()]
+    assert [int(pack_one(*node, layout.id_bits, COMMUTES)) for node in zip(op, a, b, strict=True)] == keys.tolist()
+    assert int(batch.ABSENT) not in keys.tolist()
+
+
+def intern_chain(table: Table, nodes: int) -> list[int]:
+    """Intern a chain of suc, one node at a time, as an evaluator does; stop where the table will not grow."""
+    ids, top = [], 1
+    while len(ids) < nodes:
+        key = WIDE.pack(np.uint8(SUC.code), np.int32(top), np.int32(0))
+        top = int(intern_one(table.keys, table.index, table.count, key))
+        if top == NO_ROOM:
+            if not table.grow(table.count):
+                break
+            top = ids[-1]
+            continue
+        table.count += top == table.count
+        ids.append(top)
+    return ids
+
+
+@pytest.mark.clause("LEDGER-3")
+def test_interning_one_by_one_is_a_batch_of_one():
+    """Single interns through several growths give the ids of batches of one node, and find them again."""
+    single, ledger = HostLedger(), HostLedger()
+    assert intern_chain(single.table, 1500) == list(range(2, 1502))
+    assert intern_chain(single.table, 1500) == list(range(2, 1502))
+    for top in range(1, 1501):
+        ledger.intern([SUC.code], [top], [0])
+    assert single.keys().tolist() == ledger.keys().tolist()
+    assert verify(single) == []
+
+
+@pytest.mark.clause("LEDGER-5")
+def test_table_stops_at_its_limit():
+    """A table takes exactly its limit; then a new key finds no room, a known one its id, and it will not grow."""
+    ledger = HostLedger(WIDE, 700)
+    assert intern_chain(ledger.table, 800) == list(range(2, 700))
+    table = ledger.table
+    known, unknown = (WIDE.pack(np.uint8(SUC.code), np.int32(a), np.int32(0)) for a in (5, 699))
+    assert intern_one(table.keys, table.index, table.count, known) == find(table.keys, table.index, known) == 6
+    assert intern_one(table.keys, table.index, table.count, unknown) == NO_ROOM
+    assert find(table.keys, table.index, unknown) == UNKNOWN
+    assert not ledger.make_room(table.count)
+    assert ledger.status is Status.OOM
+
+
+def unmix(mixed: int) -> int:
+    """Return the key that mixes to a number."""
+    for factor in (0xC4CEB9FE1A85EC53, 0xFF51AFD7ED558CCD):
+        mixed ^= mixed >> 33
+        mixed = mixed * pow(factor, -1, 1 << 64) % (1 << 64)
+    return mixed ^ mixed >> 33
+
+
+@pytest.mark.clause("LEDGER-1")
+def test_keys_that_hash_alike_are_told_apart():
+    """Keys with one home slot and one tag get ids of their own and are found; one more like them is unknown."""
+    table = HostLedger().table
+    alike = np.array([unmix(0x5A5A5A0000000155 | spread << 10) for spread in range(201)], np.uint64)
+    assert len(set((mix(alike) & np.uint64(0xFFFFFC00000003FF)).tolist())) == 1
+    for row, key in enumerate(alike[:200], start=2):
+        assert intern_one(table.keys, table.index, table.count, key) == row
+        table.count += 1
+    assert batch.look_up(table.keys, table.index, alike).tolist() == [*range(2, 202), UNKNOWN]
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.clause("LEDGER-3")
+def test_renaming_by_slot_and_by_probe(sparse):
+    """New ids reach the index whether it is rewritten in one pass or probed for each new node."""
+    ledger = HostLedger()
+    a, b = np.nonzero(np.tri(80, dtype=bool).T)
+    for top in range(1, 80):
+        ledger.intern([SUC.code], [top], [0])
+    old = ledger.count
+    used = (a >= 1) & (b >= (79 if sparse else 1))
+    ledger.intern(np.full(used.sum(), ADD.code)[::-1], a[used][::-1], b[used][::-1])
+    assert ledger.count - old == used.sum()
+    assert (8 * used.sum() > len(ledger.table.index)) is not sparse
+    assert verify(ledger) == []
+    assert (np.diff(ledger.keys()[old:].astype(object)) > 0).all()
+
+
+@pytest.mark.clause("LEDGER-5")
+@pytest.mark.parametrize("layout", [WIDE, COMPACT])
+def test_no_memory_to_grow_is_oom(monkeypatch, layout):
+    """When the machine has no memory for more rows the batch is refused as OOM and leaves no byte behind."""
+    ledger = HostLedger(layout)
+
+    def exhausted(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(Table, "grow", exhausted)
+    a, b = np.nonzero(np.tri(50, dtype=bool).T)
+    for top in range(1, 60):
+        ledger.intern([SUC.code], [top], [0])
+    kept = ledger.table.keys.tobytes(), ledger.table.index.tobytes()
+    assert not ledger.intern(np.full(len(a), MUL.code), a + 1, b + 1).any()
+    assert ledger.status is Status.OOM
+    assert (ledger.table.keys.tobytes(), ledger.table.index.tobytes()) == kept
+
+
+@pytest.mark.parametrize(
+    ("columns", "got"),
+    [
+        (([2], [1, 1], [0]), r"int64\[1\], int64\[2\], int64\[1\]"),
+        (([[2]], [[1]], [[0]]), r"int64\[1, 1\]"),
+        (([2.0], [1], [0]), r"float64\[1\]"),
+        (("suc", "zero", ""), "<U3"),
+    ],
+)
+def test_batch_arguments_are_checked(columns, got):
+    """A batch that is not three integer vectors of one length is a usage error that shows what it was."""
+    with pytest.raises(UsageError, match=rf"three integer vectors \(op, a, b\) of one length, got .*{got}"):
+        HostLedger().intern(*columns)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64, np.int16, np.int32])
+def test_any_integer_dtype_is_accepted(dtype):
+    """The dtype in which nodes come does not matter, numbers beyond the store's own dtypes are refused, not wrapped."""
+    ledger = HostLedger(COMPACT)
+    assert ledger.intern(*(np.array(column, dtype) for column in ([2, 10], [1, 1], [0, 1]))).tolist() == [2, 3]
+    if np.iinfo(dtype).max > 2**32:
+        assert ledger.intern([2], np.array([2**32 + 1], dtype), [0]).tolist() == [0]
+        assert ledger.status is Status.CORRUPT
+
+
+MEASURE = """
+import numpy as np
+from prism.vm.ledger.host import HostLedger
+from prism.vm.term.ops import ADD, SUC
+
+def kibibytes(field):
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith(field + ":"))
+
+HostLedger().intern([ADD.code, ADD.code], [1, 1], [1, 1])
+ledger, side = HostLedger(), 4472
+for top in range(1, side):
+    ledger.intern([SUC.code], [top], [0])
+a, b = (column.astype(np.int32) for column in np.nonzero(np.tri(side + 1, dtype=bool).T))
+op, a, b = np.full(len(a), ADD.code, np.uint8)[a > 0], a[a > 0], b[a > 0]
+resident = kibibytes("VmRSS")
+ledger.intern(op, a, b)
+print(ledger.count, 1024 * (kibibytes("VmHWM") - resident))
+"""
+
+
+def test_peak_memory_a_node():
+    """Ten million new nodes in one batch cost at most 40 bytes each at the peak: rows, index, growth and scratch."""
+    run = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True, check=True)
+    count, peak = (int(word) for word in run.stdout.split())
+    assert count > 10_000_000
+    assert peak / count <= 40
