@@ -1,14 +1,16 @@
-"""Files, functions, parameter lists and packages stay within policy/budgets.toml; names within policy/names.toml."""
+"""Files, functions and parameter lists stay within policy/budgets.toml; names within policy/names.toml."""
 
 from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 
-from tests.repo.source import PRODUCTION, ROOT, Module, files, functions, modules, table
+from tests.repo.sizes import difference
+from tests.repo.source import PRODUCTION, ROOT, Module, functions, modules, table
 
 pytestmark = pytest.mark.m1
 
@@ -61,11 +63,14 @@ def test_each_exception_is_needed_and_has_a_reason(kind: str) -> None:
 
 
 @pytest.mark.clause("REPO-2")
-@pytest.mark.parametrize("package", sorted(BUDGETS["packages"]))
-def test_a_package_stays_within_its_budget(package: str) -> None:
-    """The Python lines of a package are bounded, tests not counted."""
-    used = sum(lines(path) for path in files() if path.endswith(".py") and path.startswith(f"{package}/"))
-    assert used <= BUDGETS["packages"][package]
+def test_the_size_of_a_room_is_printed_where_it_changed() -> None:
+    """Review sees each room that grew, shrank, came or went, with its lines and the change; no other."""
+    before, after = Counter({"a": 5, "b": 7, "c": 1}), Counter({"a": 5, "b": 9, "d": 2})
+    assert [line.split() for line in difference(before, after)] == [
+        ["b", "9", "+2"],
+        ["c", "0", "-1"],
+        ["d", "2", "+2"],
+    ]
 
 
 @pytest.mark.clause("REPO-2")

@@ -19,7 +19,7 @@ def test_a_variable_on_the_right_must_be_bound() -> None:
 @pytest.mark.parametrize("pattern", [("add", "x"), ("sub", "x", "y"), ("suc", ("zero", "x"))])
 def test_a_pattern_must_respect_the_table_of_ops(pattern: tuple) -> None:
     """A pattern applies ops of the table to as many operands as they take, at any depth."""
-    with pytest.raises(UsageError, match=r"a pattern must apply an op of prism\.ops to its arity of operands"):
+    with pytest.raises(UsageError, match=r"a pattern must apply an op of the op table to its arity of operands"):
         Rule("odd", pattern, "x", "REWRITE-1")
 
 
