@@ -1,9 +1,10 @@
-# Two commands do everything: `make run` and `make test`. Each sets up .venv once.
+# `make lint`, `make test` and `make proofs` are what must hold: CI, hooks and pre-commit call these three. `make quick`
+# leaves the slow tests out. Each target sets up .venv once.
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test lint clean
+.PHONY: run quick test lint proofs clean
 
 run: .venv/run.stamp
 	$(BIN)/prism run examples/tour.prism
@@ -11,6 +12,12 @@ run: .venv/run.stamp
 test: .venv/test.stamp
 	$(BIN)/pytest -n 2 --dist loadfile --junitxml out/junit.xml
 	$(BIN)/python -m agda.tools.commitments --junit out/junit.xml
+
+quick: .venv/test.stamp
+	$(BIN)/pytest -n 2 --dist loadfile -m 'not slow'
+
+proofs: .venv/test.stamp
+	scripts/prove.sh
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .

@@ -32,14 +32,9 @@ install_hook() {
 
 mkdir -p "$hooks"
 install_hook pre-commit <<'COMMANDS'
-.venv/bin/ruff check .
-.venv/bin/ruff format --check .
-.venv/bin/pyright
-.venv/bin/python -m policy check
-.venv/bin/zizmor --offline .github/workflows
-.venv/bin/docflow check
+make lint
 COMMANDS
 install_hook pre-push <<'COMMANDS'
 make test
-scripts/check_agda_container.sh --allow-host
+make proofs
 COMMANDS
