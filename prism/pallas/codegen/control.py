@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from prism.codegen.texts import indented
 from prism.pallas import compat
 from prism.pallas.codegen import memory
 from prism.pallas.codegen.equations import (
@@ -30,7 +31,6 @@ from prism.pallas.codegen.static import known_value
 from prism.pallas.codegen.writer import Writer
 from prism.pallas.errors import UnsupportedError
 from prism.pallas.structure import IDLE, INLINED, primitives_in, use_of
-from prism.pallas.texts import indented
 
 Handler = Callable[[Any, Sequence[Bound | None], Context], list[Value]]
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from prism.codegen.texts import added, indented, times
 from prism.pallas import compat, structure
 from prism.pallas.call import Block, Call, Memory
 from prism.pallas.codegen import control
@@ -34,7 +35,6 @@ from prism.pallas.grid import Table, Visits
 from prism.pallas.launch import in_place, steps
 from prism.pallas.params import InterpretParams
 from prism.pallas.structure import Use
-from prism.pallas.texts import added, indented, times
 
 
 @dataclass(frozen=True, slots=True)

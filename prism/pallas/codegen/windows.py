@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from prism.codegen.texts import added, times
 from prism.pallas.codegen.layout import Layout
 from prism.pallas.codegen.memory import strided
 from prism.pallas.codegen.writer import Writer
 from prism.pallas.grid import Table
-from prism.pallas.texts import added, times
 
 
 def start_texts(table: Table, layout: Layout) -> list[str]:

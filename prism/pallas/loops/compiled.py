@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import math
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,19 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from prism.files import write_text
+from prism.codegen import modules
+from prism.codegen.directory import cache_directory
+from prism.codegen.prelude import prelude
+from prism.codegen.texts import added, times
 from prism.pallas import compat, grid, structure
 from prism.pallas.call import Block
 from prism.pallas.codegen.program import Plan
 from prism.pallas.loops.equations import emit, expressible
 from prism.pallas.loops.memory import LoopRef, blank
-from prism.pallas.loops.prelude import prelude
 from prism.pallas.loops.values import NoLoopFormError, flat, has_loop_form, row_major
 from prism.pallas.loops.writer import LoopWriter
 from prism.pallas.structure import Use
-from prism.pallas.texts import added, times
 
-DIRECTORY = Path.home() / ".cache" / "prism" / "pallas"
+DIRECTORY = cache_directory("pallas")
 """Where generated sources and Numba's machine code are kept."""
 
 
@@ -180,33 +179,9 @@ def tracked_outputs(plan: Plan) -> tuple[bool, ...]:
 
 def load(source: str) -> Callable[..., int]:
     """Return the compiled function of a module source; Numba finds its machine code next to it on disk."""
-    path = _stored(source)
-    name = f"prism_pallas_{path.stem}"
-    if name in sys.modules:
-        return sys.modules[name].kernel
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module.kernel
+    return modules.load(DIRECTORY, source)
 
 
 def is_stored(source: str) -> bool:
     """Whether some process has compiled this source before."""
-    path = _path(source)
-    return path.exists() and any((path.parent / "__pycache__").glob(f"{path.stem}.kernel-*.nbi"))
-
-
-def _path(source: str) -> Path:
-    return DIRECTORY / f"k{hashlib.sha256(source.encode()).hexdigest()[:24]}.py"
-
-
-def _stored(source: str) -> Path:
-    """Return the file that holds the source, written atomically; a file of another source under its name is refused."""
-    path = _path(source)
-    if path.exists() and path.read_text(encoding="utf-8") == source:
-        return path
-    write_text(path, source)
-    return path
+    return modules.is_stored(DIRECTORY, source)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from prism.codegen.texts import indented
 from prism.pallas import compat, structure
 from prism.pallas.debug import avals
 from prism.pallas.loops.elementwise import LOOP_RULES
@@ -20,7 +21,6 @@ from prism.pallas.loops.memory import Bound, emit_access
 from prism.pallas.loops.values import Lazy, NoLoopFormError, cast, constant, held
 from prism.pallas.loops.writer import LoopWriter
 from prism.pallas.structure import INLINED, dropped, used_variables
-from prism.pallas.texts import indented
 
 
 def emit(jaxpr: Any, consts: Sequence[Any], args: Sequence[Bound], writer: LoopWriter) -> list[Lazy]:

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from prism.codegen.texts import added, indented, times
 from prism.pallas.access import Index, Load, Operand, Span, Store
 from prism.pallas.decode import decode
 from prism.pallas.indexing import selected_shape, slots
 from prism.pallas.loops.values import Lazy, NoLoopFormError, Texts, element, flat, spread
 from prism.pallas.loops.writer import LoopWriter
 from prism.pallas.structure import Use
-from prism.pallas.texts import added, indented, times
 
 
 @dataclass(frozen=True, slots=True)

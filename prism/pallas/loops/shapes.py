@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from prism.codegen.texts import added, times
 from prism.pallas.loops.values import (
     Lazy,
     NoLoopFormError,
@@ -23,7 +24,6 @@ from prism.pallas.loops.values import (
     spread,
 )
 from prism.pallas.primitives.site import Aval
-from prism.pallas.texts import added, times
 
 
 def _moved(value: Lazy, out: Aval, at: Callable[[Texts], str]) -> Lazy:

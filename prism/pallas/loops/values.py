@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from prism.codegen.texts import added, times
 from prism.pallas.primitives.site import Aval
-from prism.pallas.texts import added, times
 
 Texts = tuple[str, ...]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from prism.codegen.texts import added
 from prism.pallas.loops.values import Lazy, Piece, Texts, element, flat, held, row_major, typed
-from prism.pallas.texts import added
 
 
 @dataclass(slots=True)

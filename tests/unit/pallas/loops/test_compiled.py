@@ -43,17 +43,6 @@ def test_loops_are_compiled_once_and_kept(directory) -> None:
 
 
 @pytest.mark.clause("PALLAS-7")
-def test_another_source_under_the_name_is_not_trusted(directory) -> None:
-    """The file's whole text is compared: what does not match is written again."""
-    source = "def kernel():\n    return 3\n"
-    path = compiled._path(source)
-    path.write_text("def kernel():\n    return 4\n", encoding="utf-8")
-    assert compiled.load(source)() == 3
-    assert path.read_text(encoding="utf-8") == source
-    assert not list(directory.glob("*.tmp"))
-
-
-@pytest.mark.clause("PALLAS-7")
 def test_auto_compiles_only_when_it_pays() -> None:
     """Seconds spent in NumPy decide; machine code that is on disk is worth loading much sooner."""
     loops = Loops("x", Arrays((), (), padded=False), ())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from prism.pallas.loops.functions import MATH
+from prism.codegen.polynomials import MATH
 
 _PRELUDE = """
 @numba.njit(error_model="numpy")

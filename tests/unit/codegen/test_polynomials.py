@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from prism.pallas.loops.prelude import prelude
+from prism.codegen.prelude import prelude
 
 pytestmark = pytest.mark.m6
 

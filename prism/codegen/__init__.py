@@ -1,0 +1,1 @@
+"""What every generator of source shares: text under construction, functions for Numba, compiled code on disk."""
