@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run quick test lint proofs clean
+.PHONY: run quick test lint proofs mutants model clean
 
 run: .venv/run.stamp
 	$(BIN)/prism run examples/tour.prism
@@ -18,6 +18,12 @@ quick: .venv/test.stamp
 
 proofs: .venv/test.stamp
 	scripts/prove.sh
+
+mutants: .venv/test.stamp # every night: each named test kills its mutants
+	$(BIN)/python -m agda.tools.mutants
+
+model: .venv/test.stamp # every night: the engines against the proved model
+	$(BIN)/python -m agda.tools.model --n 2000
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .

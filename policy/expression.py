@@ -89,14 +89,14 @@ def condition(text: str) -> Expression | None:
     """Parse the text of an `if:`, bare or as one whole `${{ }}`; None when it can never be read as one expression.
 
     Text beside a `${{ }}` makes the host format a string, and a non-empty string is true: such a text guards nothing.
+    A blank or the newline that ends a block counts.
     """
-    stripped = text.strip()
-    if "${{" in stripped:
-        if not (stripped.startswith("${{") and stripped.endswith("}}")):
+    if "${{" in text:
+        if not (text.startswith("${{") and text.endswith("}}")):
             return None
-        stripped = stripped[3:-2]
+        text = text[3:-2]
     try:
-        return parse(stripped)
+        return parse(text)
     except ExpressionError:
         return None
 

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Final
+
+MIN_REASON: Final = 20
+"""Characters below which a reason says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +22,10 @@ class PinnedImage:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the rules allow; labels, actions and workflows compare in lower case, as the host compares them."""
+    """What the rules allow; labels, actions, workflows and tools compare in lower case, as the host compares them.
+
+    tools: what fetches or interprets. scripts: the exact text of each script that may name one, with the reason.
+    """
 
     trusted_branches: frozenset[str]
     self_hosted_labels: frozenset[str]
@@ -25,6 +33,8 @@ class Settings:
     actions: frozenset[str]
     reusable_workflows: frozenset[str]
     images: tuple[PinnedImage, ...]
+    tools: frozenset[str]
+    scripts: Mapping[str, str]
 
 
 class SettingsError(ValueError):
@@ -44,6 +54,11 @@ def read(path: Path) -> Settings:
     if set(table) != expected:
         raise SettingsError(f"{path} must have exactly the keys {sorted(expected)}, got {sorted(table)}")
     images = tuple(PinnedImage(**image) for image in table.pop("images"))
+    scripts = {script["text"].strip(): script["reason"] for script in table.pop("scripts")}
+    if unexplained := [text for text, reason in scripts.items() if len(reason) < MIN_REASON]:
+        raise SettingsError(
+            f"{path}: a listed script must have a reason in a sentence, got none for {unexplained[0]!r}"
+        )
     branches = frozenset(table.pop("trusted_branches"))
     lowered = {key: frozenset(value.casefold() for value in values) for key, values in table.items()}
-    return Settings(trusted_branches=branches, images=images, **lowered)
+    return Settings(trusted_branches=branches, images=images, scripts=scripts, **lowered)

@@ -15,11 +15,12 @@ class Step:
 
     uses: Scalar | None
     run: Scalar | None
+    shell: Scalar | None
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job; `images` are those of its container and services, `line` is that of its name."""
+    """One job; `images` are those of its container and services, `line` is that of its name, `shell` its default."""
 
     name: str
     line: int
@@ -28,16 +29,18 @@ class Job:
     uses: Scalar | None
     images: tuple[Scalar, ...]
     steps: tuple[Step, ...]
+    shell: Scalar | None
 
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """One file of `.github/workflows`; an event without filters maps to None."""
+    """One file of `.github/workflows`; an event without filters maps to None, `shell` is the default of its jobs."""
 
     path: str
     node: Mapping
     events: tuple[tuple[Scalar, Mapping | None], ...]
     jobs: tuple[Job, ...]
+    shell: Scalar | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class Shape:
             root,
             tuple(self._events(root.get("on"), root.line)),
             tuple(self._job(name, value) for name, value in jobs.entries),
+            self._default_shell(root),
         )
 
     def action(self, node: Node) -> Action:
@@ -97,7 +101,16 @@ class Shape:
             self._optional_scalar(node, "uses"),
             tuple(self._images(node)),
             self._steps(node),
+            self._default_shell(node),
         )
+
+    def _default_shell(self, node: Mapping) -> Scalar | None:
+        for key in ("defaults", "run"):
+            value = node.get(key)
+            if value is None:
+                return None
+            node = self._mapping(value, key)
+        return self._optional_scalar(node, "shell")
 
     def _images(self, job: Mapping) -> Iterator[Scalar]:
         if (container := job.get("container")) is not None:
@@ -122,7 +135,7 @@ class Shape:
             self._hit(steps.line, "steps", "a sequence", steps)
             return ()
         read = [self._mapping(step, "a step") for step in steps.items]
-        return tuple(Step(self._optional_scalar(step, "uses"), self._optional_scalar(step, "run")) for step in read)
+        return tuple(Step(*(self._optional_scalar(step, key) for key in ("uses", "run", "shell"))) for step in read)
 
     def _mapping(self, node: Node | None, what: str, line: int = 1) -> Mapping:
         if isinstance(node, Mapping):

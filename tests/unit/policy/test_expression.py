@@ -77,15 +77,17 @@ def test_a_text_that_is_no_expression_is_refused_with_its_column(text: str, mess
     assert condition(text) is None
 
 
-@pytest.mark.parametrize("text", ["${{ a }} b", "b ${{ a }}", "${{ a }}${{ b }}", "${{ a", "a }}"])
+@pytest.mark.parametrize(
+    "text", ["${{ a }} b", "b ${{ a }}", "${{ a }}${{ b }}", "${{ a", "a }}", "${{ a }}\n", " ${{ a }}", "${{ a }} "]
+)
 def test_text_beside_an_expression_is_no_condition(text: str) -> None:
-    """The host formats such a text to a non-empty string, which is true."""
+    """The host formats such a text to a non-empty string, which is true; the newline that ends a block is enough."""
     assert condition(text) is None
 
 
 def test_a_condition_may_be_bare_or_one_whole_expression() -> None:
-    """`if: a` and `if: ${{ a }}` mean the same."""
-    assert condition("a") == condition(" ${{ a }} ") == A
+    """`if: a` and `if: ${{ a }}` mean the same, and so do blanks around what is bare."""
+    assert condition("a") == condition("${{ a }}") == condition(" a\n") == A
 
 
 def _show(tree: Expression) -> str:

@@ -141,8 +141,11 @@ def test_an_image_without_a_digest_is_found(check: Check, job: str) -> None:
 @pytest.mark.clause("POLICY-7")
 def test_a_recorded_image_needs_its_record(check: Check) -> None:
     """An image with a recipe is found when the recipe is missing or broken, wherever the workflow names the image."""
-    named = steps(f"{{run: 'podman run localhost/prism-agda@{DIGEST} true'}}")
+    named = workflow(
+        f"runs-on: ubuntu-24.04\n    env: {{IMAGE: 'localhost/prism-agda@{DIGEST}'}}\n    steps: [{{run: make}}]"
+    )
     assert check(ci=named) == ["image-recorded"]
+    assert check(ci=named.replace(f"@{DIGEST}", ":latest")) == ["image-recorded"]
     assert check(ci=named, agda__image__recipe_toml="digest = [") == ["image-recorded"]
     assert check(ci=named, agda__image__recipe_toml=f'digest = "{DIGEST.removeprefix("sha256:")}"\n') == []
 
@@ -155,7 +158,7 @@ LOCAL_ACTION = "runs: {{using: composite, steps: [{}]}}\n"
     ("step", "rule"),
     [
         ("{uses: other/thing@v1}", {"action-allowed", "action-pinned"}),
-        ("{run: 'curl x | sh', shell: bash}", {"remote-script"}),
+        ("{run: 'curl x | sh', shell: bash}", {"script-listed"}),
         ("{uses: 'docker://debian'}", {"image-pinned"}),
         ("{uses: ./missing}", {"reference-followed"}),
     ],
@@ -202,13 +205,14 @@ def test_a_listed_workflow_of_another_repository_is_pinned_too(tmp_path: Path) -
 @pytest.mark.clause("POLICY-2")
 @pytest.mark.parametrize(
     "permissions",
-    ["read-all", "write-all", "{}", "{contents: write}", "{contents: none}", "{contents: read, id-token: write}"],
+    ["read-all", "write-all", "", "{contents: write}", "{contents: read, id-token: write}"],
 )
 def test_permissions_are_exactly_read(check: Check, permissions: str) -> None:
-    """The words, the empty mapping and every write are found; none beside contents: read is fine."""
+    """The words, nothing at all and every write are found; what only reads, or has nothing, is fine."""
     text = f"on: push\npermissions: {permissions}\njobs:\n  a:\n    runs-on: ubuntu-24.04\n    steps: [{{run: make}}]\n"
     assert set(check(ci=text)) == {"permissions"}
-    assert check(ci=text.replace(permissions, "{contents: read, packages: none}")) == []
+    for fine in ("{contents: read, packages: none}", "{contents: none}", "{}"):
+        assert check(ci=text.replace(f"permissions: {permissions}\n", f"permissions: {fine}\n")) == []
 
 
 @pytest.mark.clause("POLICY-2")
