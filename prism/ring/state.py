@@ -56,14 +56,16 @@ class RingSpec:
     def _check_windows(self) -> None:
         if len(self.windows) != self.tenants:
             raise UsageError(
-                f"windows must be one for each of {self.tenants} tenants, got {len(self.windows)}; name them all, or none"
+                f"windows must be one for each of {self.tenants} tenants, got {len(self.windows)}; "
+                "name all of them, or none"
             )
         for tenant, window in enumerate(self.windows):
-            inside = at.SCRATCH <= window.start and 0 <= window.words <= self.control_words - window.start
+            inside = window.start >= at.SCRATCH and 0 <= window.words <= self.control_words - window.start
             if not inside:
                 raise UsageError(
                     f"the window of tenant {tenant} must lie in the control words {at.SCRATCH} to "
-                    f"{self.control_words - 1}, got {window.words} words from {window.start}; move it or add observables"
+                    f"{self.control_words - 1}, got {window.words} words from {window.start}; "
+                    "move it or add observables"
                 )
 
     @property
