@@ -102,5 +102,5 @@ def test_buffers_of_another_length_are_refused() -> None:
     spec = RingSpec(slots=2)
     buffers = {name: np.zeros(words, at.WORD) for name, words in spec.buffer_words.items()}
     buffers["io_queue"] = buffers["io_queue"][:-1]
-    with pytest.raises(UsageError, match="buffer io_queue must be 512 words .*; allocate it by the RingSpec"):
+    with pytest.raises(UsageError, match=r"buffer io_queue must be 512 words .*; allocate it by the RingSpec"):
         of_buffers(spec, buffers)
