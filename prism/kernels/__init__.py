@@ -1,0 +1,1 @@
+"""Kernels: Python kernels and circuits compiled to one portable program form, and the executors that run it."""

@@ -1,0 +1,1 @@
+"""Circuits: their language, the 96 classes that they name, their meaning, their canonical forms and their lowering."""
