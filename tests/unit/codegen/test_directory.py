@@ -9,7 +9,7 @@ import pytest
 
 from prism.codegen.directory import cache_directory
 
-pytestmark = pytest.mark.m8
+pytestmark = [pytest.mark.m8, pytest.mark.clause("EXEC-7")]
 
 
 def test_the_cache_directory_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from numba.core import caching
 
 from prism.codegen import modules
 
-pytestmark = [pytest.mark.m6, pytest.mark.clause("PALLAS-7")]
+pytestmark = [pytest.mark.m6, pytest.mark.clause("PALLAS-7"), pytest.mark.clause("EXEC-7")]
 
 SOURCE = "import numba\n\n\n@numba.njit(cache=True)\ndef kernel(x):\n    return x + {}\n"
 

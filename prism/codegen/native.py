@@ -1,0 +1,115 @@
+"""Machine code as bytes: a Numba function becomes an object file, which any process links without Numba.
+
+A compiled function takes the address of one record of 64-bit words and returns an int64, so that a call costs no more
+than the call; what the words mean is its writer's business. Symbols that an object file needs are those of the C
+library; one that needs others is refused when it is linked.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import itertools
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any, Final
+
+import llvmlite.binding as llvm
+
+from prism.errors import PrismError
+
+ENTRY: Final = "prism_kernel"
+_numbers = itertools.count()
+
+
+class LinkError(PrismError):
+    """Bytes are not machine code that this process can run."""
+
+
+def compile_entry(source: str, name: str) -> bytes:
+    """Return the object file of a source's function `kernel(record)`, for this machine's processor.
+
+    source: a module that Numba can compile, without imports: `np`, `numba`, `types` and llvmlite's `ir` are there.
+    record: a pointer to uint64 words. Nothing in it may raise. Cost: importing Numba (0.5 s) and compiling (0.5 s on).
+    """
+    import numba
+    import numpy as np
+    from llvmlite import ir
+    from numba import types
+
+    scope: dict[str, Any] = {"np": np, "numba": numba, "types": types, "ir": ir, "__name__": name}
+    exec(compile(source, f"<{name}>", "exec"), scope)
+    signature = types.int64(types.CPointer(types.uint64))
+    compiled = numba.cfunc(signature, error_model="numpy")(scope["kernel"])
+    function = compiled.native_name.removeprefix("cfunc.")
+    module = llvm.parse_assembly(compiled.inspect_llvm() + _entry(function))
+    for value in itertools.chain(module.functions, module.global_variables):
+        if not value.is_declaration and value.name != ENTRY:
+            value.linkage = "internal"
+    machine = _machine()
+    passes = llvm.create_new_module_pass_manager()
+    # What nothing calls any more: the entry that Numba makes, which reports exceptions through Python.
+    passes.add_global_dead_code_eliminate_pass()
+    passes.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3)))
+    return machine.emit_object(module)
+
+
+def _entry(function: str) -> str:
+    """Return the entry: it calls what Numba made of `kernel`, which stores its result and says whether it raised."""
+    return f"""
+define i64 @{ENTRY}(ptr %record) {{
+  %result = alloca i64
+  %exception = alloca ptr
+  %raised = call i32 @{function}(ptr %result, ptr %exception, ptr %record)
+  %answer = load i64, ptr %result
+  ret i64 %answer
+}}
+"""
+
+
+class Code:
+    """Linked machine code; `address` is that of the entry, which lives as long as this object."""
+
+    __slots__ = ("_tracker", "address", "call")
+
+    def __init__(self, object_file: bytes) -> None:
+        """Link an object file. LinkError for bytes that are none, or that need symbols which are not there."""
+        builder = llvm.JITLibraryBuilder().add_object_img(object_file).add_current_process().export_symbol(ENTRY)
+        try:
+            # A name of its own: libraries of one linker must not share one.
+            self._tracker = builder.link(_linker(), f"prism_{next(_numbers)}")
+        except RuntimeError as error:
+            raise LinkError(f"machine code must link into this process, but: {error}; compile it again") from error
+        self.address: int = self._tracker[ENTRY]
+        self.call: Callable[[Any], int] = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(self.address)
+        """Calls the entry with a record's address as `ctypes.c_void_p`; other threads run meanwhile."""
+
+
+@functools.cache
+def toolchain() -> tuple[tuple[str, str], ...]:
+    """Return what machine code depends on besides its source: (name, version) of compilers and processor."""
+    llvm_version = ".".join(map(str, llvm.llvm_version_info))
+    packages = tuple((name, version(name)) for name in ("numba", "llvmlite"))
+    target = (("triple", llvm.get_process_triple()), ("processor", llvm.get_host_cpu_name()), ("features", _features()))
+    return (*packages, ("llvm", llvm_version), *target)
+
+
+def _features() -> str:
+    return llvm.get_host_cpu_features().flatten()
+
+
+def _machine() -> llvm.TargetMachine:
+    _initialise()
+    target = llvm.Target.from_triple(llvm.get_process_triple())
+    return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=_features(), opt=3, jit=True)
+
+
+@functools.cache
+def _initialise() -> None:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+
+
+@functools.cache
+def _linker() -> Any:
+    return llvm.create_lljit_compiler(_machine())
