@@ -1,0 +1,1 @@
+"""Executors: one file a back end, behind one protocol, chosen by name."""
