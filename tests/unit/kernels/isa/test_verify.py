@@ -131,7 +131,7 @@ REFUSED: list[tuple[str, Program, int, str]] = [
         "TypeMismatch",
         program(ZERO, ("shl", U32, 2, 1, 255)),
         1,
-        "TypeMismatch: r255 must hold u32, got u64; convert it",
+        "TypeMismatch: r255 must hold u32, got u64; convert it with cvt",
     ),
     (
         "handles",
@@ -143,7 +143,7 @@ REFUSED: list[tuple[str, Program, int, str]] = [
         "handles",
         program(HANDLE, OFFSET, ("ldg", F32, 3, AT)),
         2,
-        "handle 1 must be of a buffer that the program declares",
+        "handle 1 must be of a buffer that the program declares; declare it",
     ),
     (
         "handles",
