@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "run": ("prism.cli.run:run", "Normalise the expressions of program files."),
     "repl": ("prism.cli.repl:repl", "Evaluate expressions as you type them."),
     "show": ("prism.cli.show:show", "Draw the shared graph of a program."),
+    "aig": ("prism.cli.aig:aig", "Hash, simplify and compare Boolean circuits in AIGER files."),
     "bench": ("prism.cli.bench:bench", "Measure Prism and its peers on equal work."),
     "telemetry": ("prism.cli.telemetry:telemetry", "Record what a run did, and summarise records."),
 }
