@@ -186,19 +186,7 @@ def _plainly(data: bytes) -> dict:
             numbers = line()
             _need(len(numbers) == 3)
             ands.append(tuple(numbers))
-    names, comment = {}, None
-    while at < len(data):
-        if data[at : at + 2] == b"c\n":
-            comment, at = data[at + 2 :], len(data)
-            break
-        end = data.index(b"\n", at)
-        found = re.fullmatch(rb"([ilobcjf])(\d{1,9}) (.+)", data[at:end], re.DOTALL)
-        _need(found)
-        place = found[1].decode(), int(found[2])
-        _need(
-            place not in names and place[1] < dict(zip("ilobcjf", (i, n_latches, o, b, c, j, f), strict=True))[place[0]]
-        )
-        names[place], at = found[3], end + 1
+    names, comment = _tail(data, at, dict(zip("ilobcjf", (i, n_latches, o, b, c, j, f), strict=True)))
     defined = [*inputs, *(latch[0] for latch in latches), *(row[0] for row in ands)]
     _need(len(set(defined)) == len(defined) and all(lit > 1 and not lit & 1 and lit <= 2 * m for lit in defined))
     known = {0, *(lit >> 1 for lit in defined)}
@@ -214,6 +202,20 @@ def _plainly(data: bytes) -> dict:
         "names": names,
         "comment": comment,
     }
+
+
+def _tail(data: bytes, at: int, counts: dict[str, int]) -> tuple[dict, bytes | None]:
+    names = {}
+    while at < len(data):
+        if data[at : at + 2] == b"c\n":
+            return names, data[at + 2 :]
+        end = data.index(b"\n", at)
+        found = re.fullmatch(rb"([ilobcjf])(\d{1,9}) (.+)", data[at:end], re.DOTALL)
+        _need(found)
+        place = found[1].decode(), int(found[2])
+        _need(place not in names and place[1] < counts[place[0]])
+        names[place], at = found[3], end + 1
+    return names, None
 
 
 def _one(numbers: list[int]) -> int:
