@@ -8,6 +8,10 @@ import Prism.Arena.Base
 import Prism.Arena.Properties
 import Prism.Docflow.Base
 import Prism.Docflow.Properties
+import Prism.Gates.Base
+import Prism.Gates.Generated
+import Prism.Gates.Lemmas
+import Prism.Gates.Properties
 import Prism.Generated
 import Prism.Key.Base
 import Prism.Key.Properties

@@ -1,20 +1,23 @@
-"""Write `Prism/Generated.agda` from the Python tables, which are the one source of every constant."""
+"""Write the generated modules from the Python tables, which are the one source of every constant."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from itertools import product
 
 from click import echo
 
 from agda.tools.files import AGDA_ROOT
 from prism.files import write_text
+from prism.kernels.circuit.gates import AXES, GATES, minimal_rules, shortest
 from prism.status import Status
 from prism.vm.ledger.key import LAYOUTS
 from prism.vm.rewrite.rules import RULES, Pattern, Rule
 from prism.vm.term.ops import OPS, Op
 
 TARGET = AGDA_ROOT / "Prism" / "Generated.agda"
+GATES_TARGET = AGDA_ROOT / "Prism" / "Gates" / "Generated.agda"
 
 _HEADER = """\
 {-# OPTIONS --safe --without-K #-}
@@ -33,6 +36,43 @@ open import Prism.Signature.Base
 def generated() -> str:
     """Return the text of the generated module."""
     return "\n".join([_HEADER, _ops(), _layouts(), _statuses(), _join(), _rules()])
+
+
+_GATES_HEADER = """\
+{-# OPTIONS --safe --without-K #-}
+
+-- Generated from the tables of prism/kernels/circuit/gates.py by `python -m agda.tools.generate`; do not edit.
+
+module Prism.Gates.Generated where
+
+open import Prism.List.Base using (List; []; _∷_)
+open import Prism.Logic.Base
+"""
+
+
+def generated_gates() -> str:
+    """Return the text of the generated module about gates."""
+    letters = " ".join(gate.letter for gate in GATES)
+    turns = "\n".join(
+        f"turn {gate.letter} {axis} = {AXES[to]}" for gate in GATES for axis, to in zip(AXES, gate.turn, strict=True)
+    )
+    parts = [
+        _GATES_HEADER,
+        f"data Gate : Set where\n  {letters} : Gate\n\ngates : List Gate\ngates = {_word(letters.split())}\n",
+        "-- The axes of the Bloch sphere, and where a gate takes each.",
+        f"data Axis : Set where\n  {' '.join(AXES)} : Axis\n",
+        f"axes : List Axis\naxes = {_word(AXES)}\n",
+        f"turn : Gate → Axis → Axis\n{turns}\n",
+        "-- The first word of each class of words.\nshortest : List (List Gate)\nshortest =",
+        _list([f"({_word(word)})" for word in shortest().values()]),
+        "gateRules : List (List Gate × List Gate)\ngateRules =",
+        _list([f"({_word(rule.left)} , {_word(rule.right)})" for rule in minimal_rules()]),
+    ]
+    return "\n".join(parts).replace("=\n\n", "=\n")
+
+
+def _word(letters: Iterable[str]) -> str:
+    return " ∷ ".join([*letters, "[]"])
 
 
 def _list(items: list[str]) -> str:
@@ -87,14 +127,17 @@ def _pattern(pattern: Pattern, names: dict[str, int]) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the module; with `--check`, only report whether the file is current (exit 1 if it is not)."""
+    """Write the modules; with `--check`, only report which are not current (exit 1 if any)."""
+    texts = {TARGET: generated(), GATES_TARGET: generated_gates()}
     if arguments != ["--check"]:
-        write_text(TARGET, generated())
+        for target, text in texts.items():
+            write_text(target, text)
         return 0
-    if TARGET.read_text(encoding="utf-8") == generated():
-        return 0
-    echo(f"{TARGET.name} is not what the Python tables give; run `python -m agda.tools.generate`", err=True)
-    return 1
+    stale = [target for target, text in texts.items() if target.read_text(encoding="utf-8") != text]
+    for target in stale:
+        name = target.relative_to(AGDA_ROOT)
+        echo(f"{name} is not what the Python tables give; run `python -m agda.tools.generate`", err=True)
+    return int(bool(stale))
 
 
 if __name__ == "__main__":

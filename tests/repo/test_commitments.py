@@ -28,7 +28,7 @@ from agda.tools.commitments import (
     witness_findings,
 )
 from agda.tools.files import AGDA_ROOT, copy_sources, modules
-from agda.tools.generate import TARGET, generated
+from agda.tools.generate import GATES_TARGET, TARGET, generated, generated_gates
 from agda.tools.mutants import MUTANTS, Mutant, MutantError, killed, mutated
 from agda.tools.statements import digest
 from tests.repo.source import ROOT
@@ -84,6 +84,7 @@ def draft(proofs: tuple[Path, host.Check], tmp_path: Path) -> Path:
 def test_the_generated_module_is_current() -> None:
     """The Agda tables are what the Python tables give today."""
     assert TARGET.read_text(encoding="utf-8") == generated()
+    assert GATES_TARGET.read_text(encoding="utf-8") == generated_gates()
 
 
 @pytest.mark.clause("TRUSTED-1")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any, Final
 
 from prism.errors import ParseError
-from prism.kernels.circuit.classes import Transform
 from prism.kernels.circuit.generators import BY_NAME, Form
 from prism.kernels.circuit.phrase import Operation, Phrase, Range, Sigil, leaves
+from prism.kernels.circuit.push import pushed
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,43 +87,33 @@ def calls(phrase: Phrase) -> tuple[Call, ...]:
     has a literal reading only: a generator without all of its operands, a class with a page, or a range of a
     generator that takes none.
     """
-    return tuple(one for operation, outer in leaves(phrase) for one in _calls(operation, outer))
+    for operation, _ in leaves(phrase):
+        _require_effect(operation)
+    return tuple(_said(operation) for operation, _ in leaves(pushed(phrase)))
 
 
-def _calls(operation: Operation, outer: Transform) -> Iterator[Call]:
+def _require_effect(operation: Operation) -> None:
     generator, given = BY_NAME[operation.generator], operation.operands
     if isinstance(given, Range):
         if not generator.takes_range:
             raise _refusal(operation, f"one class for each operand: {generator.name} is not supported on ranges")
-        for first, last in _runs(given.images(outer)):
-            yield _on_run(operation, first, last)
         return
     if operation.form is not generator.form:
         raise _refusal(operation, f"all operands of {generator.name}, as in {generator.name}@{generator.form.value}")
     paged = next((sigil for sigil in given if sigil.page is not None), None)
     if paged is not None:
         raise _refusal(operation, f"whole classes: page {paged.page} has only a literal reading")
-    classes = tuple(sigil.transform.then(outer).of(sigil.number) for sigil in given)
-    yield _call(operation.generator, operation.variant, operation.form, classes)
 
 
-def _on_run(operation: Operation, first: int, last: int) -> Call:
-    if first < last:
-        return _call(operation.generator, operation.variant, Form.RANGE, (first, last))
-    form = BY_NAME[operation.generator].form
-    return _call(operation.generator, operation.variant, form, (first,) * form.n_operands)
+def _said(operation: Operation) -> Call:
+    given = operation.operands
+    classes = (given.first, given.last) if isinstance(given, Range) else tuple(sigil.number for sigil in given)
+    return _call(operation.generator, operation.variant, operation.form, classes)
 
 
 def _call(generator: str, variant: str, form: Form, classes: Sequence[int]) -> Call:
     kind = _BY_SHAPE.get((generator, form, "")) or _BY_SHAPE[generator, form, variant]
     return Call(kind, tuple(classes), "" if kind.variant else variant)
-
-
-def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Yield the ends of the runs of consecutive numbers, in ascending order."""
-    for _, run in groupby(enumerate(sorted(numbers)), lambda pair: pair[1] - pair[0]):
-        members = [number for _, number in run]
-        yield members[0], members[-1]
 
 
 def _refusal(operation: Operation, expected: str) -> ParseError:
