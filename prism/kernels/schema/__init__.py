@@ -1,0 +1,1 @@
+"""The front end: a kernel's Python source becomes typed records, or is refused with its place."""
