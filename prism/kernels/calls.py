@@ -12,7 +12,7 @@ import numpy as np
 from prism.errors import UsageError
 from prism.kernels.schema.lane import LaneArray
 from prism.kernels.schema.source import Definition
-from prism.kernels.schema.types import ELEMENTS
+from prism.kernels.schema.types import ELEMENTS, promote
 from prism.kernels.schema.values import Value
 
 if TYPE_CHECKING:
@@ -61,10 +61,13 @@ def open_types(definition: Definition, given: Mapping[str, Any]) -> dict[str, st
         element = element_of(given[one.arg])
         for name in names:
             if element is not None and found.setdefault(name, element) != element:
-                raise UsageError(
-                    f"{name} of {definition.name} must be one type, got {found[name]} and {element} for {one.arg}; "
-                    f"convert one of the arrays"
-                )
+                both = promote(found[name], element) if isinstance(given[one.arg], Value) else None
+                if both is None:
+                    raise UsageError(
+                        f"{name} of {definition.name} must be one type, got {found[name]} and {element} for {one.arg}; "
+                        f"convert one of the arrays"
+                    )
+                found[name] = both
     return found
 
 
@@ -105,7 +108,7 @@ def default_executor() -> str:
     """Return the executor of calls that name none: compiled code on the CPU."""
     from prism.kernels.exec.table import EXECUTORS
 
-    return "cpu" if "cpu" in EXECUTORS else "numpy"
+    return "cpu" if "cpu" in EXECUTORS else next(iter(EXECUTORS))
 
 
 class _Run:
@@ -123,7 +126,8 @@ class _Run:
         verified = verify(self.program)
         if 0 in grid:
             return
-        open_executor(self.executor).run(Launch(verified, Shape(grid, block), dict(arrays), dict(self.scalars)))
+        launch = Launch(verified, Shape(grid, block), dict(arrays), dict(self.scalars))
+        open_executor(self.executor).bind(launch)()
 
 
 def _row(lanes: int) -> tuple[int, int]:

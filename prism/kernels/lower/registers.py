@@ -66,7 +66,7 @@ class _Pool:
 
 
 def allocate(
-    lines: list[Instruction | str], entry: Mapping[int, int]
+    lines: list[Instruction | str], entry: Mapping[int, str]
 ) -> tuple[list[Instruction | str], dict[int, int]]:
     """Return lines with numbered registers, and the number of each of `entry`, the registers that are set before.
 

@@ -168,7 +168,10 @@ class Expressions:
         return self.subscript(node)
 
     def _expr_attribute(self, node: ast.Attribute) -> Expr:
-        self.refuse(node, "a name that kernels know", ast.unparse(node), "import what it is from prism")
+        meant = self.meaning(node)
+        if isinstance(meant, bool | int | float):
+            return Literal(meant, at=self.at(node))
+        raise ParseError(self.at(node), "a name that kernels know", ast.unparse(node), "import what it is from prism")
 
     def subscript(self, node: ast.Subscript) -> Index:
         """Read an element of an array; all of one array's subscripts have as many indices."""

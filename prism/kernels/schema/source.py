@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import inspect
 import linecache
 import math
@@ -18,6 +17,7 @@ from prism.errors import Location, ParseError, UsageError
 from prism.kernels.schema.language import BUILTINS, INTRINSICS, DeviceArray, shared
 from prism.kernels.schema.values import TYPES
 
+_PACKAGE: Final = Path(__file__).parents[2]
 DECORATOR: Final = "kernel"
 """The name by which `prism` exports the decorator."""
 
@@ -132,7 +132,7 @@ def _live(function: FunctionType) -> Callable[[str], Any]:
 
 
 def definitions_of(path: Path) -> Mapping[str, Definition]:
-    """Return the kernels of a file by name, from its syntax: nothing in it runs, prism's own modules aside.
+    """Return the kernels of a file by name, from its syntax: nothing in it runs.
 
     ParseError if it is not Python; OSError if it cannot be read.
     """
@@ -154,7 +154,10 @@ def _bind(node: ast.stmt, names: dict[str, Any], found: dict[str, Definition], t
     """Record what a statement at the top of a file binds."""
     if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
         for alias in node.names:
-            names[alias.asname or alias.name] = _imported(node.module, alias.name)
+            if alias.name == "*":
+                names.update(_PRISM if node.module == "prism" else {})
+            else:
+                names[alias.asname or alias.name] = _imported(node.module, alias.name)
     elif isinstance(node, ast.Import):
         for alias in node.names:
             names[alias.asname or alias.name.partition(".")[0]] = _imported(alias.name, "")
@@ -184,7 +187,7 @@ def _is_inline(decorator: ast.expr) -> bool:
 
 
 def _imported(module: str, name: str) -> Any:
-    """Return what an import gives, if it is one of Prism's; no other module is imported."""
+    """Return what an import gives, if it is one of Prism's: a kernel of its own is read like any other file's."""
     top = module.partition(".")[0]
     if (module, name) == ("typing", "TypeVar"):
         return TypeVar
@@ -196,12 +199,10 @@ def _imported(module: str, name: str) -> Any:
         return Unknown(f"a name from {module}, which kernels do not know")
     if not name:
         return _PRISM
-    if module == "prism":
-        return _PRISM.get(name, Unknown("a name that prism does not have"))
-    try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError):
-        return Unknown(f"a name that {module} does not have")
+    file = _PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py")
+    if module == "prism" or name in _PRISM or not file.is_file():
+        return _PRISM.get(name, Unknown(f"a name that {module} does not have"))
+    return definitions_of(file).get(name, Unknown(f"a name that {module} does not have"))
 
 
 _MATH: Final[Mapping[str, Any]] = {name: getattr(math, name) for name in ("pi", "e", "tau", "inf", "nan")}
