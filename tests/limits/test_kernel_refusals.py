@@ -72,6 +72,7 @@ def test_nothing_of_a_file_runs_when_a_kernel_of_it_is_compiled(tmp_path: Path) 
         (b"x = 1\n\x00", "expected Python"),
         (b"(" * 500, "expected Python"),
         (b"x = 'abc\n", "expected Python, found unterminated string literal"),
+        (b"x = " + b"-" * 200000 + b"1\n", "an expression nested too deeply"),
     ],
 )
 def test_a_file_that_is_not_python_is_refused_with_the_place(tmp_path: Path, source: bytes, words: str) -> None:
@@ -95,8 +96,9 @@ def test_an_expression_that_nests_too_deep_is_refused(tmp_path: Path) -> None:
     """Depth ends in a refusal, not in a crash."""
     deep = "+".join(["x"] * 2000)
     source = f"from prism import *\n@kernel\ndef k(a: DeviceArray[f32], x: f32):\n    a[0] = {deep}\n"
-    with pytest.raises(ParseError, match=r"expressions of moderate depth, found one nested too deeply") as caught:
+    with pytest.raises(ParseError, match="expressions of moderate depth") as caught:
         compiled(tmp_path / "k.py", source)
+    assert "found one nested too deeply" in str(caught.value)
     assert str(caught.value).endswith("split it")
 
 
@@ -109,6 +111,7 @@ def test_an_expression_that_nests_too_deep_is_refused(tmp_path: Path) -> None:
             "a call of an intrinsic, a type or an inline kernel",
             "import it from prism, or write an inline kernel",
         ),
+        ("i = i.bit_length", "a name that kernels know", "import what it is from prism"),
         ("x.y = x", "a variable or an element as target", "assign one number at a time"),
         ("y: g32 = x", "an element type", "the element types are i8, i16, i32, i64"),
         ("again(x)", "calls without recursion", "write a loop"),
