@@ -73,6 +73,15 @@ class RandomKernel:
             atol = 2 * steps * (kind.error + summed)
             np.testing.assert_allclose(x.astype(np.float64), y.astype(np.float64), rtol=0, atol=atol)
 
+    def same(self, ours: Sequence[Any], theirs: Sequence[Any]) -> None:
+        """Assert that two results have the same bits, NaNs being alike."""
+        for x, y in zip(ours, theirs, strict=True):
+            x, y = np.asarray(x), np.asarray(y)
+            assert (x.shape, x.dtype) == (y.shape, y.dtype)
+            np.testing.assert_array_equal(x, y)
+            if self.outputs and x.dtype.kind == "f":
+                np.testing.assert_array_equal(np.signbit(x), np.signbit(y))
+
     def _read_shape(self, source: Source) -> tuple[int, int]:
         rows, columns = self.block
         return {"window": (rows + 2, columns), "strided": (2 * rows, columns)}.get(source.read, self.block)

@@ -13,6 +13,7 @@ from unittest import mock
 import numpy as np
 
 import prism.pallas
+from prism.codegen import elementary
 from prism.pallas import dot_loops
 from prism.pallas.loops import compiled
 
@@ -28,9 +29,21 @@ _NUMBA = SimpleNamespace(
 )
 
 
+class _NumPy:
+    """NumPy with the elementary functions that Numba gives its names."""
+
+    def __getattr__(self, name: str) -> Any:
+        primitive = name.replace("arctan2", "atan2").replace("arc", "a")
+        return _elementary(primitive) if primitive in elementary.TEXTS else getattr(np, name)
+
+
+def _elementary(name: str) -> Callable[..., Any]:
+    return lambda *operands: elementary.ufunc(name, np.asarray(operands[0]).dtype)(*operands)
+
+
 def evaluated(source: str) -> Callable[..., int]:
     """Return the function `kernel` of a generated module as Python runs it."""
-    scope = {"np": np, "numba": _NUMBA, "_multiply": dot_loops.multiply}
+    scope = {"np": _NumPy(), "numba": _NUMBA, "_multiply": dot_loops.multiply}
     exec(re.sub(r"(?m)^(import|from) .*$", "", source), scope)
     kernel: Any = scope["kernel"]
 

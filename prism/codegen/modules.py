@@ -11,6 +11,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+import numpy as np
+
 from prism.files import write_text
 
 _CACHED: Final = "cache=True"
@@ -48,27 +50,35 @@ def path_of(directory: Path, source: str) -> Path:
     return directory / f"k{hashlib.sha256(source.encode()).hexdigest()[:24]}.py"
 
 
+def load_ufunc(directory: Path, source: str, arity: int) -> np.ufunc:
+    """Return the ufunc of a module whose `kernel` is one for Numba, compiled for the types that it lists."""
+    kernel: Any = load(directory, source)
+    kernel(*[np.empty(0, np.float32)] * arity)
+    compiled: Any = kernel.function if isinstance(kernel, _Kernel) else kernel
+    return compiled.ufunc
+
+
 class _Kernel:
     """A compiled function whose first call may find files that are damaged."""
 
-    __slots__ = ("_directory", "_function", "_proven", "_source")
+    __slots__ = ("_directory", "_proven", "_source", "function")
 
     def __init__(self, directory: Path, source: str, function: Callable[..., Any]) -> None:
-        self._directory, self._source, self._function = directory, source, function
+        self._directory, self._source, self.function = directory, source, function
         self._proven = False
 
     def __call__(self, *args: Any) -> Any:
         """Call the function. Numba reads its files before it runs: what fails at first has changed no argument."""
         if self._proven:
-            return self._function(*args)
+            return self.function(*args)
         try:
-            answer = self._function(*args)
+            answer = self.function(*args)
         except Exception as error:  # whatever unpickling a damaged file may raise
             again = _uncached(self._directory, self._source, error)
             answer = again(*args)
             for path in _machine_code(path_of(self._directory, self._source)):
                 path.unlink(missing_ok=True)
-            self._function = again
+            self.function = again
         self._proven = True
         return answer
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from prism.codegen.polynomials import MATH
+from prism.codegen.sums import SUMS
 
 _PRELUDE = """
 @numba.njit(error_model="numpy")
@@ -70,12 +71,6 @@ def _from_end(i, n):
     return i + n if i < 0 else i
 
 
-@numba.njit(error_model="numpy", fastmath={"reassoc"})
-def _plus(a, b):
-    # The flag stays with this addition alone where it is inlined: LLVM may add in any order, and so in lanes.
-    return a + b
-
-
 def _extreme(name, a, b):
     # NaN wins, and LLVM may take the elements in any order.
     def generate(_, builder, signature, args):
@@ -103,7 +98,7 @@ def _fma(_, a, b, c):
 
 _FUNCTIONS = {
     name: block.strip("\n")
-    for block in (*_PRELUDE.split("\n\n\n"), *MATH.split("\n\n\n"))
+    for block in (*_PRELUDE.split("\n\n\n"), *MATH.split("\n\n\n"), SUMS)
     for name in re.findall(r"^def (\w+)", block, re.MULTILINE)
 }
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import jax
 import pytest
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 
 import prism.pallas
-from prism.pallas import KernelError
+from prism.pallas import KernelError, fast
+from prism.pallas.loops import compiled
 from tests.pallas_kernels import RandomKernel, faulty_kernels, kernels
 from tests.pallas_loops import python_loops
 
@@ -34,7 +38,7 @@ def _report(kernel: RandomKernel, mode: Any) -> tuple[type, str] | None:
 @given(kernels())
 def test_fast_is_debug(kernel: RandomKernel) -> None:
     """Generated source, batched or not, gives what equation by equation gives."""
-    kernel.agree(_run(kernel, "fast"), _run(kernel, "debug"))
+    kernel.same(_run(kernel, "fast"), _run(kernel, "debug"))
 
 
 @pytest.mark.clause("PALLAS-1")
@@ -51,7 +55,7 @@ def test_loops_are_debug(kernel: RandomKernel) -> None:
     """The text of compiled mode's loops, run by Python, gives it too."""
     with python_loops():
         results = _run(kernel, "compiled")
-    kernel.agree(results, _run(kernel, "debug"))
+    kernel.same(results, _run(kernel, "debug"))
 
 
 @pytest.mark.clause("PALLAS-1")
@@ -69,7 +73,7 @@ def test_loops_report_what_debug_reports(kernel: RandomKernel) -> None:
 @given(kernels())
 def test_compiled_is_debug(kernel: RandomKernel) -> None:
     """So does their machine code."""
-    kernel.agree(_run(kernel, "compiled"), _run(kernel, "debug"))
+    kernel.same(_run(kernel, "compiled"), _run(kernel, "debug"))
 
 
 @pytest.mark.clause("PALLAS-1")
@@ -78,3 +82,32 @@ def test_compiled_is_debug(kernel: RandomKernel) -> None:
 def test_debug_is_stock(kernel: RandomKernel) -> None:
     """And stock interpret mode, which compiles the kernel through XLA."""
     kernel.agree(_run(kernel, "debug"), jax.tree.leaves(kernel.build(interpret=True)(*kernel.operands)))
+
+
+@pytest.mark.clause("PALLAS-1")
+@settings(max_examples=max(1, EXAMPLES // 2))
+@given(kernels())
+def test_auto_changes_its_form_and_no_bit(kernel: RandomKernel) -> None:
+    """Before, at and after the moment at which loops take over, a call gives the same bits."""
+    with python_loops() as loops, mock.patch.multiple(fast, _LOAD_AFTER=0.0, _COMPILE_AFTER=-1.0, _COMPILE_BYTE=0.0):
+        call = prism.pallas.run(kernel.build(), mode="auto")
+        first, *later = (jax.tree.leaves(call(*kernel.operands)) for _ in range(4))
+        event("loops took over" if loops.outcomes else "no loop form")
+    for results in later:
+        kernel.same(results, first)
+
+
+@pytest.mark.slow
+@pytest.mark.clause("PALLAS-1")
+@settings(max_examples=max(1, EXAMPLES // 30))
+@given(kernels())
+def test_a_cache_changes_no_bit(kernel: RandomKernel) -> None:
+    """Auto gives the same bits where nothing is kept, while it compiles, and where another process left everything."""
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(compiled, "DIRECTORY", Path(folder)):
+        before = _run(kernel, "fast")
+        for _ in range(2):
+            prism.pallas.clear_caches()
+            with mock.patch.multiple(fast, _LOAD_AFTER=0.0, _COMPILE_AFTER=-1.0, _COMPILE_BYTE=0.0):
+                call = prism.pallas.run(kernel.build(), mode="auto")
+                for _ in range(3):
+                    kernel.same(jax.tree.leaves(call(*kernel.operands)), before)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from prism.codegen.elementary import TEXTS
 from prism.pallas.loops.reductions import REDUCTIONS
 from prism.pallas.loops.shapes import SHAPES
 from prism.pallas.loops.values import Lazy, NoLoopFormError, Rule, Texts, cast, constant, spread, typed
@@ -110,12 +111,9 @@ def _typed_choice(integer: str, floating: str) -> Rule:
     return rule
 
 
-def _function(name: str, wide: str, weight: int) -> Rule:
-    """Return the rule of an elementary function; float32 has one that vectorises."""
-
+def _elementary(name: str) -> Rule:
     def rule(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
-        text = f"{name}({{0}})" if outs[0].dtype == np.float32 else wide
-        return _elementwise(text, weight)(equation, values, outs, writer)
+        return _elementwise(TEXTS[name].of(outs[0].dtype), 20)(equation, values, outs, writer)
 
     return rule
 
@@ -169,7 +167,18 @@ def _integer_pow(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writ
     power = equation.params["y"]
     if not 1 <= power <= 8:
         raise NoLoopFormError
-    return _elementwise(" * ".join(["{0}"] * power))(equation, values, outs, writer)
+    return _elementwise(_power(power))(equation, values, outs, writer)
+
+
+def _power(exponent: int) -> str:
+    """Return the text of a power by repeated squaring, the order in which the NumPy form multiplies."""
+    result, square, left = "", "{0}", exponent
+    while left:
+        if left & 1:
+            result = f"({result} * {square})" if result else square
+        left >>= 1
+        square = f"({square} * {square})"
+    return result
 
 
 def _select(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
@@ -185,21 +194,15 @@ def _same(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any
     return [values[0]]
 
 
-_LIGHT = ("neg", "sqrt", "square", "floor", "ceil", "is_finite", "abs", "sign")
-_HEAVY = ("expm1", "log1p", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh")
+_LIGHT = ("neg", "sqrt", "square", "floor", "ceil", "is_finite", "abs")
 
 LOOP_RULES: dict[str, Rule] = {
     **{name: _elementwise(TEMPLATES[name]) for name in _LIGHT},
-    **{name: _elementwise(TEMPLATES[name], 20) for name in (*_HEAVY, "atan2")},
+    **{name: _elementary(name) for name in TEXTS},
     **{name: _arithmetic(TEMPLATES[name], 0) for name in ("add", "add_any", "sub")},
     "mul": _arithmetic("{0} * {1}", 1),
     **{name: _comparison(name) for name in ("eq", "ne", "lt", "le", "gt", "ge")},
     **dict.fromkeys(("copy", "copy_p", "stop_gradient", "optimization_barrier"), _same),
-    "exp": _function("_exp", "np.exp({0})", 20),
-    "exp2": _function("_exp2", "np.exp2({0})", 20),
-    "log": _function("_log", "np.log({0})", 20),
-    "tanh": _function("_tanh", "np.tanh({0})", 20),
-    "logistic": _function("_logistic", "1.0 / (1.0 + np.exp(-{0}))", 20),
     "max": _elementwise("_max({0}, {1})"),
     "min": _elementwise("_min({0}, {1})"),
     "div": _typed_choice("_div({0}, {1})", "{0} / {1}"),
@@ -209,6 +212,7 @@ LOOP_RULES: dict[str, Rule] = {
     "xor": _logical("{0} ^ {1}"),
     "not": _not,
     "rsqrt": _rsqrt,
+    "sign": _typed_choice("np.sign({0})", "np.sign({0}) + 0.0"),  # Numba keeps the sign of zero, NumPy does not.
     "clamp": _elementwise("_min(_max({1}, {0}), {2})", 2),
     "integer_pow": _integer_pow,
     "shift_left": _shift("_shl", kind="uint"),

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from prism.codegen.sums import LANES
 from prism.pallas.loops.values import Lazy, NoLoopFormError, Rule, Texts, cast, element, flat, held, row_major
 from prism.pallas.primitives.site import Aval
+from prism.pallas.sums import summed_along
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class _Fold:
         return cast(dtype, self.integer.format(total, f"({text})"))
 
 
-_SUM = _Fold("0", "{0} + {1}", "_plus({0}, {1})", wide=True)
+_SUM = _Fold("0", "{0} + {1}", "{0} + {1}", wide=True)
 _PRODUCT = _Fold("1", "{0} * {1}", "{0} * {1}")
 _MAX = _Fold("least", "_max({0}, {1})", "_maximum({0}, {1})")
 _MIN = _Fold("greatest", "_min({0}, {1})", "_minimum({0}, {1})")
@@ -60,7 +62,10 @@ def _reduction(fold: _Fold, truth: _Fold | None = None) -> Rule:
         chosen = fold if out.dtype != np.bool_ else truth
         if chosen is None:
             raise NoLoopFormError
-        if math.prod(out.shape) > 1 and axes and axes[-1] != len(value.shape) - 1:
+        along = summed_along(value.shape, axes)
+        if chosen is _SUM and out.dtype.kind == "f" and along is not None:
+            return [_in_lanes(value, out, axes, along, writer)]
+        if math.prod(out.shape) > 1 and axes and along is None:
             return [_by_rows(chosen, value, out, axes, writer)]
         return [_by_elements(chosen, value, out, axes, writer)]
 
@@ -88,7 +93,7 @@ def _one_by_one(out: Aval, make: Callable[[Texts], str], writer: Any) -> Lazy:
 
 def _by_elements(fold: _Fold, value: Lazy, out: Aval, axes: tuple[int, ...], writer: Any) -> Lazy:
     """Reduce to one element after the other."""
-    # Sums of float32 keep a float64 accumulator; no order of lanes loses more than that rounds.
+    # What is left for sums here is one element: it has no order.
     wide = fold.wide and out.dtype == np.float32
     carried = np.dtype(np.float64) if wide else out.dtype
     total = writer.name()
@@ -102,6 +107,30 @@ def _by_elements(fold: _Fold, value: Lazy, out: Aval, axes: tuple[int, ...], wri
 
         writer.nest([value.shape[a] for a in axes], combine)
         return cast(out.dtype, total) if wide else total
+
+    return _one_by_one(out, reduced_to, writer)
+
+
+def _in_lanes(value: Lazy, out: Aval, axes: tuple[int, ...], along: int, writer: Any) -> Lazy:
+    """Sum along memory; what is summed is put in a row first, unless it lies in one already."""
+    extents = [value.shape[axis] for axis in axes]
+    extent, count = value.shape[along], math.prod(extents)
+    total, strides = writer.name(), row_major(extents)
+    writer.buffer(total, LANES, np.dtype(np.float64))
+    lies = value.name is not None and axes == tuple(range(len(value.shape) - len(axes), len(value.shape)))
+    row: str = value.name if lies and value.name else writer.name("v")
+    if not lies:
+        writer.buffer(row, count, value.dtype)
+
+    def reduced_to(kept: Texts) -> str:
+        def put(reduced: Texts) -> None:
+            text = value.at(_full_index(kept, reduced, axes, len(value.shape)))
+            writer.line(f"{element(row, flat(reduced, strides))} = {text}")
+
+        start = flat(kept, [count * stride for stride in row_major(out.shape)]) if lies else "0"
+        if not lies:
+            writer.nest(extents, put)
+        return cast(out.dtype, f"_sum_of_lanes({row}, {start}, {count // extent}, {extent}, {total})")
 
     return _one_by_one(out, reduced_to, writer)
 
@@ -188,8 +217,8 @@ def _dot(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any)
     alike = all(v.dtype == out.dtype for v in values)
     if alike and out.dtype == np.float32 and not batch[0] and all(len(v.shape) == 2 and v.size > 1 for v in values):
         return [_matrix_product(values, (contract[0][0], contract[1][0]), out, writer)]
-    if out.dtype.kind == "f" and not alike:
-        raise NoLoopFormError
+    if out.dtype.kind == "f" and not (alike and out.dtype == np.float32):
+        raise NoLoopFormError  # A dot in float64 is BLAS's, whose order is its own [PALLAS-4].
     return [_any_dot(values, contract, batch, out, writer)]
 
 

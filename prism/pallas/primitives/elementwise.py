@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from prism.codegen import elementary
 from prism.pallas import dtypes
 from prism.pallas.primitives.site import NotBatchableError, Rule, Site, emit_function, emit_template
 
@@ -106,7 +107,7 @@ def population_count(x: Any) -> Any:
 
 
 def logistic(x: Any) -> Any:
-    """1 / (1 + exp(-x)) in the type of `x`."""
+    """1 / (1 + exp(-x)) of complex numbers."""
     one = np.ones((), np.asarray(x).dtype)
     return one / (one + np.exp(-x))
 
@@ -180,12 +181,6 @@ def lgamma(x: Any) -> Any:
 def digamma(x: Any) -> Any:
     """Return the logarithmic derivative of the gamma function."""
     return _special("digamma", x)
-
-
-def wide_unary(function: Any, x: Any) -> Any:
-    """Apply a NumPy function that lacks a loop for narrow floats."""
-    x = np.asarray(x)
-    return function(x.astype(np.float32)).astype(x.dtype)[()]
 
 
 def reduce_precision(x: Any, exponent_bits: int, mantissa_bits: int) -> Any:
@@ -349,6 +344,22 @@ TEMPLATES = {
     "stop_gradient": "{0}",
 }
 
+
+def _elementary(name: str) -> Rule:
+    """Return the rule of a function that generated loops compute with the same text [PALLAS-1]."""
+    plain = emit_template(TEMPLATES[name]) if name in TEMPLATES else emit_function(logistic)
+
+    def emit(site: Site) -> str:
+        out = site.outs[0]
+        if not dtypes.is_float(out.dtype):
+            return plain.emit(site)
+        compute = elementary.narrow(name) if dtypes.is_narrow_float(out.dtype) else elementary.ufunc(name, out.dtype)
+        operands = (site.broadcastable(k, len(out.shape)) for k in range(len(site.args)))
+        return f"{site.bind(compute, name)}({', '.join(operands)})"
+
+    return Rule(emit, elementwise=True)
+
+
 FUNCTIONS = {
     "pow": power,
     "shift_left": shift_left,
@@ -356,7 +367,6 @@ FUNCTIONS = {
     "shift_right_arithmetic": shift_right_arithmetic,
     "clz": count_leading_zeros,
     "population_count": population_count,
-    "logistic": logistic,
     "erf": erf,
     "erfc": erfc,
     "erf_inv": erf_inv,
@@ -367,6 +377,7 @@ FUNCTIONS = {
 RULES: dict[str, Rule] = {
     **{name: emit_template(text) for name, text in TEMPLATES.items()},
     **{name: emit_function(function) for name, function in FUNCTIONS.items()},
+    **{name: _elementary(name) for name in elementary.TEXTS},
     "div": Rule(_emit_div, elementwise=True),
     "rem": Rule(_emit_rem, elementwise=True),
     "rsqrt": Rule(_emit_rsqrt, elementwise=True),

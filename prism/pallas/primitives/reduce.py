@@ -9,6 +9,7 @@ import numpy as np
 from prism.pallas import dtypes
 from prism.pallas.dot import dot
 from prism.pallas.primitives.site import NotBatchableError, Rule, Site
+from prism.pallas.sums import add_reduce
 
 Axes = tuple[int, ...]
 
@@ -17,7 +18,8 @@ def reduce_with(ufunc: Any, x: Any, axes: Axes) -> Any:
     """Reduce in the operand's type; narrow floats accumulate in float32, as XLA does on CPU."""
     x = np.asarray(x)
     if dtypes.is_narrow_float(x.dtype):
-        return ufunc.reduce(x.astype(np.float32), axis=axes).astype(x.dtype)
+        wide = x.astype(np.float32)
+        return (add_reduce(wide, axes) if ufunc is np.add else ufunc.reduce(wide, axis=axes)).astype(x.dtype)
     if x.dtype.kind not in "biufc":
         return dtypes.convert(ufunc.reduce(x.astype(np.int32), axis=axes), x.dtype)
     return ufunc.reduce(x, axis=axes, dtype=x.dtype)
@@ -173,6 +175,8 @@ def _reduction(ufunc: str) -> Rule:
     def emit(site: Site) -> str:
         axes = site.axes(0, tuple(site.params["axes"]))
         dtype = site.ins[0].dtype
+        if ufunc == "add" and dtype in (np.float32, np.float64):
+            return site.call(add_reduce, site.arg(0), axes)
         if dtype.kind in "biufc" and not dtypes.is_narrow_float(dtype):
             return f"np.{ufunc}.reduce({site.arg(0)}, axis={axes}, dtype={site.dtype(dtype)})"
         return site.call(reduce_with, f"np.{ufunc}", site.arg(0), axes)
