@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from prism.vm.term.denote import MEANING
 from prism.vm.term.graph import TermGraph
-from prism.vm.term.ops import ADD, MUL, NULL, SUC, ZERO, Op
+from prism.vm.term.ops import ADD, MUL, NULL, SUC, ZERO
+from prism.vm.theory.signature import Op
 
 _OPS = (SUC, ADD, MUL, ADD, SUC, ZERO)
 

@@ -13,8 +13,10 @@ from prism.files import write_text
 from prism.kernels.circuit.gates import AXES, GATES, minimal_rules, shortest
 from prism.status import Status
 from prism.vm.ledger.key import LAYOUTS
-from prism.vm.rewrite.rules import RULES, Pattern, Rule
-from prism.vm.term.ops import OPS, Op
+from prism.vm.rewrite.rules import RULES
+from prism.vm.term.ops import OPS
+from prism.vm.theory.rule import Pattern, Rule
+from prism.vm.theory.signature import Op
 
 TARGET = AGDA_ROOT / "Prism" / "Generated.agda"
 GATES_TARGET = AGDA_ROOT / "Prism" / "Gates" / "Generated.agda"
@@ -118,7 +120,7 @@ def _rule(rule: Rule) -> str:
 
 def _pattern(pattern: Pattern, names: dict[str, int]) -> str:
     """Return a pattern as an Agda term; variables are numbered in the order in which they occur."""
-    if isinstance(pattern, str):
+    if not isinstance(pattern, tuple):
         return f"(var {names.setdefault(pattern, len(names))})"
     name, *operands = pattern
     if not operands:

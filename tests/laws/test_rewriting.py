@@ -11,11 +11,12 @@ from prism.vm.engines.api import STOPS, Limits
 from prism.vm.engines.project import project
 from prism.vm.engines.report import StopReason
 from prism.vm.engines.table import open_engine
-from prism.vm.rewrite.rules import RULES, variables
+from prism.vm.rewrite.rules import RULES
 from prism.vm.term.denote import MEANING, denote
 from prism.vm.term.graph import TermGraph, numerals
 from prism.vm.term.ops import BY_NAME, SUC, ZERO
 from prism.vm.term.parse import read_text
+from prism.vm.theory.rule import variables
 from tests.strategies import term_graphs
 
 pytestmark = pytest.mark.m1

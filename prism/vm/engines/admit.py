@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from prism.errors import UsageError
-from prism.vm.ledger.optable import ARITY, NO_OP
+from prism.vm.ledger.optable import BUILT_IN, NO_OP, OpTable
 from prism.vm.term.graph import TermGraph
 from prism.vm.term.ops import NULL, ZERO
 
 
-def admit(terms: TermGraph) -> None:
+def admit(terms: TermGraph, ops: OpTable = BUILT_IN) -> None:
     """Raise UsageError unless rows 0 and 1 are reserved, others apply ops to earlier rows, and roots are rows; O(n)."""
-    arity = ARITY[terms.op]
+    arity = ops.arity[terms.op]
     row = np.arange(len(terms))
     _require(arity != NO_OP, "apply an op of prism.vm.term.ops", "row", terms.op)
     _require((row == 0) == (terms.op == NULL.code), f"be {NULL.name} if it is row 0, and only then", "row", terms.op)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+import operator
+from collections.abc import Generator, Iterator
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -10,11 +12,26 @@ from prism.status import Status
 from prism.vm.engines.admit import admit
 from prism.vm.engines.api import STOPS, Limits, Outcome
 from prism.vm.engines.report import StopReason
-from prism.vm.rewrite.rules import RULES, Pattern, Rule
+from prism.vm.ledger.optable import op_table
 from prism.vm.term.graph import TermGraph
-from prism.vm.term.ops import BY_CODE, BY_NAME, NULL, ZERO
+from prism.vm.theory.automaton import dropping
+from prism.vm.theory.encode import Encoded, EncodedRule, encoded_rules, is_arithmetic, literal, orders
+from prism.vm.theory.library import load
+from prism.vm.theory.model import Theory
+from prism.vm.theory.rule import Pattern
+from prism.vm.theory.signature import DIGIT, INT_ZERO, LITERALS, NULL, UNIT
 
 Bindings: TypeAlias = dict[str, int]
+
+_COMPUTE: Final = {"+": operator.add, "-": operator.sub, "*": operator.mul, "min": min, "max": max}
+_COMPARE: Final = {
+    "<": operator.lt,
+    "<=": operator.le,
+    "=": operator.eq,
+    "!=": operator.ne,
+    ">=": operator.ge,
+    ">": operator.gt,
+}
 
 
 class _StoppedError(Exception):
@@ -32,10 +49,17 @@ class BaselineEngine:
     it is normal. Cost: about a microsecond a node and a rule application, a hundred bytes a node.
     """
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._op, self._a, self._b = [NULL.code, ZERO.code], [0, 0], [0, 0]
-        self._hints = {(NULL.code, 0, 0): 0, (ZERO.code, 0, 0): 1}
+    def __init__(self, limits: Limits, theory: Theory | None = None) -> None:
+        theory = theory or load("peano")
+        rules = encoded_rules(theory)
+        self.has_overflowed = False
+        self._limits, self._ops = limits, op_table(theory.signature)
+        self._commuting, self._dropping = theory.signature.commuting, dropping(rules)
+        self._rules: dict[int, list[tuple[EncodedRule, list[tuple]]]] = {}
+        for rule in rules:
+            self._rules.setdefault(rule.lhs[0], []).append((rule, orders(self._commuting, rule)))
+        self._op, self._a, self._b = [NULL.code, UNIT], [0, 0], [0, 0]
+        self._hints = {(NULL.code, 0, 0): 0, (UNIT, 0, 0): 1}
         self._forward = {0: 0, 1: 1}
         self._status = Status.OK
         self._steps = 0
@@ -53,7 +77,7 @@ class BaselineEngine:
 
     def normalise(self, terms: TermGraph) -> Outcome:
         """Bring every root to normal form, in order; see `prism.vm.engines.api.Engine`."""
-        admit(terms)
+        admit(terms, self._ops)
         loaded = [0, 1]
         roots, reports = [], []
         for root in terms.roots.tolist():
@@ -84,7 +108,7 @@ class BaselineEngine:
 
     def _node(self, op: int, a: int, b: int) -> int:
         """Return the node `(op, a, b)`, appended if it is new."""
-        if BY_CODE[op].commutes and a > b:
+        if op in self._commuting and a > b:
             a, b = b, a
         key = (op, a, b)
         if key in self._hints:
@@ -110,78 +134,122 @@ class BaselineEngine:
         return target if target is not None and self._forward.get(target) == target else None
 
     def _evaluate(self, term: int) -> None:
-        """Bring a term to normal form, and before it whatever it waits for."""
-        waiting = [term]
-        while waiting:
-            node = waiting[-1]
-            if self._normal_form(node) is not None:
-                waiting.pop()
-            else:
-                first = self._advance(node)
-                if first is not None:
-                    waiting.append(first)
+        """Bring a term to normal form, and before it whatever it waits for.
 
-    def _advance(self, node: int) -> int | None:
-        """Take one step on a node without a normal form, or return the node that must have one first.
+        A node that waits for itself has no normal form under this strategy: its term ends like one out of steps.
+        """
+        waiting: dict[int, Iterator[int]] = {}
+        wanted: int | None = term
+        while True:
+            if wanted is not None and self._normal_form(wanted) is None:
+                if wanted in waiting:
+                    raise _StoppedError(StopReason.STEP_LIMIT)
+                waiting[wanted] = self._normalised(wanted)
+            node = next(reversed(waiting), None)
+            if node is None:
+                return
+            wanted = next(waiting[node], None)
+            if wanted is None:
+                del waiting[node]
+
+    def _normalised(self, node: int) -> Iterator[int]:
+        """Give a node its normal form; yields each node that must have one first.
 
         A rule that builds nothing applies at once, so that `(mul zero x)` never looks at x; any other waits until
         the operands are normal.
         """
-        if node in self._forward:
-            target = self._forward[node]
-            normal = self._normal_form(target)
-            if normal is None:
-                return target
-            self._forward[node] = normal
-            return None
-        found = self._find(node)
-        if found is None or _builds(found[0].rhs):
-            operands = [self._a[node], self._b[node]]
-            for operand in operands:
-                if self._normal_form(operand) is None:
-                    return operand
-            normal = self._node(self._op[node], *(self._forward[operand] for operand in operands))
-            if normal != node:
-                self._forward[node] = normal
-                return None
-        self._forward[node] = node if found is None else self._apply(*found)
-        return None
+        if node not in self._forward:
+            found = self._find(node)
+            if found is None or not found[0].is_lazy:
+                operands = []
+                for operand in (self._a[node], self._b[node]):
+                    if self._normal_form(operand) is None:
+                        yield operand
+                    operands.append(self._forward[operand])
+                normal = self._node(self._op[node], *operands)
+                if normal != node:
+                    yield normal
+                    self._forward[node] = self._forward[normal]
+                    return
+            if found is None:
+                self._forward[node] = node
+                return
+            target = yield from self._apply(*found)
+            if target == node:
+                raise _StoppedError(StopReason.STEP_LIMIT)
+            self._forward[node] = target
+        yield self._forward[node]
+        self._forward[node] = self._forward[self._forward[node]]
 
-    def _find(self, node: int) -> tuple[Rule, Bindings] | None:
+    def _find(self, node: int) -> tuple[EncodedRule, Bindings] | None:
         """Return the first rule whose left side is this node, with the nodes of its variables."""
-        for rule in RULES:
-            bindings = self._match(rule.lhs, node)
-            if bindings is not None:
-                return rule, bindings
+        for rule, lefts in self._rules.get(self._op[node], ()):
+            for left in lefts:
+                bindings: Bindings = {}
+                if self._matches(left, node, bindings) and self._holds(rule, bindings):
+                    return rule, bindings
         return None
 
-    def _match(self, pattern: Pattern, node: int) -> Bindings | None:
+    def _matches(self, pattern: Encoded, node: int, bindings: Bindings) -> bool:
+        """Whether a node is a pattern, operands in the order written; binds its variables."""
         if isinstance(pattern, str):
-            return {pattern: node}
-        op = BY_NAME[pattern[0]]
-        if op.code != self._op[node]:
-            return None
-        orders = [(self._a[node], self._b[node])]
-        if op.commutes:
-            orders.append((self._b[node], self._a[node]))
-        for operands in orders:
-            parts = [self._match(part, operand) for part, operand in zip(pattern[1:], operands, strict=False)]
-            if None not in parts:
-                return {name: at for part in parts if part is not None for name, at in part.items()}
-        return None
+            return bindings.setdefault(pattern, node) == node
+        if pattern[0] != self._op[node]:
+            return False
+        operands = (self._a[node], self._b[node])
+        return all(self._matches(part, at, bindings) for part, at in zip(pattern[1:], operands, strict=False))
 
-    def _apply(self, rule: Rule, bindings: Bindings) -> int:
+    def _holds(self, rule: EncodedRule, bindings: Bindings) -> bool:
+        """Whether the variables of literals hold literals, and every guard is true of them."""
+        if not all(self._op[bindings[name]] in LITERALS for name in rule.literals):
+            return False
+        return all(_COMPARE[how](self._computed(x, bindings), self._computed(y, bindings)) for how, x, y in rule.guards)
+
+    def _computed(self, expression: Pattern, bindings: Bindings) -> int:
+        """Return the value of arithmetic over literals; beyond 64 bits the session is CORRUPT."""
+        if isinstance(expression, int):
+            return expression
+        if isinstance(expression, str):
+            return self._literal(bindings[expression])
+        value = _COMPUTE[expression[0]](*(self._computed(part, bindings) for part in expression[1:]))
+        if not -(1 << 63) <= value < 1 << 63:
+            self.has_overflowed = True
+            self._fail(Status.CORRUPT)
+        return value
+
+    def _literal(self, node: int) -> int:
+        digits = []
+        while self._op[node] < INT_ZERO:
+            digits.append(self._op[node] - DIGIT)
+            node = self._a[node]
+        value = 0 if self._op[node] == INT_ZERO else -1
+        for digit in reversed(digits):
+            value = value << 4 | digit
+        return value
+
+    def _apply(self, rule: EncodedRule, bindings: Bindings) -> Generator[int, None, int]:
         if self._steps == self._limits.max_steps:
             raise _StoppedError(StopReason.STEP_LIMIT)
         self._steps += 1
-        return self._build(rule.rhs, bindings)
+        return (yield from self._build(rule.rhs, bindings, is_raw=rule.is_lazy, is_root=True))
 
-    def _build(self, pattern: Pattern, bindings: Bindings) -> int:
+    def _build(
+        self, pattern: Encoded, bindings: Bindings, *, is_raw: bool, is_root: bool = False
+    ) -> Generator[int, None, int]:
+        """Build a right side, its parts normal, save where an op above may drop them."""
         if isinstance(pattern, str):
             return bindings[pattern]
-        name, *parts = pattern
-        operands = [self._build(part, bindings) for part in parts]
-        return self._node(BY_NAME[name].code, *operands, *[0] * (2 - len(operands)))
+        if is_arithmetic(pattern):
+            return (yield from self._build(literal(self._computed(pattern, bindings)), {}, is_raw=True))
+        below = is_raw or pattern[0] in self._dropping
+        operands: list[int] = []
+        for part in pattern[1:]:
+            operands += ((yield from self._build(part, bindings, is_raw=below)),)
+        node = self._node(pattern[0], *operands, *[0] * (2 - len(operands)))
+        if is_raw or is_root:
+            return node
+        yield node
+        return self._forward[node]
 
     def _decode(self, roots: list[int]) -> TermGraph:
         """Return the graph of the nodes under `roots`; operands have lower ids than the nodes that use them."""
@@ -200,8 +268,3 @@ class BaselineEngine:
             np.array([row[self._b[node]] for node in order], np.int32),
             np.array([row[root] for root in roots], np.int32),
         )
-
-
-def _builds(pattern: Pattern) -> bool:
-    """Whether a right side builds a node that may be new."""
-    return not isinstance(pattern, str) and pattern != (ZERO.name,)

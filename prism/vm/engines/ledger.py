@@ -9,7 +9,7 @@ from prism.status import Status
 from prism.vm.engines import ledger_loop
 from prism.vm.engines.admit import admit
 from prism.vm.engines.api import STOPS, Limits, Outcome
-from prism.vm.engines.ledger_loop import BUDGET, COUNT, ID_BITS, NO_FRAME, ROOT, ROW, STATE_SIZE, Store, Work
+from prism.vm.engines.ledger_loop import BUDGET, COUNT, ID_BITS, NO_FRAME, ROOT, ROW, STATE_SIZE, Store, Work, work_of
 from prism.vm.engines.report import StopReason
 from prism.vm.ledger.host import HostLedger
 from prism.vm.ledger.optable import COMMUTES
@@ -50,7 +50,7 @@ class LedgerEngine:
     def normalise(self, terms: TermGraph) -> Outcome:
         """Bring every root to normal form, in order; see `prism.vm.engines.api.Engine`."""
         admit(terms)
-        work = _work(terms)
+        work = work_of(terms)
         done = self._run(work) if self._ledger.status is Status.OK else 0
         stop = np.where(work.out_of_steps, STOPS.index(StopReason.STEP_LIMIT), STOPS.index(StopReason.NORMAL_FORM))
         stop[done:] = STOPS.index(StopReason.of(self._ledger.status))
@@ -90,12 +90,3 @@ class LedgerEngine:
         keys, count, id_bits = self._ledger.table.keys, self._ledger.count, self._ledger.layout.id_bits
         nodes = np.sort(ledger_loop.reach(keys, count, id_bits, normal))
         return TermGraph(*ledger_loop.renumber(keys, count, id_bits, nodes, normal))
-
-
-def _work(terms: TermGraph) -> Work:
-    loaded = np.zeros(len(terms), np.int32)
-    loaded[1] = 1
-    roots = len(terms.roots)
-    counts = (np.zeros(roots, np.int64) for _ in range(3))
-    normal, out_of_steps = np.zeros(roots, np.int32), np.zeros(roots, np.bool_)
-    return Work(terms.op, terms.a, terms.b, terms.roots, loaded, normal, out_of_steps, *counts)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from prism.vm.ledger.table import NO_ROOM, intern_one, pack_one
 from prism.vm.rewrite.cases import CONTINUATION, LOCAL, REF_CONTINUATION, REF_LOCAL, RESULT
+from prism.vm.term.graph import TermGraph
 
 NO_FRAME: Final = -2
 OUT_OF_STEPS: Final = -3
@@ -65,6 +66,16 @@ class Work(NamedTuple):
     steps: NDArray[np.int64]
     nodes: NDArray[np.int64]
     reused: NDArray[np.int64]
+
+
+def work_of(terms: TermGraph) -> Work:
+    """Return the work of bringing the roots of a graph to normal form, none of it done."""
+    loaded = np.zeros(len(terms), np.int32)
+    loaded[1] = 1
+    roots = len(terms.roots)
+    counts = (np.zeros(roots, np.int64) for _ in range(3))
+    normal, out_of_steps = np.zeros(roots, np.int32), np.zeros(roots, np.bool_)
+    return Work(terms.op, terms.a, terms.b, terms.roots, loaded, normal, out_of_steps, *counts)
 
 
 @_loop

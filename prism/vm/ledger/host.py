@@ -9,7 +9,7 @@ from prism.status import Status
 from prism.vm.ledger import batch
 from prism.vm.ledger.key import WIDE, KeyLayout
 from prism.vm.ledger.nodes import RESERVED, nodes_of, require_capacity
-from prism.vm.ledger.optable import ARITY, COMMUTES
+from prism.vm.ledger.optable import BUILT_IN, OpTable
 from prism.vm.ledger.table import Table
 from prism.vm.term.ops import NULL
 
@@ -22,8 +22,9 @@ class HostLedger:
     Memory: at most 21 bytes a node, and 20 for each item of a batch while it lands.
     """
 
-    def __init__(self, layout: KeyLayout = WIDE, capacity: int = 1 << 26) -> None:
+    def __init__(self, layout: KeyLayout = WIDE, capacity: int = 1 << 26, ops: OpTable = BUILT_IN) -> None:
         require_capacity(capacity)
+        self._ops = ops
         self.layout = layout
         self.capacity = capacity
         self.status = Status.OK
@@ -47,9 +48,9 @@ class HostLedger:
         """Give every node of a batch its id, adding the new ones; see `prism.vm.ledger.api.Ledger.intern`."""
         op, a, b = nodes_of(op, a, b)
         if self.status is not Status.OK:
-            wanted = batch.pack_batch(op, a, b, self.count, self.layout.id_bits, ARITY, COMMUTES)
+            wanted = batch.pack_batch(op, a, b, self.count, self.layout.id_bits, *self._ops)
             return np.maximum(self.find(wanted), NULL.code)
-        if not batch.all_addable(op, a, b, self.count, ARITY):
+        if not batch.all_addable(op, a, b, self.count, self._ops.arity):
             self.status = Status.CORRUPT
             return np.zeros(len(op), np.int32)
         return self._land(op, a, b)
@@ -71,7 +72,7 @@ class HostLedger:
         try:
             while True:
                 done, count = batch.enter_batch(
-                    op, a, b, self.layout.id_bits, COMMUTES, table.keys, table.index, count, done, ids
+                    op, a, b, self.layout.id_bits, self._ops.commutes, table.keys, table.index, count, done, ids
                 )
                 if done == len(op):
                     break

@@ -1,0 +1,140 @@
+"""Engine `ledger` for any theory: memoised normalisation on the canonical ids of a host ledger [THEORY-5]."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prism.errors import UsageError
+from prism.status import Status
+from prism.vm.engines import ledger_loop, theory_loop
+from prism.vm.engines.admit import admit
+from prism.vm.engines.api import STOPS, Limits, Outcome
+from prism.vm.engines.ledger_loop import NO_FRAME, Work, work_of
+from prism.vm.engines.report import StopReason
+from prism.vm.engines.theory_match import BUDGET, COUNT, ID_BITS, LOGGED, NO_LOG, OVERFLOW, ROOT, ROW, STATE_SIZE, Store
+from prism.vm.ledger.host import HostLedger
+from prism.vm.ledger.optable import op_table
+from prism.vm.ledger.table import NO_ROOM
+from prism.vm.term.graph import TermGraph
+from prism.vm.theory.automaton import compile_theory
+from prism.vm.theory.model import Theory
+
+
+class TheoryEngine:
+    """A host ledger and its memo, driven by the matching automaton of a theory.
+
+    Each distinct node is rewritten once in a session. `steps_taken` are the rule applications of a session that
+    `is_logged`. Cost: about 100 ns a node and a rule application; 25 bytes a node, and for each node that waits 8 and
+    the registers of its rule.
+    """
+
+    def __init__(self, limits: Limits, theory: Theory, *, is_logged: bool = False) -> None:
+        self.theory = theory
+        self._max_steps = limits.max_steps
+        self._table = op_table(theory.signature)
+        self._automaton = compile_theory(theory)
+        self._ledger = HostLedger(limits.layout, limits.capacity, self._table)
+        self._forward = np.zeros(len(self._ledger.table.keys), np.int32)
+        self._forward[1] = 1
+        self._waiting = np.empty((1024, 2), np.int32)
+        self._frames = np.empty(4096 + int(self._automaton.sizes.sum()), np.int32)
+        self._log = np.empty((1024 * is_logged, 2), np.int32)
+        self._n_logged = 0
+        self.has_overflowed = False
+
+    @property
+    def count(self) -> int:
+        """Nodes in the ledger."""
+        return self._ledger.count
+
+    @property
+    def status(self) -> Status:
+        """OK, or the sticky reason why the session is over."""
+        return self._ledger.status
+
+    @property
+    def ledger(self) -> HostLedger:
+        """The ledger; to be read only, for the memo follows it."""
+        return self._ledger
+
+    def applications(self) -> tuple[NDArray[np.int32], TermGraph]:
+        """Return the rule applications of the session so far, in order: the rule of each, and its redexes as roots.
+
+        rules: int32[n], indices into the rules of the theory. UsageError unless the session is logged.
+        """
+        if not len(self._log):
+            raise UsageError("a session must be logged from the start to say what it applied, got one that is not")
+        nodes, variants = self._log[: self._n_logged].T
+        return self._automaton.variant[variants, 0], self._decode(np.ascontiguousarray(nodes))
+
+    def normalise(self, terms: TermGraph) -> Outcome:
+        """Bring every root to normal form, in order; see `prism.vm.engines.api.Engine`.
+
+        A literal that leaves 64 bits is CORRUPT, and ends the session.
+        """
+        admit(terms, self._table)
+        work = work_of(terms)
+        done = self._run(work) if self._ledger.status is Status.OK else 0
+        stop = np.where(work.out_of_steps, STOPS.index(StopReason.STEP_LIMIT), STOPS.index(StopReason.NORMAL_FORM))
+        stop[done:] = STOPS.index(StopReason.of(self._ledger.status))
+        return Outcome(self._decode(work.normal), stop.astype(np.uint8), work.steps, work.nodes, work.reused)
+
+    def _run(self, work: Work) -> int:
+        """Evaluate the roots; return how many of them came to an end of their own."""
+        state = np.zeros(STATE_SIZE, np.int64)
+        state[COUNT], state[ROW] = self._ledger.count, 2
+        state[BUDGET], state[ID_BITS] = self._max_steps, self._ledger.layout.id_bits
+        state[LOGGED] = self._n_logged
+        registers = np.zeros(self._automaton.sizes[0], np.int64)
+        operands = np.zeros(self._automaton.sizes[2], np.int64)
+        while True:
+            table = self._ledger.table
+            store = Store(
+                table.keys,
+                table.index,
+                self._forward,
+                self._table.commutes,
+                self._waiting,
+                self._frames,
+                registers,
+                operands,
+                self._log,
+            )
+            answer = theory_loop.run(self._automaton, store, work, state)
+            table.count, self._n_logged = int(state[COUNT]), int(state[LOGGED])
+            if answer == OVERFLOW:
+                self.has_overflowed, self._ledger.status = True, Status.CORRUPT
+                return int(state[ROOT])
+            if answer not in (NO_ROOM, NO_FRAME, NO_LOG):
+                return len(work.roots)
+            if not self._make_room(int(answer)):
+                return int(state[ROOT])
+
+    def _make_room(self, answer: int) -> bool:
+        """Double what the loop ran out of, or end the session."""
+        try:
+            if answer == NO_FRAME:
+                self._waiting, self._frames = _doubled(self._waiting), _doubled(self._frames)
+            elif answer == NO_LOG:
+                self._log = _doubled(self._log)
+            elif not self._ledger.make_room(self._ledger.count):
+                return False
+            else:
+                forward = np.zeros(len(self._ledger.table.keys), np.int32)
+                forward[: len(self._forward)] = self._forward
+                self._forward = forward
+        except MemoryError:
+            self._ledger.status = Status.OOM
+            return False
+        return True
+
+    def _decode(self, normal: NDArray[np.int32]) -> TermGraph:
+        keys, count, id_bits = self._ledger.table.keys, self._ledger.count, self._ledger.layout.id_bits
+        nodes = np.sort(ledger_loop.reach(keys, count, id_bits, normal))
+        return TermGraph(*ledger_loop.renumber(keys, count, id_bits, nodes, normal))
+
+
+def _doubled(array: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return the array with room for as many rows again."""
+    return np.concatenate((array, np.empty_like(array)))

@@ -1,0 +1,105 @@
+"""Print terms of any theory: applications of any arity, literals, numerals and free names by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from prism.errors import UsageError
+from prism.vm.term.build import literal_values
+from prism.vm.term.graph import TermGraph
+from prism.vm.term.show import MAX_CHARACTERS
+from prism.vm.theory.signature import NULL, PAIR, SYMBOL, UNIT, Signature
+
+
+class TermWriter:
+    """Writes rows of one graph under a signature; `symbols` are the names of its free names, by number."""
+
+    def __init__(self, signature: Signature, graph: TermGraph, symbols: Sequence[str] = ()) -> None:
+        self._signature, self._symbols = signature, list(symbols)
+        self._op, self._a, self._b = graph.op.tolist(), graph.a.tolist(), graph.b.tolist()
+        values, is_literal = literal_values(graph)
+        self._values, self._is_literal = values.tolist(), is_literal.tolist()
+        self._numerals = self._numeral_values(graph)
+        self._width = self._widths()
+
+    def _numeral_values(self, graph: TermGraph) -> list[int]:
+        """Return the number that each row writes as a numeral, -1 for every other row."""
+        values = [-1] * len(graph)
+        if self._signature.numerals:
+            zero, suc = (self._signature.by_name[name].code for name in self._signature.numerals)
+            for row, op in enumerate(self._op):
+                if op == zero:
+                    values[row] = 0
+                elif op == suc and values[self._a[row]] >= 0:
+                    values[row] = values[self._a[row]] + 1
+        return values
+
+    def _widths(self) -> list[float]:
+        """Return about how many characters each row unfolds to."""
+        widths: list[float] = []
+        for row in range(len(self._op)):
+            leaf = self._leaf(row)
+            a, b = self._a[row], self._b[row]
+            below = (widths[a] if a else 0.0) + (widths[b] if b else 0.0)
+            widths.append(float(len(leaf)) if leaf is not None else below + 3 + len(self._name(row)))
+        return widths
+
+    def text(self, row: int) -> str:
+        """Return the text of a row; UsageError when it unfolds to more than MAX_CHARACTERS."""
+        if self._width[row] > MAX_CHARACTERS:
+            raise UsageError(
+                f"a term must unfold to at most {MAX_CHARACTERS} characters, got about {self._width[row]:.2g}; "
+                "print it as a program, which keeps what is shared"
+            )
+        pieces: list[str] = []
+        waiting: list[int | str] = [row]
+        while waiting:
+            item = waiting.pop()
+            if isinstance(item, str):
+                pieces.append(item)
+                continue
+            leaf = self._leaf(item)
+            if leaf is not None:
+                pieces.append(leaf)
+                continue
+            pieces.append(f"({self._name(item)}")
+            waiting.append(")")
+            for operand in reversed(self.operands(item)):
+                waiting += (operand, " ")
+        return "".join(pieces)
+
+    def operands(self, row: int) -> list[int]:
+        """Return the operands of an application, those in pairs too."""
+        op = self._signature.by_code[self._op[row]]
+        if op.arity <= 2:
+            return [self._a[row], self._b[row]][: op.arity]
+        found, rest = [self._a[row]], self._b[row]
+        while len(found) < op.arity - 1:
+            found.append(self._a[rest])
+            rest = self._b[rest]
+        return [*found, rest]
+
+    def _name(self, row: int) -> str:
+        return self._signature.by_code[self._op[row]].name
+
+    def _leaf(self, row: int) -> str | None:
+        """Return how a row is written that has no operands to write; None for any other."""
+        if self._is_literal[row]:
+            return str(self._values[row])
+        if self._numerals[row] >= 0:
+            return str(self._numerals[row])
+        code = self._op[row]
+        if code == SYMBOL:
+            number = self._values[self._a[row]]
+            return self._symbols[number] if 0 <= number < len(self._symbols) else f"symbol-{number}"
+        if code in (NULL.code, UNIT, PAIR) and code not in {op.code for op in self._signature.ops}:
+            return "" if code == PAIR else NULL.name
+        return None if self._signature.by_code[code].arity else self._name(row)
+
+
+def write_terms(signature: Signature, graph: TermGraph, symbols: Sequence[str] = ()) -> list[str]:
+    """Return the text of each root; reading it under the signature gives the same term. A root of 0 is empty."""
+    writer = TermWriter(signature, graph, symbols)
+    return [writer.text(root) if root else "" for root in np.asarray(graph.roots).tolist()]
