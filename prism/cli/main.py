@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "show": ("prism.cli.show:show", "Draw the shared graph of a program."),
     "aig": ("prism.cli.aig:aig", "Hash, simplify and compare Boolean circuits in AIGER files."),
     "bench": ("prism.cli.bench:bench", "Measure Prism and its peers on equal work."),
+    "theory": ("prism.cli.theory:theory", "Check what theories claim."),
     "telemetry": ("prism.cli.telemetry:telemetry", "Record what a run did, and summarise records."),
 }
 """Subcommands: where each is defined, and its line in `prism --help`."""

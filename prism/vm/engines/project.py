@@ -13,7 +13,7 @@ from prism.status import Status
 from prism.vm.ledger.batch import withdraw
 from prism.vm.ledger.host import HostLedger
 from prism.vm.ledger.key import WIDE, KeyLayout
-from prism.vm.ledger.optable import COMMUTES
+from prism.vm.ledger.optable import BUILT_IN, OpTable
 from prism.vm.ledger.table import NO_ROOM, intern_one, pack_one
 from prism.vm.term.graph import TermGraph
 
@@ -32,12 +32,12 @@ class Projection(NamedTuple):
         return np.array_equal(self.keys, other.keys) and np.array_equal(self.roots, other.roots)
 
 
-def project(terms: TermGraph, layout: KeyLayout = WIDE) -> Projection:
+def project(terms: TermGraph, layout: KeyLayout = WIDE, ops: OpTable = BUILT_IN) -> Projection:
     """Project the terms under the roots of a graph [REWRITE-6]; a root of 0 stays 0.
 
     Raises CorruptError when they have more nodes than the layout has ids. Cost: about 100 ns a row.
     """
-    ledger = HostLedger(layout, layout.max_id + 1)
+    ledger = HostLedger(layout, layout.max_id + 1, ops)
     committed = commit(ledger, terms)
     if ledger.status is not Status.OK:
         raise CorruptError(
@@ -71,7 +71,7 @@ def commit(ledger: HostLedger, terms: TermGraph) -> Committed:
             (order, ends),
             (batch, landed, table.count),
             ids,
-            (ledger.layout.id_bits, COMMUTES),
+            (ledger.layout.id_bits, ledger.ops.commutes),
         )
         table.count = count
         if batch == len(ends):

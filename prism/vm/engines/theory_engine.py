@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from prism.errors import UsageError
 from prism.status import Status
 from prism.vm.engines import ledger_loop, theory_loop
-from prism.vm.engines.admit import admit
+from prism.vm.engines.admit import admit, admit_literals
 from prism.vm.engines.api import STOPS, Limits, Outcome
 from prism.vm.engines.ledger_loop import NO_FRAME, Work, work_of
 from prism.vm.engines.report import StopReason
@@ -74,6 +74,7 @@ class TheoryEngine:
         A literal that leaves 64 bits is CORRUPT, and ends the session.
         """
         admit(terms, self._table)
+        admit_literals(terms)
         work = work_of(terms)
         done = self._run(work) if self._ledger.status is Status.OK else 0
         stop = np.where(work.out_of_steps, STOPS.index(StopReason.STEP_LIMIT), STOPS.index(StopReason.NORMAL_FORM))

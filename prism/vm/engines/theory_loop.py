@@ -1,9 +1,9 @@
 """The loops of engine `ledger` for any theory: build right sides, wait for parts, remember; Numba on flat arrays.
 
 `forward[node]` is 0 while nothing is known, the node itself when it is normal, another node where it leads there; below
-0 while the node waits: minus the node that it was rewritten to, or OPEN. So a node that is met again while it waits
-has no normal form under this strategy, and its term ends like one out of steps. The loop returns with its state
-when it needs room, and goes on from there.
+0 while the node waits: minus the node that it was rewritten to, or OPEN; and PAID where a step limit interrupted it. So
+a node that is met again while it waits has no normal form under this strategy, and its term ends like one out of
+steps. The loop returns with its state when it needs room, and goes on from there.
 """
 
 from __future__ import annotations
@@ -36,9 +36,10 @@ from prism.vm.theory.automaton import COMPUTE, OVER_NORMAL, RAW
 from prism.vm.theory.signature import DIGIT, INT_MINUS_ONE, INT_ZERO
 
 OPEN: Final = np.iinfo(np.int32).min
-_NEW, _FOLLOWS = -1, -2
+PAID: Final = OPEN + 1
+_NEW, _FOLLOWS, _PAID = -1, -2, -3
 """What a node waits for, besides 2 i, to make instruction i of a right side, and 2 i + 1, the normal form of what that
-made."""
+made. _PAID is _NEW for a node whose rule application a step limit interrupted: it was counted then."""
 
 
 _loop = njit(cache=True, _nrt=False)  # pyright: ignore[reportCallIssue]  # the stub lacks the option
@@ -89,15 +90,21 @@ def _finish(store, state, node, normal):
 
 
 @_loop
+def _waits(target):
+    """Whether a node that is forwarded so waits for another."""
+    return target < 0 and target != PAID
+
+
+@_loop
 def _push(store, state, node):
     """Let a node without a normal form be brought to it first; OUT_OF_STEPS if it waits already."""
-    if store.forward[node] < 0:
+    target = store.forward[node]
+    if _waits(target):
         return np.int64(OUT_OF_STEPS)
     depth = state[DEPTH]
-    target = store.forward[node]
-    store.forward[node] = -target if target else OPEN
+    store.forward[node] = -target if target > 0 else OPEN
     store.waiting[depth, 0] = node
-    store.waiting[depth, 1] = _FOLLOWS if target else _NEW
+    store.waiting[depth, 1] = _FOLLOWS if target > 0 else _PAID if target else _NEW
     state[DEPTH] = depth + 1
     return np.int64(0)
 
@@ -108,7 +115,7 @@ def _follow(store, state, node, target):
     normal = _normal_form(store.forward, target)
     if normal:
         return _finish(store, state, node, normal)
-    if store.forward[target] < 0:
+    if _waits(store.forward[target]):
         return np.int64(OUT_OF_STEPS)
     store.forward[node] = -target
     store.waiting[state[DEPTH] - 1, 1] = _FOLLOWS
@@ -141,9 +148,10 @@ def _begin(automaton, store, state, node, variant):
     n_registers, base = np.int64(automaton.sizes[0]), state[FRAME]
     if base + n_registers + automaton.sizes[1] + 1 > len(store.frames):
         return np.int64(NO_FRAME)
-    answer = _count_step(store, state, node, variant)
-    if answer < 0:
-        return answer
+    if store.waiting[state[DEPTH] - 1, 1] != _PAID:
+        answer = _count_step(store, state, node, variant)
+        if answer < 0:
+            return answer
     first, last = automaton.variant[variant, 2], automaton.variant[variant, 3]
     if first == last:
         return _follow(store, state, node, store.registers[automaton.variant[variant, 4]])
@@ -233,7 +241,7 @@ def _evaluate(automaton, store, state):
         node, phase = np.int64(store.waiting[depth, 0]), store.waiting[depth, 1]
         if depth + 1 >= len(store.waiting):
             return np.int64(NO_FRAME)
-        if phase == _NEW:
+        if phase in (_NEW, _PAID):
             answer = _advance(automaton, store, state, node)
         elif phase == _FOLLOWS:
             answer = _follow(store, state, node, -np.int64(store.forward[node]))
@@ -248,9 +256,11 @@ def _evaluate(automaton, store, state):
 def _unwind(store, state):
     """Leave all nodes that wait, keeping what is known of them."""
     for depth in range(state[DEPTH]):
-        node = store.waiting[depth, 0]
-        target = store.forward[node]
-        store.forward[node] = 0 if target == OPEN else abs(target)
+        node, phase = store.waiting[depth, 0], store.waiting[depth, 1]
+        if phase == _PAID or phase >= 0:
+            store.forward[node] = PAID
+        else:
+            store.forward[node] = 0 if phase == _NEW else -store.forward[node]
     state[DEPTH] = state[FRAME] = 0
 
 

@@ -60,17 +60,27 @@ def literal_of(keys, id_bits, node):
         node = a
 
 
+# Signed numbers that overflow are undefined to LLVM, which then drops the tests; unsigned ones wrap.
+
+
+@_loop
+def _subtract(x, y):
+    """Return the difference and whether it left 64 bits."""
+    total = np.int64(np.uint64(x) - np.uint64(y))
+    return total, (x ^ y) & (x ^ total) < 0
+
+
 @_loop
 def _add(x, y):
     """Return the sum and whether it left 64 bits."""
-    total = x + y
+    total = np.int64(np.uint64(x) + np.uint64(y))
     return total, (x ^ total) & (y ^ total) < 0
 
 
 @_loop
 def _multiply(x, y):
     """Return the product and whether it left 64 bits."""
-    product = x * y
+    product = np.int64(np.uint64(x) * np.uint64(y))
     wrong = x != 0 and ((x == -1 and y == _LEAST) or (x != -1 and product // x != y))
     return product, wrong
 
@@ -94,9 +104,7 @@ def computed(automaton, store, state, index, registers):
             if kind == 0:
                 x, over = _add(x, y)
             elif kind == 1:
-                total = x - y
-                over = (x ^ y) & (x ^ total) < 0
-                x = total
+                x, over = _subtract(x, y)
             elif kind == 2:
                 x, over = _multiply(x, y)
             elif kind == 3:

@@ -24,7 +24,7 @@ class HostLedger:
 
     def __init__(self, layout: KeyLayout = WIDE, capacity: int = 1 << 26, ops: OpTable = BUILT_IN) -> None:
         require_capacity(capacity)
-        self._ops = ops
+        self.ops = ops
         self.layout = layout
         self.capacity = capacity
         self.status = Status.OK
@@ -48,9 +48,9 @@ class HostLedger:
         """Give every node of a batch its id, adding the new ones; see `prism.vm.ledger.api.Ledger.intern`."""
         op, a, b = nodes_of(op, a, b)
         if self.status is not Status.OK:
-            wanted = batch.pack_batch(op, a, b, self.count, self.layout.id_bits, *self._ops)
+            wanted = batch.pack_batch(op, a, b, self.count, self.layout.id_bits, *self.ops)
             return np.maximum(self.find(wanted), NULL.code)
-        if not batch.all_addable(op, a, b, self.count, self._ops.arity):
+        if not batch.all_addable(op, a, b, self.count, self.ops.arity):
             self.status = Status.CORRUPT
             return np.zeros(len(op), np.int32)
         return self._land(op, a, b)
@@ -72,7 +72,7 @@ class HostLedger:
         try:
             while True:
                 done, count = batch.enter_batch(
-                    op, a, b, self.layout.id_bits, self._ops.commutes, table.keys, table.index, count, done, ids
+                    op, a, b, self.layout.id_bits, self.ops.commutes, table.keys, table.index, count, done, ids
                 )
                 if done == len(op):
                     break

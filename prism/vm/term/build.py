@@ -71,8 +71,8 @@ def literal_rows(values: ArrayLike, first: int) -> tuple[TermGraph, NDArray[np.i
     """
     wanted = np.asarray(values, np.int64).ravel()
     levels = [np.unique(wanted)]
-    while (rest := np.unique(levels[-1] >> 4)).size and not np.isin(levels[-1], (0, -1)).all():
-        levels.append(np.union1d(rest, []).astype(np.int64))
+    while not np.isin(levels[-1], (0, -1)).all():
+        levels.append(np.unique(levels[-1] >> 4))
     every = np.unique(np.concatenate([*levels, np.array([0, -1])]))
     # A literal comes after the one that it ends on: fewer digits first.
     n_digits = np.zeros(len(every), np.int64)

@@ -74,6 +74,10 @@ def check_rule(signature: Signature, rule: Rule) -> None:
     _check_pattern(signature, named, rule.rhs, may_compute=True)
     if not isinstance(rule.lhs, tuple):
         raise UsageError(f"{named}: its left side must apply an op, got {written(rule.lhs)}; write (op ...)")
+    if rule.lhs[0] in signature.by_name and signature.by_name[rule.lhs[0]].code == UNIT:
+        raise UsageError(
+            f"{named}: the constant of code {UNIT} is in every ledger and must stay as it is; give it another code"
+        )
     bound = variables(rule.lhs)
     unbound = variables(rule.rhs).union(*(variables(guard) for guard in rule.guards)) - bound
     if unbound:
