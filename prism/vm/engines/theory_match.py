@@ -21,7 +21,9 @@ COUNT, STEPS, REUSED, DEPTH, ROW, ROOT, BUDGET, ID_BITS, FRAME, LOGGED = range(1
 STATE_SIZE: Final = 10
 
 NO_MATCH: Final = -1
-_LEAST: Final = np.iinfo(np.int64).min
+_ZERO: Final = np.uint64(0)
+_ONE: Final = np.uint64(1)
+_MOST: Final = np.uint64((1 << 63) - 1)
 
 _loop = njit(cache=True, _nrt=False)  # pyright: ignore[reportCallIssue]  # the stub lacks the option
 
@@ -81,8 +83,10 @@ def _add(x, y):
 def _multiply(x, y):
     """Return the product and whether it left 64 bits."""
     product = np.int64(np.uint64(x) * np.uint64(y))
-    wrong = x != 0 and ((x == -1 and y == _LEAST) or (x != -1 and product // x != y))
-    return product, wrong
+    size_x = np.uint64(x) if x >= 0 else _ZERO - np.uint64(x)
+    size_y = np.uint64(y) if y >= 0 else _ZERO - np.uint64(y)
+    most = _MOST if (x < 0) == (y < 0) else _MOST + _ONE
+    return product, size_x != _ZERO and size_y > most // size_x
 
 
 @_loop
