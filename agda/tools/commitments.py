@@ -1,7 +1,8 @@
 """Check `spec/commitments.toml`: each clause names its theorems by hash, its tests and its mutants; none is missing.
 
 `python -m agda.tools.commitments` checks; `--junit FILE` also demands that every named test ran and passed;
-`--accept` writes today's hashes into the file, for a reviewed change of a statement or of a definition.
+`--accept` writes today's hashes into the file, for a reviewed change of a statement or of a definition; `--base REV`
+shows what was dropped, moved or hashed anew since a revision.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from click import echo
 
 from agda.tools.files import REPOSITORY, copy_sources, modules
 from agda.tools.mutants import MUTANTS
+from agda.tools.sources import place_findings, pragma_findings
 from agda.tools.statements import definition_digest, digest, statements
 from prism.files import write_text
 
@@ -125,6 +127,31 @@ def shape_findings(manifest: Manifest, mutants: AbstractSet[str]) -> Iterator[st
     yield from (f"{name}: no commitment names this mutant" for name in sorted(mutants - named))
 
 
+def change_findings(before: Manifest, after: Manifest) -> Iterator[str]:
+    """Yield what a change of the manifest drops, moves or hashes anew, against an earlier one, for review to judge."""
+    now = {one.id: one for one in after.commitments}
+    for old in before.commitments:
+        new = now.get(old.id)
+        if new is None:
+            yield f"{old.id}: this commitment was dropped"
+            continue
+        for field in ("clause", "theorem", "statement_sha256", "exemption"):
+            if getattr(old, field) != getattr(new, field):
+                yield f"{old.id}: its {field} changed from {getattr(old, field)!r} to {getattr(new, field)!r}"
+        for field in ("tests", "mutants"):
+            for name in sorted(set(getattr(old, field)) - set(getattr(new, field))):
+                yield f"{old.id}: {name} is no longer among its {field}"
+    for name, text in before.definitions.items():
+        if after.definitions.get(name) != text:
+            yield f"{name}: the hash of its definitions changed or was dropped"
+
+
+def manifest_at(revision: str) -> Manifest:
+    """Return the manifest of an earlier revision; CalledProcessError where git knows none."""
+    command = ["git", "show", f"{revision}:{MANIFEST.relative_to(REPOSITORY).as_posix()}"]
+    return load(subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout)
+
+
 def clause_findings(manifest: Manifest, anchors: AbstractSet[str]) -> Iterator[str]:
     """Yield every clause that a commitment names and no chapter has."""
     for commitment in manifest.commitments:
@@ -199,6 +226,8 @@ def findings(manifest: Manifest, passing: AbstractSet[str]) -> list[str]:
         *statement_findings(manifest, stated),
         *definition_findings(manifest, definition_digests()),
         *clause_findings(manifest, anchors()),
+        *pragma_findings(),
+        *place_findings(stated),
         *witness_findings(manifest, passing),
     ]
 
@@ -208,7 +237,13 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m agda.tools.commitments", description=__doc__)
     parser.add_argument("--junit", type=Path, help="JUnit report of the whole test run")
     parser.add_argument("--accept", action="store_true", help="write today's hashes")
+    parser.add_argument("--base", metavar="REV", help="only show what changed since a revision; exit 1 if anything did")
     options = parser.parse_args(arguments)
+    if options.base:
+        changes = list(change_findings(manifest_at(options.base), load(MANIFEST.read_text(encoding="utf-8"))))
+        for change in changes:
+            echo(change)
+        return int(bool(changes))
     text = MANIFEST.read_text(encoding="utf-8")
     if options.accept:
         with tempfile.TemporaryDirectory() as folder:

@@ -16,12 +16,14 @@ from agda.tools.commitments import (
     Manifest,
     accept,
     anchors,
+    change_findings,
     clause_findings,
     collected,
     definition_digests,
     definition_findings,
     exported_theorems,
     load,
+    manifest_at,
     passed,
     shape_findings,
     statement_findings,
@@ -30,6 +32,7 @@ from agda.tools.commitments import (
 from agda.tools.files import AGDA_ROOT, copy_sources, modules
 from agda.tools.generate import GATES_TARGET, TARGET, generated, generated_gates
 from agda.tools.mutants import MUTANTS, Mutant, MutantError, killed, mutated
+from agda.tools.sources import place_findings, pragma_findings
 from agda.tools.statements import digest
 from tests.repo.source import ROOT
 
@@ -130,8 +133,63 @@ def test_the_manifest_holds(manifest: Manifest, stated: dict[str, str]) -> None:
         *statement_findings(manifest, stated),
         *definition_findings(manifest, definition_digests()),
         *clause_findings(manifest, anchors()),
+        *pragma_findings(),
+        *place_findings(stated),
     ]
     assert found == []
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ("{-# DISPLAY Below n x = ⊤ #-}", "its only pragma must be the first line"),
+        ("pattern always = tt", "'pattern' may not occur, for it can make a statement print as another"),
+        ("syntax Below n x = n below x", "'syntax' may not occur"),
+        ("open import Prism.Nat.Base renaming (_≤_ to _<_)", "'renaming' may not occur"),
+    ],
+)
+def test_what_changes_how_a_type_prints_is_refused(draft: Path, line: str, word: str) -> None:
+    """A pragma or a declaration that lets a false statement keep its words is found, in theorems and in lemmas."""
+    assert list(pragma_findings(draft)) == []
+    for module in ("Properties", "Lemmas"):
+        path = draft / "Prism" / "Ledger" / f"{module}.agda"
+        text = path.read_text(encoding="utf-8")
+        path.write_text(f"{text}\n{line}\n", encoding="utf-8")
+        [finding] = pragma_findings(draft)
+        assert finding.startswith(f"Prism.Ledger.{module}: ")
+        assert word in finding
+        path.write_text(text, encoding="utf-8")
+
+
+def test_a_definition_beside_the_theorems_is_refused(draft: Path, stated: dict[str, str]) -> None:
+    """What a statement mentions must stand in a module whose text is hashed; in lemmas it would escape the hash."""
+    path = draft / "Prism" / "Ledger" / "Lemmas.agda"
+    path.write_text(path.read_text(encoding="utf-8") + "\nValid : Config → Set\nValid _ = ⊤\n", encoding="utf-8")
+    assert list(place_findings(stated, draft)) == [
+        "Prism.Ledger.Lemmas: 'Valid' is mentioned by a statement and must be defined in a Base module, which is hashed"
+    ]
+
+
+def test_a_change_of_the_manifest_shows(manifest: Manifest) -> None:
+    """A commitment dropped, moved, hashed anew or with fewer witnesses, and a changed definition, are each told."""
+    first, second, *rest = manifest.commitments
+    changed = replace(first, clause="spec/x.md#y", statement_sha256="0", tests=first.tests[1:], mutants=())
+    definitions = dict(manifest.definitions) | {"Prism.Ledger.Base": "0"}
+    found = list(change_findings(manifest, Manifest((changed, *rest), definitions)))
+    assert found[0] == f"{first.id}: its clause changed from {first.clause!r} to 'spec/x.md#y'"
+    assert found[1].startswith(f"{first.id}: its statement_sha256 changed from ")
+    assert found[2] == f"{first.id}: {first.tests[0]} is no longer among its tests"
+    assert len(found[3:-2]) == len(first.mutants)
+    assert found[-2:] == [
+        f"{second.id}: this commitment was dropped",
+        "Prism.Ledger.Base: the hash of its definitions changed or was dropped",
+    ]
+    assert list(change_findings(manifest, manifest)) == []
+
+
+def test_an_earlier_manifest_is_read_from_git() -> None:
+    """The manifest of a revision is what git holds there."""
+    assert manifest_at("HEAD").commitments
 
 
 def test_the_named_tests_are_there(manifest: Manifest) -> None:

@@ -229,12 +229,12 @@ shortest-step {w} m = is-nothing-sound (step gateRules w) (all-∈ (λ v → is-
 
 -- A gate before a shortest word gives a shortest word, or a word to which a rule applies at the head.
 extended : ∀ g {w} → w ∈ shortest → head-step gateRules (g ∷ w) ≡ nothing → g ∷ w ∈ shortest
-extended g {w} m p with all-∈ ok shortest refl m
+extended g {w} m p with all-∈ sound shortest refl m
   where
   fine : Word → Gate → Bool
   fine w g = if is-nothing (head-step gateRules (g ∷ w)) then memberʷ (g ∷ w) shortest else true
-  ok : Word → Bool
-  ok w = all (fine w) gates
+  sound : Word → Bool
+  sound w = all (fine w) gates
 ... | q with all-∈ (λ h → if is-nothing (head-step gateRules (h ∷ w)) then memberʷ (h ∷ w) shortest else true) gates q (every-gate g)
 ...   | r rewrite p = memberʷ-sound (g ∷ w) shortest r
 
