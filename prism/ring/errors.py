@@ -27,3 +27,7 @@ class MissingWordError(RingError, CorruptError):
 
 class LaunchError(RingError, UsageError):
     """Limits, budget or program of a launch contradict each other."""
+
+
+class DeviceLostError(RingError):
+    """An executor's own word that its device, or its context on it, is gone."""

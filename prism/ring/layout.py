@@ -2,7 +2,7 @@
 
 All buffers are arrays of little-endian uint32 words. `control`, slots, debug log and io queue are the wire of the
 original runtime, bit for bit; `books` is Prism's own fifth buffer, for what the wire has no word for: tickets,
-windows, reasons, and whose turn it is.
+windows, reasons, and whose turn it is; the workspace is memory that handlers share.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _record(name: str, words: int, *rows: tuple[str, int, int, str]) -> Record:
     return Record(name, words, tuple(Field(*row) for row in rows))
 
 
-def _columns(name: str, words: int, *rows: tuple[str, str]) -> Record:
+def columns(name: str, words: int, *rows: tuple[str, str]) -> Record:
     """Return a record of one word a field, from word 0; the words after the last field are unused."""
     return Record(name, words, tuple(Field(field, at, 1, holds) for at, (field, holds) in enumerate(rows)))
 
@@ -156,6 +156,8 @@ ACTIVE: Final = frozenset(
     {SlotStatus.PUBLISHED, SlotStatus.CLAIMED, SlotStatus.WAIT_IO, SlotStatus.YIELD, SlotStatus.REQUEUE}
 )
 """A slot in one of these has been submitted and has not ended."""
+BEGUN: Final = ACTIVE - {SlotStatus.PUBLISHED}
+"""A slot in one of these counts as held by its tenant."""
 RUNNABLE: Final = frozenset({SlotStatus.PUBLISHED, SlotStatus.YIELD, SlotStatus.REQUEUE})
 """A worker may claim a slot in one of these."""
 PUBLISHABLE: Final = frozenset({SlotStatus.EMPTY, SlotStatus.DONE})
@@ -246,7 +248,7 @@ MAX_OBSERVABLES: Final = WORD_MASK - CONTROL_WORDS
 
 LOG_CURSOR: Final = 0
 LOG_RECORDS: Final = 1
-LOG_RECORD: Final = _columns(
+LOG_RECORD: Final = columns(
     "log record", 4, ("FORMAT", "format id"), ("ARG1", "value"), ("ARG2", "value"), ("PLACE", "16 times the slot")
 )
 LOG_CAPACITY: Final = 64
@@ -272,7 +274,7 @@ def packed_metadata_words(count: int) -> int:
 
 IO_SLOT_WORDS: Final = 8
 IO_SLOTS: Final = 64
-IO_SLOT: Final = _columns(
+IO_SLOT: Final = columns(
     "io slot",
     IO_SLOT_WORDS,
     ("OP_TYPE", "an IoOp"),
@@ -325,7 +327,7 @@ REPLAY_FULL_RECORD: Final = _record(
 
 # Books ------------------------------------------------------------------------
 
-BOOKS_HEAD: Final = _columns(
+BOOKS_HEAD: Final = columns(
     "books head",
     16,
     ("NEXT_TICKET_LO", "the ticket that is given next; tickets begin at 1"),
@@ -334,8 +336,9 @@ BOOKS_HEAD: Final = _columns(
     ("LOG_DROPS", "records that the full debug log dropped"),
     ("CURSOR", "in direct order, the slot after the last that was claimed"),
     ("STEPS", "steps so far, the clock of io waits"),
+    ("PREFETCH_ERRORS", "reads that failed and that no slot waited for"),
 )
-BOOKS_TENANT: Final = _columns(
+BOOKS_TENANT: Final = columns(
     "books tenant",
     16,
     ("WINDOW_START", "first control word that the tenant may read and write"),
@@ -358,7 +361,7 @@ BOOKS_LEVEL: Final = _record(
     ("PASSED", 0, 1, "claims elsewhere while the level had runnable work"),
     ("TURNS", 8, BOOKS_TENANT_ROWS, "for each tenant, the claim count when the level last served it"),
 )
-BOOKS_SLOT: Final = _columns(
+BOOKS_SLOT: Final = columns(
     "books slot",
     8,
     ("TICKET_LO", "who is in the slot; 0: nobody"),
@@ -378,7 +381,7 @@ BOOKS_TENANTS_START: Final = BOOKS_LEVELS_START + LEVELS * BOOKS_LEVEL.words
 BOOKS_OWNERS_START: Final = BOOKS_TENANTS_START + BOOKS_TENANT_ROWS * BOOKS_TENANT.words
 BOOKS_SLOTS_START: Final = BOOKS_OWNERS_START + IO_SLOTS
 
-BUFFERS: Final = ("control", "ring_buffer", "debug_log", "io_queue", "books")
+BUFFERS: Final = ("control", "ring_buffer", "debug_log", "io_queue", "books", "workspace")
 """The buffers in the order in which a worker takes them."""
 
 # Scheduling -------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""A whole ring as arrays: the four buffers of the wire and the books, empty, as views, and as copies."""
+"""A whole ring as arrays: the buffers of the wire, the books and the workspace, empty, as views, and as copies."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ class RingSpec:
 
     slots: 1 to 1,048,576. tenants: 1 to 29. observables: words from 160 on, which the control buffer holds; the first
     is the tag of the last fence, the others are dealt out to the tenants in equal windows unless `windows` names them,
-    one for each tenant. quota: the most slots that a tenant may have in flight. Raises UsageError.
+    one for each tenant. quota: the most slots that a tenant may have in flight. workspace: words that handlers share.
+    Raises UsageError.
     """
 
     slots: int
@@ -38,6 +39,7 @@ class RingSpec:
     log_records: int = at.LOG_CAPACITY
     io_slots: int = at.IO_SLOTS
     quota: int = at.DEFAULT_QUOTA
+    workspace: int = 0
     windows: tuple[Window, ...] = field(default=())
 
     def __post_init__(self) -> None:
@@ -49,6 +51,7 @@ class RingSpec:
         _require("log_records", self.log_records, 0, at.MAX_ENCODED)
         _require("io_slots", self.io_slots, 1, at.IO_SLOTS)
         _require("quota", self.quota, 0, at.WORD_MASK)
+        _require("workspace", self.workspace, 0, at.WORD_MASK)
         if not self.windows:
             object.__setattr__(self, "windows", _shares(self.observables, self.tenants))
         self._check_windows()
@@ -87,6 +90,7 @@ class RingSpec:
             at.LOG_RECORDS + self.log_records * at.LOG_RECORD.words,
             self.io_slots * at.IO_SLOT_WORDS,
             self.books_words,
+            self.workspace,
         )
         return dict(zip(at.BUFFERS, words, strict=True))
 
@@ -104,7 +108,7 @@ def _shares(observables: int, tenants: int) -> tuple[Window, ...]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RingState:
-    """A ring: five flat arrays of uint32, in the order of `layout.BUFFERS`, and views of them.
+    """A ring: six flat arrays of uint32, in the order of `layout.BUFFERS`, and views of them.
 
     The arrays may be anyone's memory: a shared segment, a mapped buffer, a plain array. Whoever makes a state from
     them promises their lengths (`RingSpec.buffer_words`); `of_buffers` checks it.
@@ -115,6 +119,7 @@ class RingState:
     log: Words
     io: Words
     books: Words
+    workspace: Words
 
     @property
     def slots(self) -> Words:
@@ -151,9 +156,9 @@ class RingState:
         """View of the slots in the books, (n, 8)."""
         return self.books[at.BOOKS_SLOTS_START :].reshape(-1, at.BOOKS_SLOT.words)
 
-    def buffers(self) -> tuple[Words, Words, Words, Words, Words]:
-        """Return the five arrays in the order of `layout.BUFFERS`."""
-        return self.control, self.ring, self.log, self.io, self.books
+    def buffers(self) -> tuple[Words, ...]:
+        """Return the arrays in the order of `layout.BUFFERS`."""
+        return self.control, self.ring, self.log, self.io, self.books, self.workspace
 
     def copy(self) -> RingState:
         """Return a state on memory of its own."""
@@ -201,3 +206,8 @@ def band_offsets(slots: int) -> tuple[int, ...]:
     widths = [share] * at.LEVELS
     widths[at.Priority.NORMAL] += slots - share * at.LEVELS
     return (0, *(sum(widths[: level + 1]) for level in range(at.LEVELS)))
+
+
+def count(words: Words, index: int, by: int = 1) -> None:
+    """Add `by`, which may be negative, to one word, modulo 2**32."""
+    words[index] = (int(words[index]) + by) & at.WORD_MASK
