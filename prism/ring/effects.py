@@ -265,16 +265,15 @@ def _handle(state: RingState, handler: Handler, job: Job) -> Outcome:
         results = [_words(part, block.shape) for part, block in zip(parts, writes, strict=True)]
     except Exception:  # A handler is a guest: whatever it raises, the slot is a FAULT and the worker goes on.
         return fault(Reason.HANDLER, handler.opcode)
-    if status not in (SlotStatus.DONE, SlotStatus.YIELD, SlotStatus.REQUEUE):
+    landed = [result for result in results if result is not None]
+    if status not in (SlotStatus.DONE, SlotStatus.YIELD, SlotStatus.REQUEUE) or len(landed) < len(writes):
         return fault(Reason.HANDLER, handler.opcode)
-    for block, result in zip(writes, results, strict=True):
+    for block, result in zip(writes, landed, strict=True):
         block[:] = result
     return Outcome(status)
 
 
-def _words(part: object, shape: tuple[int, ...]) -> Words:
-    """Return a block that a handler answered; raises ValueError for one of another shape or not of uint32."""
+def _words(part: object, shape: tuple[int, ...]) -> Words | None:
+    """Return a block that a handler answered; None for one that is not uint32 of the length that it declared."""
     block = np.asarray(part)
-    if block.dtype != WORD or block.size != np.prod(shape):
-        raise ValueError("a handler must answer blocks of uint32 of the lengths that it declared")
-    return block.reshape(shape)
+    return block.reshape(shape) if block.dtype == WORD and block.size == np.prod(shape) else None

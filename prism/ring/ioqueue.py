@@ -70,9 +70,7 @@ def submit(queue: Words, request: Request) -> None:
     """Ask for a transfer; raises QueueFullError unless the slot is EMPTY."""
     status = _status(queue, request.slot)
     if status != IoStatus.EMPTY:
-        raise QueueFullError(
-            f"io slot {request.slot} must be EMPTY to ask with it, got status {status}; recycle it first"
-        )
+        raise QueueFullError(f"io slot {request.slot} must be EMPTY to ask with, got status {status}; recycle it first")
     row = queue[request.slot]
     low, high = request.offset & at.WORD_MASK, request.offset >> 32
     row[: at.IO_STATUS] = request.op, request.source, request.target, low, high, request.size

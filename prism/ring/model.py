@@ -64,7 +64,8 @@ def drain(state: RingState, program: Program, steps: int) -> RingState:
     """Return the ring after at most `steps` steps; it ends earlier when nothing is runnable and nothing waits."""
     after = state.copy()
     for _ in range(steps):
-        if not advance(after, program) and not np.any(after.slots[:, at.STATUS] == SlotStatus.WAIT_IO):
+        idle = advance(after, program) is None
+        if idle and not np.any(after.slots[:, at.STATUS] == SlotStatus.WAIT_IO):
             break
     return after
 

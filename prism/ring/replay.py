@@ -112,7 +112,7 @@ def decode(data: bytes) -> Log:
     size = (_HEADER.words + capacity * record.words) * at.WORD_BYTES
     if len(data) != size:
         raise MisalignedError(
-            f"a replay file of {capacity} records has {size} bytes, got {len(data)}; the file was cut"
+            f"a replay file of {capacity} records has {size} bytes, got {len(data)}; the file was cut or added to"
         )
     if cursor >= capacity:
         raise MissingWordError(
@@ -126,7 +126,8 @@ def decode(data: bytes) -> Log:
 def _entry(record: Record, row: Words, place: int) -> Entry:
     if row[0] != at.REPLAY_RECORD_MAGIC:
         raise MissingWordError(
-            f"record {place} of a replay file begins with {int(row[0]):#x}; it was overwritten in part"
+            f"record {place} of a replay file must begin with {at.REPLAY_RECORD_MAGIC:#x}, got {int(row[0]):#x}; "
+            "it was overwritten in part"
         )
     numbers = [int(word) for word in row]
     args, epoch = record.at("ARGS"), numbers[record.at("EPOCH")]

@@ -159,9 +159,9 @@ def _saturate_log(run: Run) -> None:
     run.log[at.LOG_CURSOR] = max(fits, int(run.start.log[at.LOG_CURSOR]))
 
 
-def _dropped(run: Run) -> Iterator[tuple[int, list[tuple[int, list[int]]]]]:
-    """Yield the packed slots of which the original drops operations, and those operations."""
-    for slot, opcode, args in run.ran():
+def _dropped(run: Run) -> Iterator[list[tuple[int, list[int]]]]:
+    """Yield the operations that the original drops, for each packed slot of which it drops any."""
+    for _, opcode, args in run.ran():
         operations = unpack(np.array(args, at.WORD)) if opcode == Opcode.PACKED_SLOT else ()
         if not operations:
             continue
@@ -174,11 +174,11 @@ def _dropped(run: Run) -> Iterator[tuple[int, list[tuple[int, list[int]]]]]:
             if place >= _ORIGINAL_LIMIT or metadata + begins[place] + 3 > at.ARGS_PER_SLOT
         ]
         if dropped:
-            yield slot, dropped
+            yield dropped
 
 
 def _run_dropped(run: Run) -> None:
-    for slot, operations in list(_dropped(run)):
+    for operations in list(_dropped(run)):
         for opcode, args in operations:
             run.do(opcode, args)
 

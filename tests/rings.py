@@ -1,0 +1,49 @@
+"""Rings for tests: small states with jobs of every kind, near every bound."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from prism.ring import layout as at
+from prism.ring.host import submit
+from prism.ring.layout import Opcode, Priority
+from prism.ring.publish import Place
+from prism.ring.state import RingSpec, RingState, empty
+
+SPEC = RingSpec(slots=8, tenants=4, observables=1 + 4 * 8, log_records=2)
+"""Eight slots; the window of tenant t is the 8 control words from 161 + 8 t."""
+
+
+def window(tenant: int) -> range:
+    """Return the words of a tenant of SPEC."""
+    found = SPEC.windows[tenant]
+    return range(found.start, found.start + found.words)
+
+
+def ring_with(*jobs: tuple[int, int, tuple[int, ...]], spec: RingSpec = SPEC) -> RingState:
+    """Return a ring with jobs (tenant, opcode, args) in slots 0, 1, ...."""
+    state = empty(spec)
+    for slot, (tenant, opcode, args) in enumerate(jobs):
+        state, _ = submit(state, Place(slot, tenant), [(opcode, args)])
+    return state
+
+
+words = st.one_of(
+    st.integers(0, 200),
+    st.sampled_from([0, 1, 160, 161, 168, 169, 192, 193, at.WORD_MASK]),
+    st.integers(0, at.WORD_MASK),
+)
+"""Arguments: addresses in and around windows, counts, and extremes."""
+addresses = st.integers(155, 200)
+jobs = st.one_of(
+    st.tuples(st.sampled_from([Opcode.STORE_U32, Opcode.ATOMIC_ADD]), st.tuples(words, addresses)),
+    st.tuples(st.just(Opcode.LOAD_U32), st.tuples(addresses, st.integers(0, 40))),
+    st.tuples(st.just(Opcode.COMPARE_SWAP), st.tuples(addresses, words, words, st.integers(0, 40))),
+    st.tuples(st.just(Opcode.MEMCPY), st.tuples(addresses, addresses, st.integers(0, 9))),
+    st.tuples(st.just(Opcode.DFA_STEP), st.tuples(addresses, addresses, st.integers(0, 3), st.integers(0, 3))),
+    st.tuples(st.sampled_from([Opcode.NOP, Opcode.PRINTF, 300]), st.tuples(words, words)),
+    st.tuples(st.just(Opcode.PACKED_SLOT), st.lists(words, max_size=12).map(tuple)),
+)
+"""Jobs of every opcode but the fence and SHUTDOWN."""
+tenants = st.integers(0, SPEC.tenants - 1)
+priorities = st.sampled_from(Priority)
