@@ -275,7 +275,7 @@ class Jobs(RuleBasedStateMachine):
 
     @invariant()
     def accounts_agree(self) -> None:
-        """Compare the done count with what ended, quotas with what is in flight, and what is held with what was begun."""
+        """Compare the done count with what ended, quotas with what is in flight, what is held with what was begun."""
         if not hasattr(self, "first"):
             return
         ended_now = (int(self.state.control[at.DONE_COUNT]) - int(self.first[at.DONE_COUNT])) % 2**32
