@@ -146,42 +146,42 @@ _DATA: Final = (
     ),
 )
 _ARITHMETIC: Final = (
-    _op(0x10, "ADD add", "=dst:t a:t b:t", TYPES, "dst := a + b. Integers wrap; floats round once."),
-    _op(0x11, "SUB sub", "=dst:t a:t b:t", TYPES, "dst := a - b. Integers wrap; floats round once."),
-    _op(0x12, "MUL mul", "=dst:t a:t b:t", TYPES, "dst := a * b. Integers wrap; floats round once."),
+    _op(0x10, "ADD add", "=dst:t src1:t src2:t", TYPES, "dst := src1 + src2. Integers wrap; floats round once."),
+    _op(0x11, "SUB sub", "=dst:t src1:t src2:t", TYPES, "dst := src1 - src2. Integers wrap; floats round once."),
+    _op(0x12, "MUL mul", "=dst:t src1:t src2:t", TYPES, "dst := src1 * src2. Integers wrap; floats round once."),
     _op(
-        *(0x13, "DIV div", "=dst:t a:t b:t", TYPES),
-        "dst := a / b. Integers cut towards zero, least / -1 wraps, a zero b faults; floats as IEEE 754.",
+        *(0x13, "DIV div", "=dst:t src1:t src2:t", TYPES),
+        "dst := src1 / src2. Integers cut towards zero, least / -1 wraps, a zero divisor faults; floats as IEEE 754.",
     ),
-    _op(0x14, "MIN min", "=dst:t a:t b:t", TYPES, "dst := b if a is NaN or b < a, else a."),
-    _op(0x15, "MAX max", "=dst:t a:t b:t", TYPES, "dst := b if a is NaN or b > a, else a."),
+    _op(0x14, "MIN min", "=dst:t src1:t src2:t", TYPES, "dst := src2 if src1 is NaN or src2 < src1, else src1."),
+    _op(0x15, "MAX max", "=dst:t src1:t src2:t", TYPES, "dst := src2 if src1 is NaN or src2 > src1, else src1."),
     _op(0x16, "MAD mad", "=dst:t a:t b:t c:t", TYPES, "dst := a * b, rounded, + c, rounded."),
     _op(0x17, "FMA fma", "=dst:t a:t b:t c:t", FLOATS, "dst := a * b + c, rounded once."),
     _op(0x18, "ABS abs", "=dst:t src:t", _ARITH, "dst := |src|; the least integer stays as it is."),
     _op(0x19, "NEG neg", "=dst:t src:t", _ARITH, "dst := -src; the least integer stays as it is."),
     _op(
-        *(0x1A, "REM rem", "=dst:t a:t b:t", INTEGERS),
-        "dst := a - (a / b) * b with the quotient of div, so of a's sign; a zero b faults.",
+        *(0x1A, "REM rem", "=dst:t src1:t src2:t", INTEGERS),
+        "dst := src1 - (src1 / src2) * src2 with the quotient of div, so of the sign of src1; a zero divisor faults.",
     ),
     _op(0x1B, "FLOOR floor", "=dst:t src:t", FLOATS, "dst := the greatest whole number not above src."),
-    _op(0x1C, "POW pow", "=dst:t a:t b:t", FLOATS, "dst := a to the power b, as pow of C.", ulp=16),
+    _op(0x1C, "POW pow", "=dst:t src1:t src2:t", FLOATS, "dst := src1 to the power src2, as pow of C.", ulp=16),
 )
 _LOGIC: Final = (
-    _op(0x20, "AND and", "=dst:t a:t b:t", INTEGERS, "dst := a and b, bit by bit."),
-    _op(0x21, "OR or", "=dst:t a:t b:t", INTEGERS, "dst := a or b, bit by bit."),
-    _op(0x22, "XOR xor", "=dst:t a:t b:t", INTEGERS, "dst := a xor b, bit by bit."),
+    _op(0x20, "AND and", "=dst:t src1:t src2:t", INTEGERS, "dst := src1 and src2, bit by bit."),
+    _op(0x21, "OR or", "=dst:t src1:t src2:t", INTEGERS, "dst := src1 or src2, bit by bit."),
+    _op(0x22, "XOR xor", "=dst:t src1:t src2:t", INTEGERS, "dst := src1 xor src2, bit by bit."),
     _op(0x23, "NOT not", "=dst:t src:t", INTEGERS, "dst := src with every bit flipped."),
     _op(0x24, "SHL shl", "=dst:t src:t amount:u32", INTEGERS, "dst := src shifted left by amount modulo its width."),
     _op(
         *(0x25, "SHR shr", "=dst:t src:t amount:u32", INTEGERS),
         "dst := src shifted right by amount modulo its width; the sign of a signed src comes in.",
     ),
-    _op(0x26, "SETcc set", "cond:condition =dst:pred a:t b:t", TYPES, "dst := whether a cond b."),
-    _op(0x27, "SEL sel", "=dst:t p:pred a:t b:t", TYPES, "dst := a where p, else b."),
+    _op(0x26, "SETcc set", "cond:condition =dst:pred src1:t src2:t", TYPES, "dst := whether src1 cond src2."),
+    _op(0x27, "SEL sel", "=dst:t pred:pred src_true:t src_false:t", TYPES, "dst := src_true where pred, else src_false."),
 )
 _CONTROL: Final = (
     _op(
-        *(0x30, "BRA bra", "p:guard target:label", ()),
+        *(0x30, "BRA bra", "pred:guard target:label", ()),
         "Go to target, where the guard holds if there is one.",
         effect=Effect.CONTROL,
     ),
@@ -201,7 +201,7 @@ _SYNC: Final = (
         "All lanes of the block that have not stopped meet here; each sees what the others stored before.",
         effect=Effect.SYNC,
     ),
-    _op(0x39, "MemFence mem.fence", "scope:scope", (), "Loads and stores keep their order across it."),
+    _op(0x39, "MemFence memfence", "scope:scope", (), "Loads and stores keep their order across it."),
 )
 _CLASSES: Final = (
     _op(0x40, "ClsGet cls.get", "=dst:u8", (), "dst := the class that the launch gave.", effect=Effect.LANE),
@@ -211,9 +211,9 @@ _CLASSES: Final = (
         "dst := whether the lane's class is a unity class (1 or 4); epsilon changes nothing.",
         effect=Effect.LANE,
     ),
-    _op(0x43, "NbrCount nbr.count", "class:u8 =dst:u8", (), "dst := how many neighbours; a class above 95 faults."),
+    _op(0x43, "NbrCount nbr.count", "=dst:u8 class:u8", (), "dst := how many neighbours; a class above 95 faults."),
     _op(
-        *(0x44, "NbrGet nbr.get", "class:u8 index:imm8 =dst:u8", ()),
+        *(0x44, "NbrGet nbr.get", "=dst:u8 class:u8 index:imm8", ()),
         "dst := the neighbour at index in ascending order, 0 past the last; a class above 95 faults.",
     ),
     _op(
@@ -235,8 +235,8 @@ _REDUCE: Final = tuple(
     )
     for code, word, start in (
         (0x50, "Add", "0"),
-        (0x51, "Min", "the type's greatest value"),
-        (0x52, "Max", "the type's least value"),
+        (0x51, "Min", "the greatest value, or infinity,"),
+        (0x52, "Max", "the least value, or -infinity,"),
         (0x53, "Mul", "1"),
     )
 )
