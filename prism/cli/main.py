@@ -20,6 +20,8 @@ COMMANDS: Final = {
     "aig": ("prism.cli.aig:aig", "Hash, simplify and compare Boolean circuits in AIGER files."),
     "bench": ("prism.cli.bench:bench", "Measure Prism and its peers on equal work."),
     "theory": ("prism.cli.theory:theory", "Check what theories claim."),
+    "isa": ("prism.cli.isa:isa", "Assemble, verify, run and step programs of the instruction set."),
+    "conform": ("prism.cli.conform:conform", "Check conformance cases from a file."),
     "telemetry": ("prism.cli.telemetry:telemetry", "Record what a run did, and summarise records."),
 }
 """Subcommands: where each is defined, and its line in `prism --help`."""

@@ -29,8 +29,8 @@ def special_registers(shape: Shape, first_block: int, blocks: int) -> dict[int, 
     size = prod(shape.block)
     block, lane = np.divmod(np.arange(blocks * size, dtype=np.int64), size)
     block += first_block
-    fixed = {name: value for name, value in zip(("block_dim_x", "block_dim_y", "block_dim_z"), shape.block, strict=True)}
-    fixed |= {name: value for name, value in zip(("grid_dim_x", "grid_dim_y", "grid_dim_z"), shape.grid, strict=True)}
+    fixed = dict(zip(("block_dim_x", "block_dim_y", "block_dim_z"), shape.block, strict=True))
+    fixed |= dict(zip(("grid_dim_x", "grid_dim_y", "grid_dim_z"), shape.grid, strict=True))
     found = {
         "lane_idx_x": lane % bx,
         "lane_idx_y": lane // bx % by,
@@ -83,8 +83,12 @@ class Machine:
         self.pools = [np.zeros((self.lanes, one.size // one.type.size), one.type.dtype) for one in verified.pools]
         self.allocated = np.zeros((len(self.pools), self.lanes), bool)
         self.shadows = shadows
-        self.shared_shadows = {one.handle: Shadow(blocks * one.length) for one in program.shared} if shadows is not None else {}
+        self.shared_shadows = (
+            {one.handle: Shadow(blocks * one.length) for one in program.shared} if shadows is not None else {}
+        )
         self.fault: Fault | None = None
+        self.watched = -1
+        self.watched_fault: Fault | None = None
         everyone = np.arange(self.lanes)
         for register, values in special_registers(shape, first, blocks).items():
             self.write(register, BY_NAME[SPECIAL[register][1]], everyone, values)
@@ -120,6 +124,9 @@ class Machine:
         lane = int(self.lane[lowest])
         if self.fault is None or lane < self.fault.lane:
             self.fault = Fault(lane, kind, step, self.operand_values(step, lowest))
+        if self.watched in stopped:
+            watched = int(self.lane[self.watched])
+            self.watched_fault = Fault(watched, kind, step, self.operand_values(step, self.watched))
         return at[~wrong]
 
     def operand_values(self, step: Step, lane: int) -> tuple[Any, ...]:

@@ -1,8 +1,8 @@
 """What arithmetic means, on NumPy arrays: the definition of every pure instruction [ISA-13] to [ISA-15].
 
-Each function takes arrays of one length, one element a lane, and returns a new one. Floats of 16 and 32 bits go through
-double precision and are rounded once, so results are those of exact arithmetic (transcendental ones: of a function exact
-to about one unit of double precision). Cost: several passes over the arrays; this is the definition, not a fast path.
+Each function takes arrays of one length, one element a lane, and returns a new one. Floats of 16 and 32 bits go
+through double precision and are rounded once, so results are those of exact arithmetic (transcendental ones: of a
+function exact to about one unit of double precision). Cost: several passes over the arrays; this is the definition.
 """
 
 from __future__ import annotations
@@ -212,7 +212,7 @@ def fold_registers(word: str, ty: Type, rows: list[Array]) -> Array:
 
 
 def fold_lanes(word: str, ty: Type, values: Array, active: Array) -> Array:
-    """Fold each row of (blocks, lanes) in the order of the tree [ISA-20]; lanes that are not active count as identity."""
+    """Fold each row of (blocks, lanes) in the order of the tree [ISA-20]; inactive lanes count as the identity."""
     blocks, lanes = values.shape
     half = 1 << (lanes - 1).bit_length()
     tree = np.full((blocks, half), identity(word, ty))

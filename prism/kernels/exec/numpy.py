@@ -16,7 +16,7 @@ from prism.kernels.exec.faults import FaultKind
 from prism.kernels.exec.launch import Launch
 from prism.kernels.exec.machine import Fault, Machine
 from prism.kernels.exec.races import Shadow
-from prism.kernels.isa.address import UNITY, mirror, neighbours
+from prism.kernels.isa.address import UNITY, mirror, neighbours, phi_offset
 from prism.kernels.isa.program import (
     CLASS_BYTES,
     CLASSES,
@@ -29,7 +29,6 @@ from prism.kernels.isa.program import (
     RegisterIndirectComputed,
     Shared,
 )
-from prism.kernels.isa.address import phi_offset
 from prism.kernels.isa.steps import ENTER, Pool, Step
 from prism.kernels.isa.table import BY_MNEMONIC, Effect
 from prism.kernels.isa.types import F64, U8, U32, U64, Kind
@@ -43,7 +42,7 @@ _COUNT: Final = np.array([len(neighbours(c)) for c in range(CLASSES)], np.uint8)
 class NumpyExecutor:
     """The definition. conflicts: look for unordered accesses to one element and fault there [ISA-18]."""
 
-    name: Final = "numpy"
+    name: str = "numpy"
 
     def __init__(self, *, conflicts: bool = True) -> None:
         self.conflicts = conflicts
@@ -302,7 +301,8 @@ def _atomic(word: str, ty: Any, flat: Array, places: Array, sources: list[Array]
 
 def _pool(machine: Machine, step: Step, at: Array) -> Array:
     """Carry out what is about the lane's own pools."""
-    pool, given = step.memory, list(step.instruction.operands)
+    pool = step.memory
+    given: list[Any] = list(step.instruction.operands)
     assert isinstance(pool, Pool)
     live = machine.allocated[pool.number]
     if step.op == "pool.alloc":

@@ -1,8 +1,8 @@
 """Conflicts: accesses of different lanes to one element that nothing orders [ISA-18].
 
-Two accesses are ordered if one lane makes both, or if both lanes are of one block that met in between. For each element
-a shadow keeps the last store, and of loads and of atomics the last two of distinct lanes and whether several blocks made
-any; older ones are ordered before those, or found already. Cost: a dozen words an element of each accessed buffer.
+Two accesses are ordered if one lane makes both, or if both lanes are of one block that met in between. For each
+element a shadow keeps the last two loads, stores and atomics of distinct lanes, and whether several blocks made any;
+older ones are ordered before those, or found already. Cost: a dozen words an element of each accessed buffer.
 """
 
 from __future__ import annotations

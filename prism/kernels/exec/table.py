@@ -22,7 +22,13 @@ class Executor(Protocol):
         ...
 
 
-EXECUTORS: Final[Mapping[str, Callable[[], Executor]]] = {}
+def _numpy() -> Executor:
+    from prism.kernels.exec.numpy import NumpyExecutor
+
+    return NumpyExecutor()
+
+
+EXECUTORS: Final[Mapping[str, Callable[[], Executor]]] = {"numpy": _numpy}
 """Constructors by name; the first is the living definition."""
 
 

@@ -16,7 +16,6 @@ from prism.kernels.isa.program import (
     PhiCoordinate,
     RegisterIndirect,
 )
-from prism.kernels.isa.types import Type
 
 
 def phi_offset(cls: int, page: int, byte: int) -> int:
@@ -52,29 +51,6 @@ def points_at(address: Address, registers: Mapping[int, int]) -> tuple[int, int]
     if offset < 0:
         raise UsageError(f"an address must not underflow its buffer, got byte offset {offset}; start at 0")
     return handle, offset
-
-
-def elements_in_class(ty: Type) -> int:
-    """How many elements of a type one class holds."""
-    return CLASS_BYTES // ty.size
-
-
-def classes_for(start: int, elements: int, ty: Type) -> int:
-    """How many classes from `start` on hold so many elements; UsageError where they do not fit the memory."""
-    number = -(-elements // elements_in_class(ty))
-    if elements < 1 or not 0 <= start < CLASSES or start + number > CLASSES:
-        raise UsageError(
-            f"a vector must have at least 1 element and end in class {CLASSES - 1}, "
-            f"got {elements} of {ty.name} from class {start}; start lower or split it"
-        )
-    return number
-
-
-def element_at(start: int, element: int, ty: Type) -> tuple[int, int]:
-    """Return (class, byte offset in it) of an element of a vector that starts with class `start`."""
-    classes_for(start, element + 1, ty)
-    each = elements_in_class(ty)
-    return start + element // each, element % each * ty.size
 
 
 def mirror(cls: int) -> int:

@@ -159,7 +159,9 @@ class _Assembler:
             names = ", ".join(one.name for one in declared) or "nothing"
             raise self.refuse(tree, f"{op.mnemonic} with {names}", f"give {len(declared)} operands")
         read = iter([self._operand(one, token, types) for one, token in zip(declared, given, strict=True)])
-        return Instruction(op.mnemonic, types, tuple(fixed[o.name] if o.name in fixed else next(read) for o in op.operands))
+        return Instruction(
+            op.mnemonic, types, tuple(fixed[o.name] if o.name in fixed else next(read) for o in op.operands)
+        )
 
     def _mnemonic(self, head: Token) -> tuple[Op, list[str]]:
         parts = str(head).split(".")

@@ -156,13 +156,13 @@ class _Reader:
         """Read one byte that numbers one of some choices."""
         at, number = self.at, self.take("B")
         if number >= len(choices):
-            raise BinaryError(f"{what} must be below {len(choices)}, got {number} at offset {at}; it is not of version 1")
+            raise BinaryError(f"{what} must be below {len(choices)}, got {number} at offset {at}; assemble it again")
         return choices[number]
 
     def name(self) -> str:
         at, text = self.at, self.bytes(self.take("B"))
         if not text.isascii():
-            raise BinaryError(f"a name must be of ASCII letters, got {text!r} at offset {at}; it is not of version 1")
+            raise BinaryError(f"a name must be of ASCII letters, got {text!r} at offset {at}; assemble it again")
         return text.decode("ascii")
 
     def type(self) -> Type:
@@ -178,7 +178,7 @@ class _Reader:
             case Kind.LABEL:
                 at, place = self.at, self.take("H")
                 if place >= len(labels):
-                    raise BinaryError(f"a label must be below {len(labels)}, got {place} at offset {at}; it has no more")
+                    raise BinaryError(f"a label must be below {len(labels)}, got {place} at offset {at}")
                 return labels[place]
             case Kind.CONDITION:
                 return self.pick(CONDITIONS, "a condition")
@@ -217,7 +217,9 @@ def decode(data: bytes) -> Program:
     if length != len(data) - _HEAD.size:
         raise BinaryError(f"a payload must have {length} bytes, got {len(data) - _HEAD.size}; it was cut or added to")
     if zlib.crc32(data[_HEAD.size :]) != checksum:
-        raise BinaryError("a program's checksum must be that of its payload, got another; it was damaged: copy it again")
+        raise BinaryError(
+            "a program's checksum must be that of its payload, got another; it was damaged: copy it again"
+        )
     of = _Reader(data)
     name = of.name()
     program = Program(
@@ -230,7 +232,7 @@ def decode(data: bytes) -> Program:
         instructions=of.many(lambda: of.instruction([name for name, _ in labels])),
     )
     if of.at != len(data):
-        raise BinaryError(f"a payload must end with its last instruction, got {len(data) - of.at} bytes more; cut them")
+        raise BinaryError(f"a payload must end with its last instruction, got {len(data) - of.at} bytes more")
     if encode(program) != data:
         raise BinaryError("a program must be in canonical bytes, got another form of it; encode it again")
     return program

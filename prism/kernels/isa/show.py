@@ -6,8 +6,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from prism.kernels.isa.program import Address, BufferOffset, Guard, Instruction, Operand, PhiCoordinate, Program
-from prism.kernels.isa.program import RegisterIndirect
+from prism.kernels.isa.program import (
+    Address,
+    BufferOffset,
+    Guard,
+    Instruction,
+    Operand,
+    PhiCoordinate,
+    Program,
+    RegisterIndirect,
+)
 from prism.kernels.isa.table import BY_MNEMONIC, Kind
 from prism.kernels.isa.table import Operand as Declared
 from prism.kernels.isa.types import Kind as Of

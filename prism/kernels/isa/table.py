@@ -177,7 +177,9 @@ _LOGIC: Final = (
         "dst := src shifted right by amount modulo its width; the sign of a signed src comes in.",
     ),
     _op(0x26, "SETcc set", "cond:condition =dst:pred src1:t src2:t", TYPES, "dst := whether src1 cond src2."),
-    _op(0x27, "SEL sel", "=dst:t pred:pred src_true:t src_false:t", TYPES, "dst := src_true where pred, else src_false."),
+    _op(
+        0x27, "SEL sel", "=dst:t pred:pred src_true:t src_false:t", TYPES, "dst := src_true where pred, else src_false."
+    ),
 )
 _CONTROL: Final = (
     _op(

@@ -10,7 +10,7 @@ from prism.kernels.isa.program import Access, Instruction
 from prism.kernels.isa.types import F32, TYPES
 from prism.kernels.isa.verify import verify
 
-pytestmark = pytest.mark.m8
+pytestmark = [pytest.mark.m8, pytest.mark.clause("ISA-3")]
 
 
 def test_handles_are_the_next_free_ones_and_labels_stand_once() -> None:

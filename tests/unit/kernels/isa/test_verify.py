@@ -102,7 +102,12 @@ REFUSED: list[tuple[str, Program, int, str]] = [
         "dst of mov must be a register r0 to r255 that the launch does not set",
     ),
     ("operands", program(("phase.adv", 1 << 16)), 0, "delta of phase.adv must be a whole number of 16 bits, got 65536"),
-    ("operands", program(("bra", Guard(16), "a"), "a", ("exit",)), 0, "pred of bra must be a predicate, perhaps negated"),
+    (
+        "operands",
+        program(("bra", Guard(16), "a"), "a", ("exit",)),
+        0,
+        "pred of bra must be a predicate, perhaps negated",
+    ),
     ("operands", program(("ldg", F32, 1, RegisterIndirect(256, 0))), 0, "addr of ldg must be an address"),
     ("operands", program(("memfence", "planet")), 0, "scope of memfence must be a scope, got 'planet'"),
     ("operands", program(("unity.test", 0, float("nan"))), 0, "epsilon of unity.test must be a number, got nan"),
