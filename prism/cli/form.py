@@ -62,6 +62,12 @@ FORMATS: Final[dict[str, Callable[[Evaluated], Iterator[str]]]] = {
 """What `--format` names; the first is the default."""
 
 
+OVERFLOW: Final = (
+    "corrupt: a literal must stay within 64 bits, but one did not; build larger numbers from ops of the theory"
+)
+"""What to say where a computed literal ended a run."""
+
+
 def explain(stop: StopReason, limits: Limits) -> str:
     """Say what ended a run early, and what to do about it."""
     layout = limits.layout

@@ -22,6 +22,14 @@ SOURCE: Final = click.Path(exists=True, dir_okay=False, allow_dash=True)
 """A program file, or - for standard input."""
 
 
+theory_option = click.option(
+    "--theory",
+    "theory_name",
+    metavar="FILE",
+    help="The theory of the programs: a .theory file, or the name of one that ships. [default: peano]",
+)
+
+
 @contextmanager
 def opened(source: str) -> Iterator[tuple[BinaryIO, str]]:
     """Yield what a `SOURCE` holds, and what places in it are called; UsageError for an input that is closed."""

@@ -11,20 +11,23 @@ from typing import Any
 import click
 
 from prism.cli.main import USAGE, is_interrupt
-from prism.cli.options import engine_options, limits_of, opened
+from prism.cli.options import engine_options, limits_of, opened, theory_option
 from prism.cli.session import COMMANDS, Session
 from prism.errors import PrismError
+from prism.vm.engines.table import BUILT_IN
+from prism.vm.theory.library import load
 
 
 @click.command()
 @engine_options
-def repl(engine: str, **options: Any) -> None:
+@theory_option
+def repl(engine: str, theory_name: str | None, **options: Any) -> None:
     """Evaluate expressions as you type them; :help lists the commands.
 
     A line continues while parentheses are open. On a terminal there is history and editing; otherwise lines are read
     from standard input, and the exit code is 2 if one of them failed.
     """
-    session = Session(engine, limits_of(options))
+    session = Session(engine, limits_of(options), load(theory_name or BUILT_IN))
     is_terminal = bool(sys.stdin and sys.stdout and sys.stdin.isatty() and sys.stdout.isatty())
     has_failed = False
     for text in _typed(session, engine) if is_terminal else _piped(session):
@@ -76,7 +79,7 @@ def _typed(session: Session, engine: str) -> Iterator[str]:
         history = InMemoryHistory()
     prompt: PromptSession[str] = PromptSession(
         history=history,
-        completer=WordCompleter([*COMMANDS, "(add", "(mul", "(suc", "(def", "zero"], sentence=True),
+        completer=WordCompleter([*COMMANDS, *session.words()], sentence=True),
         multiline=Condition(lambda: session.is_open(prompt.default_buffer.text)),
         prompt_continuation="   ",
     )

@@ -6,19 +6,24 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import click
+from click.core import ParameterSource
 
-from prism.cli.form import FORMATS, explain
+from prism.cli.form import FORMATS, OVERFLOW, explain
 from prism.cli.main import CORRUPT, OOM, STEPS
-from prism.cli.options import SOURCE, engine_options, limits_of, opened
+from prism.cli.options import SOURCE, engine_options, limits_of, opened, theory_option
 from prism.cli.progress import Counted, progress_over
-from prism.cli.schedule import schedule_options, session_of
-from prism.vm.engines.api import STOPS, Outcome
+from prism.cli.schedule import refuse_schedule, schedule_options, session_of
+from prism.cli.theory_run import TheoryRun, require_budget
+from prism.vm.engines.api import STOPS, Engine, Limits, Outcome
 from prism.vm.engines.program import evaluate
 from prism.vm.engines.report import StopReason
+from prism.vm.engines.table import BUILT_IN
 from prism.vm.term.parse import Program, read_programs
+from prism.vm.theory.library import load
 
 SEVERITY: Final = {StopReason.CORRUPT: CORRUPT, StopReason.OOM: OOM, StopReason.STEP_LIMIT: STEPS}
 """Exit codes, the worst first: the code of a run is that of its worst expression."""
@@ -27,6 +32,7 @@ SEVERITY: Final = {StopReason.CORRUPT: CORRUPT, StopReason.OOM: OOM, StopReason.
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=SOURCE)
 @engine_options
+@theory_option
 @schedule_options
 @click.option(
     "--format",
@@ -36,39 +42,78 @@ SEVERITY: Final = {StopReason.CORRUPT: CORRUPT, StopReason.OOM: OOM, StopReason.
     show_default=True,
     help="Numbers in decimal, terms in full, or one JSON object a line.",
 )
+@click.option("--explain", "explains", is_flag=True, help="Print each rule application before the results.")
 @click.option("--stats", is_flag=True, help="Say on stderr what the run did.")
-def run(files: tuple[str, ...], engine: str, form: str, *, stats: bool, **options: Any) -> None:
+def run(files: tuple[str, ...], engine: str, form: str, **options: Any) -> None:
     """Normalise every expression of FILE... (- is standard input) and print one result a line.
 
     All files share one store; definitions hold to the end of their file. Exit code: 0 when every expression reached
     its normal form; 2 for a usage, file or parse error; 130 when interrupted; else the worst of 4 corrupt, 3 oom,
     5 step budget. The options from --cycles to --telemetry are for the engine bsp alone.
     """
-    limits = limits_of(options)
-    totals, started = Counter[str](), time.perf_counter()
-    with session_of(engine, limits, options) as session:
+    limits, theory = limits_of(options), load(options["theory_name"] or BUILT_IN)
+    totals = _Totals(engine, limits)
+    if options["explains"] or theory != load(BUILT_IN):
+        require_budget(theory, is_given=_is_given("max_steps"))
+        refuse_schedule(engine, options)
+        with totals.reported(stats=options["stats"]):
+            work = TheoryRun(theory, engine, limits, form, explains=options["explains"])
+            for answered in work.answers(files):
+                click.echo("".join(f"{line}\n" for line in answered.lines), nl=False)
+                totals.add(answered.outcome, work.engine)
+    else:
+        with (
+            session_of(engine, limits, options) as session,
+            totals.reported(stats=options["stats"]),
+            progress_over(files) as progress,
+        ):
+            for done in evaluate(session, _programs(files, progress.read)):
+                progress.write("\n".join(FORMATS[form](done)))
+                totals.add(done.outcome, session)
+    sys.exit(totals.code())
+
+
+def _is_given(option: str) -> bool:
+    return click.get_current_context().get_parameter_source(option) is not ParameterSource.DEFAULT
+
+
+class _Totals:
+    """What a run did so far, and how it is reported at its end."""
+
+    def __init__(self, engine: str, limits: Limits) -> None:
+        self._engine, self._limits = engine, limits
+        self._counts, self._started = Counter[str](), time.perf_counter()
+        self._in_store = 2
+        self._has_overflowed = False
+
+    def add(self, outcome: Outcome, session: Engine) -> None:
+        """Add what some expressions cost."""
+        self._counts["expressions"] += len(outcome.stop)
+        for key, counts in (("steps", outcome.steps), ("nodes", outcome.nodes), ("reused", outcome.reused)):
+            self._counts[key] += int(counts.sum())
+        for code, stop in enumerate(STOPS):
+            self._counts[stop.value] += int((outcome.stop == code).sum())
+        self._in_store = session.count
+        self._has_overflowed = getattr(session, "has_overflowed", False)
+
+    @contextmanager
+    def reported(self, *, stats: bool) -> Iterator[None]:
+        """Say at the end what ran out, and with `stats` what the run did."""
         try:
-            with progress_over(files) as progress:
-                for done in evaluate(session, _programs(files, progress.read)):
-                    progress.write("\n".join(FORMATS[form](done)))
-                    _count(totals, done.outcome)
+            yield
         finally:
             for stop in SEVERITY:
-                if totals[stop.value]:
-                    click.echo(explain(stop, limits), err=True)
+                if self._counts[stop.value]:
+                    reason = OVERFLOW if stop is StopReason.CORRUPT and self._has_overflowed else None
+                    click.echo(reason or explain(stop, self._limits), err=True)
             if stats:
-                counts = ", ".join(f"{totals[key]} {key}" for key in ("expressions", "steps", "nodes", "reused"))
-                seconds = time.perf_counter() - started
-                click.echo(f"{engine}: {counts}, {session.count} nodes in the store, {seconds:.3f} s", err=True)
-    sys.exit(next((code for stop, code in SEVERITY.items() if totals[stop.value]), 0))
+                counts = ", ".join(f"{self._counts[key]} {key}" for key in ("expressions", "steps", "nodes", "reused"))
+                seconds = time.perf_counter() - self._started
+                click.echo(f"{self._engine}: {counts}, {self._in_store} nodes in the store, {seconds:.3f} s", err=True)
 
-
-def _count(totals: Counter[str], outcome: Outcome) -> None:
-    totals["expressions"] += len(outcome.stop)
-    for key, counts in (("steps", outcome.steps), ("nodes", outcome.nodes), ("reused", outcome.reused)):
-        totals[key] += int(counts.sum())
-    for code, stop in enumerate(STOPS):
-        totals[stop.value] += int((outcome.stop == code).sum())
+    def code(self) -> int:
+        """Return the exit code: that of the worst expression."""
+        return next((code for stop, code in SEVERITY.items() if self._counts[stop.value]), 0)
 
 
 def _programs(files: Iterable[str], report: Callable[[int], None]) -> Iterator[Program]:

@@ -68,6 +68,13 @@ def session_of(engine: str, limits: Limits, options: dict[str, Any]) -> Iterator
         log.write(options["telemetry"])
 
 
+def refuse_schedule(engine: str, options: dict[str, Any]) -> None:
+    """Raise UsageError when options of a schedule are given to a run that follows none."""
+    if engine in SCHEDULED:
+        raise UsageError(f"the engine {engine} must run the built-in theory, and explains nothing; use the ledger")
+    _schedule_of(engine, options)
+
+
 def _schedule_of(engine: str, options: dict[str, Any]) -> Schedule | None:
     """Return the schedule that was asked for, None for an engine that follows none; UsageError if it was given one."""
     given = {name: options[name] for name in _OPTIONS if options[name] is not None and options[name] is not False}

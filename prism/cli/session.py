@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import Final
 
 from prism.cli.form import explain
+from prism.cli.reading import BuiltInReading, TheoryReading
 from prism.cli.show import drawn, write_picture
-from prism.errors import PrismError, UsageError
+from prism.errors import UsageError
 from prism.vm.engines.api import Limits
+from prism.vm.engines.explain import explained
 from prism.vm.engines.report import Report, StopReason
-from prism.vm.engines.table import ENGINES, open_engine
+from prism.vm.engines.table import BUILT_IN, ENGINES, open_engine
+from prism.vm.engines.theory_engine import TheoryEngine
 from prism.vm.term.graph import TermGraph
-from prism.vm.term.parse import Reader
-from prism.vm.term.show import show_terms
+from prism.vm.theory.library import load
+from prism.vm.theory.model import Theory
+from prism.vm.theory.rule import written_rule
 
 _SOURCE: Final = "repl"
 _MAX_DRAWN: Final = 5000
@@ -24,30 +28,33 @@ _MAX_DRAWN: Final = 5000
 class Session:
     """Answers lines with lines; a line that fails changes nothing."""
 
-    def __init__(self, engine: str, limits: Limits) -> None:
+    def __init__(self, engine: str, limits: Limits, theory: Theory | None = None) -> None:
         self._engine_name, self._limits = engine, limits
+        self._theory = theory or load(BUILT_IN)
         self._restart()
 
+    def words(self) -> list[str]:
+        """Return what an expression of the theory may begin with, for completion."""
+        signature = self._theory.signature
+        heads = [op.name for op in signature.ops if op.arity] + ["def"] + ["symbols"] * signature.has_symbols
+        return [*(f"({head}" for head in heads), *signature.constants]
+
     def _restart(self) -> None:
-        self._engine = open_engine(self._engine_name, self._limits)
-        self._known = Reader(_SOURCE)
+        self._engine = open_engine(self._engine_name, self._limits, None, self._theory)
+        is_built_in = self._theory == load(BUILT_IN)
+        self._known = BuiltInReading(_SOURCE) if is_built_in else TheoryReading(self._theory)
         self._last: TermGraph | None = None
         self._totals = {"expressions": 0, "rewrites": 0, "nodes": 0, "reused": 0}
 
     def interrupt(self) -> None:
         """Give up the evaluation at hand: its store may be half changed, so an empty one takes its place."""
-        self._engine = open_engine(self._engine_name, self._limits)
+        self._engine = open_engine(self._engine_name, self._limits, None, self._theory)
 
     def is_open(self, text: str) -> bool:
         """Whether more lines must follow before `text` is complete; a text with a fault is complete."""
         if text.lstrip().startswith(":"):
             return False
-        reader = Reader(_SOURCE, known=self._known)
-        try:
-            reader.feed(_encoded(text) + b"\n", is_last=False)
-        except PrismError:
-            return False
-        return reader.is_open
+        return self._known.is_open(_encoded(text) + b"\n")
 
     def answer(self, text: str) -> Iterator[str]:
         """Yield the lines that answer a command or expressions; PrismError when they are wrong."""
@@ -60,11 +67,9 @@ class Session:
         yield from COMMANDS[word][0](self, rest.strip())
 
     def _evaluate(self, source: bytes, file: str) -> Iterator[str]:
-        reader = Reader(file, known=self._known)
-        reader.feed(source, is_last=True)
-        program, names = reader.take(), reader.definitions[len(self._known.definitions) :]
-        self._known = reader
-        yield from (f"defined {name}" for name in names)
+        n_known = len(self._known.definitions)
+        program = self._known.read(source, file)
+        yield from (f"defined {name}" for name in self._known.definitions[n_known:])
         if not len(program):
             return
         self._last = program.graph
@@ -76,7 +81,7 @@ class Session:
             if report.stop is StopReason.NORMAL_FORM:
                 result = outcome.result
                 root = TermGraph(result.op, result.a, result.b, result.roots[index : index + 1])
-                yield show_terms(root, as_numerals=True)[0]
+                yield self._known.texts(root)[0]
             else:
                 yield explain(report.stop, self._limits)
         yield self._telemetry(reports, microseconds)
@@ -91,8 +96,9 @@ class Session:
         )
 
     def _help(self, _: str) -> Iterator[str]:
-        yield "expressions: zero, 5, (suc x), (add x y), (mul x y), (def name x); ; and # start comments"
-        yield from (f"{name:9}{line}" for name, (_, line) in COMMANDS.items())
+        ops = ", ".join(f"{op.name}/{op.arity}" for op in self._theory.signature.ops)
+        yield f"expressions of theory {self._theory.name}: {ops}, (def name x); ; and # start comments"
+        yield from (f"{name:10}{line}" for name, (_, line) in COMMANDS.items())
 
     def _stats(self, _: str) -> Iterator[str]:
         yield ", ".join(f"{count} {key}" for key, count in self._totals.items())
@@ -105,7 +111,7 @@ class Session:
 
     def _switch(self, name: str) -> Iterator[str]:
         if name:
-            self._engine = open_engine(name, self._limits)
+            self._engine = open_engine(name, self._limits, None, self._theory)
             self._engine_name = name
         yield f"engine {self._engine_name}, of {', '.join(ENGINES)}"
 
@@ -117,6 +123,8 @@ class Session:
         yield from self._evaluate(source, path)
 
     def _dot(self, path: str) -> Iterator[str]:
+        if self._theory != load(BUILT_IN):
+            raise UsageError(f":dot draws the theory {BUILT_IN}, got {self._theory.name!r}; draw a Term in a notebook")
         if self._last is None:
             raise UsageError(":dot draws the last expressions, but there are none yet; evaluate one first")
         text = drawn(self._last, _MAX_DRAWN, remedy="evaluate a smaller one, or use `prism show`")
@@ -125,6 +133,20 @@ class Session:
             yield f"wrote {path}"
         else:
             yield text.rstrip("\n")
+
+    def _rules(self, _: str) -> Iterator[str]:
+        yield from map(written_rule, self._theory.rules)
+
+    def _explain(self, text: str) -> Iterator[str]:
+        program = self._known.read(_encoded(text), _SOURCE)
+        engine = TheoryEngine(self._limits, self._theory, is_logged=True)
+        outcome = engine.normalise(program.graph)
+        for number, step in enumerate(explained(engine, self._known.symbols), 1):
+            yield f"{number}. {step}"
+        for index, root in enumerate(outcome.result.roots.tolist()):
+            result = outcome.result
+            one = TermGraph(result.op, result.a, result.b, result.roots[index : index + 1])
+            yield self._known.texts(one)[0] if root else explain(outcome.report(index).stop, self._limits)
 
     def _reset(self, _: str) -> Iterator[str]:
         self._restart()
@@ -144,6 +166,8 @@ COMMANDS: Final[dict[str, tuple[Callable[[Session, str], Iterator[str]], str]]] 
     ":stats": (Session._stats, "what this session did, and the names it knows"),
     ":ledger": (Session._ledger, "the store: nodes, capacity, status, key layout"),
     ":engine": (Session._switch, "which engine runs; with a name, switch to it with an empty store"),
+    ":rules": (Session._rules, "the rules of the theory, in the order in which they apply"),
+    ":explain": (Session._explain, "normalise an expression from an empty store, and print each rule application"),
     ":load": (Session._load, "evaluate a file"),
     ":dot": (Session._dot, "draw the last expressions as Graphviz text; with a name, into that file"),
     ":reset": (Session._reset, "forget everything"),

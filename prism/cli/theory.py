@@ -1,15 +1,19 @@
-"""`prism theory`: check what theories claim, list the rules of one."""
+"""`prism theory`: check what theories claim, complete equations, list the rules of one."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 
+from prism.files import write_text
 from prism.vm.engines.patterns import normal_patterns
 from prism.vm.theory.check import Outcome, check
+from prism.vm.theory.complete import MAX_EQUATIONS, MAX_RULES, complete
 from prism.vm.theory.library import load, shipped
 from prism.vm.theory.rule import written_rule
+from prism.vm.theory.show import written_theory
 
 _COLOUR = {Outcome.SHOWN: "green", Outcome.REFUTED: "red", Outcome.NOT_SHOWN: "yellow"}
 
@@ -37,6 +41,41 @@ def check_file(file: str) -> None:
 
 CLAIM_FAILS = 1
 """The exit code where a declared claim is not shown."""
+
+
+@theory.command("complete")
+@click.argument("file")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write here instead of stdout.")
+@click.option("--max-rules", type=click.IntRange(1), default=MAX_RULES, show_default=True, help="Most rules at a time.")
+@click.option(
+    "--max-equations",
+    type=click.IntRange(1),
+    default=MAX_EQUATIONS,
+    show_default=True,
+    help="Most equations to look at.",
+)
+def complete_file(file: str, output: Path | None, max_rules: int, max_equations: int) -> None:
+    """Complete the equations of FILE into rules that terminate and are confluent (Knuth and Bendix 1970).
+
+    The result is the same for the same file. When a bound is met, or an equation cannot be oriented, the rules so far
+    and the equations that are left are written, to be completed further, and the exit code is 1.
+    """
+    is_shown = sys.stderr.isatty()
+
+    def report(rules: int, left: int, seen: int) -> None:
+        if is_shown:
+            click.echo(f"\r{rules} rules, {left} equations left, {seen} looked at ", nl=False, err=True)
+
+    done = complete(load(file), normal_patterns, max_rules=max_rules, max_equations=max_equations, report=report)
+    if is_shown:
+        click.echo(err=True)
+    text = f"; {done.order}\n{written_theory(done.theory)}"
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        write_text(output, text)
+    click.echo(f"{'complete' if done.is_done else 'stopped'}: {done.reason}", err=True)
+    sys.exit(0 if done.is_done else CLAIM_FAILS)
 
 
 @theory.command("list")

@@ -58,14 +58,14 @@ class TheoryEngine:
         """The ledger; to be read only, for the memo follows it."""
         return self._ledger
 
-    def applications(self) -> tuple[NDArray[np.int32], TermGraph]:
-        """Return the rule applications of the session so far, in order: the rule of each, and its redexes as roots.
+    def applications(self, start: int = 0) -> tuple[NDArray[np.int32], TermGraph]:
+        """Return the rule applications of the session from number `start` on: the rule of each, and redexes as roots.
 
         rules: int32[n], indices into the rules of the theory. UsageError unless the session is logged.
         """
         if not len(self._log):
             raise UsageError("a session must be logged from the start to say what it applied, got one that is not")
-        nodes, variants = self._log[: self._n_logged].T
+        nodes, variants = self._log[start : self._n_logged].T
         return self._automaton.variant[variants, 0], self._decode(np.ascontiguousarray(nodes))
 
     def normalise(self, terms: TermGraph) -> Outcome:

@@ -46,6 +46,12 @@ class TermWriter:
             widths.append(float(len(leaf)) if leaf is not None else below + 3 + len(self._name(row)))
         return widths
 
+    def number(self, row: int) -> int | None:
+        """Return the number that a row writes as a literal or a numeral, None for any other row."""
+        if self._is_literal[row]:
+            return self._values[row]
+        return self._numerals[row] if self._numerals[row] >= 0 else None
+
     def text(self, row: int) -> str:
         """Return the text of a row; UsageError when it unfolds to more than MAX_CHARACTERS."""
         if self._width[row] > MAX_CHARACTERS:

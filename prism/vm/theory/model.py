@@ -42,6 +42,9 @@ class Theory:
     claims: Claims = NO_CLAIMS
 
     def __post_init__(self) -> None:
+        clash = [op.name for op in self.signature.ops if self.signature.has_literals and op.name in ARITHMETIC]
+        if clash:
+            raise UsageError(f"an op must not be called like arithmetic on literals, got {clash[0]!r}; rename it")
         for rule in self.rules:
             check_rule(self.signature, rule)
         for equation in self.equations:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 from prism.errors import UsageError
+from prism.vm.theory.picture import Term
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,15 @@ class Op:
     arity: int
     commutes: bool
     doc: str = ""
+
+    def __call__(self, *operands: Any) -> Term:
+        """Return this op applied to terms, integers and free names; UsageError for another number of operands."""
+        if len(operands) != self.arity:
+            raise UsageError(
+                f"{self.name} must be applied to {self.arity} operands, got {len(operands)}; "
+                "give it as many as it takes"
+            )
+        return Term((self.name, *operands))
 
 
 NULL: Final = Op(0, "null", 0, False, "no node; id 0, never written in a program")
