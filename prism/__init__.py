@@ -1,5 +1,9 @@
 """Prism: a small verified core for accelerator programs, on JAX."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from prism.kernels.api import kernel
 from prism.kernels.schema.language import (
     DeviceArray,
@@ -41,6 +45,12 @@ from prism.kernels.schema.language import (
     trunc,
 )
 from prism.kernels.schema.values import bf16, f16, f32, f64, i8, i16, i32, i64, u8, u16, u32, u64
+from prism.vm.theory import library as theory
+
+if TYPE_CHECKING:
+    from prism.vm.engines.api import Limits
+    from prism.vm.engines.session import Session
+    from prism.vm.theory.model import Theory
 
 __all__ = [
     "DeviceArray",
@@ -82,15 +92,24 @@ __all__ = [
     "log10",
     "pow",
     "rsqrt",
+    "session",
     "shared",
     "sigmoid",
     "sin",
     "sqrt",
     "tan",
     "tanh",
+    "theory",
     "trunc",
     "u8",
     "u16",
     "u32",
     "u64",
 ]
+
+
+def session(of: Theory | str = "peano", engine: str = "ledger", limits: Limits | None = None) -> Session:
+    """Start a session of a theory, by value or name; `prism.vm.engines.session` is imported at the first call."""
+    from prism.vm.engines.session import session as start
+
+    return start(of, engine, limits)
