@@ -30,6 +30,10 @@ import Prism.Nat.Properties
 import Prism.Rewrite.Base
 import Prism.Rewrite.Lemmas
 import Prism.Rewrite.Properties
+import Prism.Ring.Base
+import Prism.Ring.Generated
+import Prism.Ring.Lemmas
+import Prism.Ring.Properties
 import Prism.Signature.Base
 import Prism.Status.Properties
 import Prism.Strata.Base

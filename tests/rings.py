@@ -34,7 +34,9 @@ words = st.one_of(
     st.integers(0, at.WORD_MASK),
 )
 """Arguments: addresses in and around windows, counts, and extremes."""
-addresses = st.integers(155, 200)
+_ENDS = [word for window in SPEC.windows for word in (window.start - 1, window.start + window.words)]
+addresses = st.one_of(st.integers(155, 200), st.sampled_from(_ENDS))
+"""Addresses around the windows, their ends more often than others."""
 jobs = st.one_of(
     st.tuples(st.sampled_from([Opcode.STORE_U32, Opcode.ATOMIC_ADD]), st.tuples(words, addresses)),
     st.tuples(st.just(Opcode.LOAD_U32), st.tuples(addresses, st.integers(0, 40))),

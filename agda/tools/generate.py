@@ -11,6 +11,7 @@ from click import echo
 from agda.tools.files import AGDA_ROOT
 from prism.files import write_text
 from prism.kernels.circuit.gates import AXES, GATES, minimal_rules, shortest
+from prism.ring.layout import ACTIVE, RUNNABLE, TERMINAL, TRANSITIONS, SlotStatus
 from prism.status import Status
 from prism.vm.ledger.key import LAYOUTS
 from prism.vm.rewrite.rules import RULES
@@ -20,6 +21,7 @@ from prism.vm.theory.signature import Op
 
 TARGET = AGDA_ROOT / "Prism" / "Generated.agda"
 GATES_TARGET = AGDA_ROOT / "Prism" / "Gates" / "Generated.agda"
+RING_TARGET = AGDA_ROOT / "Prism" / "Ring" / "Generated.agda"
 
 _HEADER = """\
 {-# OPTIONS --safe --without-K #-}
@@ -71,6 +73,43 @@ def generated_gates() -> str:
         _list([f"({_word(rule.left)} , {_word(rule.right)})" for rule in minimal_rules()]),
     ]
     return "\n".join(parts).replace("=\n\n", "=\n")
+
+
+_RING_HEADER = """\
+{-# OPTIONS --safe --without-K #-}
+
+-- Generated from the tables of prism/ring/layout.py by `python -m agda.tools.generate`; do not edit.
+
+module Prism.Ring.Generated where
+
+open import Prism.List.Base using (List; []; _∷_)
+open import Prism.Logic.Base using (Bool; true; false)
+"""
+
+
+def generated_ring() -> str:
+    """Return the text of the generated module about the ring."""
+    names = [_status_name(status) for status in SlotStatus]
+    after = "\n".join(
+        f"successors {_status_name(status)} = {_word(_status_name(to) for to in sorted(TRANSITIONS[status]))}"
+        for status in SlotStatus
+    )
+    sets = {"active": (ACTIVE, "Submitted, and not ended."), "terminal": (TERMINAL, "Ended.")}
+    sets["runnable"] = (RUNNABLE, "A worker may claim it.")
+    parts = [
+        _RING_HEADER,
+        f"data SlotStatus : Set where\n  {' '.join(names)} : SlotStatus\n",
+        f"slotStatuses : List SlotStatus\nslotStatuses = {_word(names)}\n",
+        f"-- The statuses that may follow.\nsuccessors : SlotStatus → List SlotStatus\n{after}\n",
+    ]
+    for name, (members, words) in sets.items():
+        rows = "\n".join(f"{name} {_status_name(one)} = {str(one in members).lower()}" for one in SlotStatus)
+        parts.append(f"-- {words}\n{name} : SlotStatus → Bool\n{rows}\n")
+    return "\n".join(parts)
+
+
+def _status_name(status: SlotStatus) -> str:
+    return status.name.lower().replace("_", "-")
 
 
 def _word(letters: Iterable[str]) -> str:
@@ -130,7 +169,7 @@ def _pattern(pattern: Pattern, names: dict[str, int]) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the modules; with `--check`, only report which are not current (exit 1 if any)."""
-    texts = {TARGET: generated(), GATES_TARGET: generated_gates()}
+    texts = {TARGET: generated(), GATES_TARGET: generated_gates(), RING_TARGET: generated_ring()}
     if arguments != ["--check"]:
         for target, text in texts.items():
             write_text(target, text)

@@ -30,7 +30,7 @@ from agda.tools.commitments import (
     witness_findings,
 )
 from agda.tools.files import AGDA_ROOT, copy_sources, modules
-from agda.tools.generate import GATES_TARGET, TARGET, generated, generated_gates
+from agda.tools.generate import GATES_TARGET, RING_TARGET, TARGET, generated, generated_gates, generated_ring
 from agda.tools.mutants import MUTANTS, Mutant, MutantError, killed, mutated
 from agda.tools.sources import place_findings, pragma_findings
 from agda.tools.statements import digest
@@ -45,6 +45,7 @@ FALSE = {
     "Strata": "earlier-only : ∀ c l batch → Valid c l → All (Below (bits c) (count l)) (stratum c l batch)",
     "Arena": "unfold depth (permute π arena) (to π s) ≡ unfold depth arena s",
     "Rewrite": "numeral-value : ∀ n → value (numeral n) ≡ n",
+    "Ring": "done-at-most-once : ∀ {ts} → Life empty ts → ends empty ts ≤ publications empty ts",
 }
 """A line of a proof of each topic."""
 
@@ -54,6 +55,7 @@ FALSEHOOD = {
     "Strata": "earlier-only : ∀ c l batch → Valid c l → All (Below (bits c) 0) (stratum c l batch)",
     "Arena": "unfold depth (permute π arena) (to π s) ≡ unfold (suc depth) arena s",
     "Rewrite": "numeral-value : ∀ n → value (numeral n) ≡ suc n",
+    "Ring": "done-at-most-once : ∀ {ts} → Life empty ts → ends empty ts ≤ 0",
 }
 """What a false claim would put there."""
 
@@ -88,6 +90,7 @@ def test_the_generated_module_is_current() -> None:
     """The Agda tables are what the Python tables give today."""
     assert TARGET.read_text(encoding="utf-8") == generated()
     assert GATES_TARGET.read_text(encoding="utf-8") == generated_gates()
+    assert RING_TARGET.read_text(encoding="utf-8") == generated_ring()
 
 
 @pytest.mark.clause("TRUSTED-1")
