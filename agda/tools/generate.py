@@ -94,8 +94,11 @@ def generated_ring() -> str:
         f"successors {_status_name(status)} = {_word(_status_name(to) for to in sorted(TRANSITIONS[status]))}"
         for status in SlotStatus
     )
-    sets = {"active": (ACTIVE, "Submitted, and not ended."), "terminal": (TERMINAL, "Ended.")}
-    sets["runnable"] = (RUNNABLE, "A worker may claim it.")
+    sets = {
+        "active": (ACTIVE, "Submitted, and not ended."),
+        "terminal": (TERMINAL, "Ended."),
+        "runnable": (RUNNABLE, "A worker may claim it."),
+    }
     parts = [
         _RING_HEADER,
         f"data SlotStatus : Set where\n  {' '.join(names)} : SlotStatus\n",
