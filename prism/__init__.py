@@ -45,6 +45,7 @@ from prism.kernels.schema.language import (
     trunc,
 )
 from prism.kernels.schema.values import bf16, f16, f32, f64, i8, i16, i32, i64, u8, u16, u32, u64
+from prism.sharing.cse import cse
 from prism.vm.theory import library as theory
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ __all__ = [
     "block_sum",
     "ceil",
     "cos",
+    "cse",
     "erf",
     "exp",
     "f16",

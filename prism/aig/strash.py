@@ -60,25 +60,33 @@ def _passed(circuit: Circuit, level: int) -> Circuit:
     slots = _SMALLEST
     while slots // 8 * 5 < len(rows):
         slots *= 2
-    became = np.empty(len(rows), np.uint32)
+    became = _unchanged(first, len(rows))
     count = _hash_rows(rows, first, level, keys, np.full(slots, EMPTY, np.uint32), became)
-    roots = _renamed(circuit.roots, first, became)
+    roots = _renamed(circuit.roots, became)
     rows, became = _number(keys[:count], first, roots)
-    return replace(circuit, rows=rows, roots=_renamed(roots, first, became))
+    return replace(circuit, rows=rows, roots=_renamed(roots, became))
 
 
 @njit(cache=True)
-def _new_name(lit, first, became):
-    """Return what a literal is called after ANDs `first...` became other literals."""
-    variable = lit >> _NOT
-    return lit if variable < first else became[np.uint64(variable - first)] ^ (lit & _NOT)
+def _unchanged(first, ands):
+    """Return the literal that each variable became: uint32[first + ands], leaves themselves, ANDs to be set."""
+    became = np.empty(first + ands, np.uint32)
+    for variable in range(first):
+        became[variable] = variable << _NOT
+    return became
 
 
 @njit(cache=True)
-def _renamed(lits, first, became):
+def _new_name(lit, became):
+    """Return what a literal is called after variables became other literals."""
+    return became[lit >> _NOT] ^ (lit & _NOT)
+
+
+@njit(cache=True)
+def _renamed(lits, became):
     out = np.empty_like(lits)
     for i in range(len(lits)):
-        out[i] = _new_name(lits[i], first, became)
+        out[i] = _new_name(lits[i], became)
     return out
 
 
@@ -87,43 +95,40 @@ def _hash_rows(rows, first, level, keys, index, became):
     """Intern the ANDs, rules first; returns how many nodes there are. `keys` and `index` have room for all of them."""
     count = 0
     for row in range(len(rows)):
-        a = _new_name(rows[row, 0], first, became)
-        b = _new_name(rows[row, 1], first, became)
-        a, b = settle(keys, first, level, a, b)
-        if a == _TRUE:
-            became[row] = b
-            continue
+        a, b = _new_name(rows[row, 0], became), _new_name(rows[row, 1], became)
+        a, b = min(a, b), max(a, b)
+        # Most ANDs are none of level 1's business, which is cheaper to see here than to be told.
+        if level > 1 or a <= _TRUE or a | _NOT == b | _NOT:
+            a, b = settle(keys, first, level, a, b)
+            if a == _TRUE:
+                became[first + row] = b
+                continue
         node = intern_one(keys, index, count, np.uint64(a) << _WIDTH | np.uint64(b))
         count += node == count
-        became[row] = (first + np.uint32(node)) << _NOT
+        became[first + row] = (first + np.uint32(node)) << _NOT
     return count
 
 
 @njit(cache=True)
 def _used(keys, first, roots):
-    """Return which ANDs a root needs: bool[n]."""
-    used = np.zeros(len(keys), np.bool_)
+    """Return which variables a root needs: bool[first + n]."""
+    used = np.zeros(first + len(keys), np.bool_)
     for root in roots:
-        if root >> _NOT >= first:
-            used[np.uint64((root >> _NOT) - first)] = True
+        used[root >> _NOT] = True
     for row in range(len(keys) - 1, -1, -1):
-        if used[row]:
-            for lit in (np.uint32(keys[row] >> _WIDTH), np.uint32(keys[row] & _MASK)):
-                if lit >> _NOT >= first:
-                    used[np.uint64((lit >> _NOT) - first)] = True
+        if used[first + row]:
+            used[np.uint32(keys[row] >> _WIDTH) >> _NOT] = True
+            used[np.uint32(keys[row] & _MASK) >> _NOT] = True
     return used
 
 
 @njit(cache=True)
 def levels(keys, first):
-    """Return the level of each AND, 1 where both operands are leaves: int32[n]; the ANDs are in order."""
-    level = np.empty(len(keys), np.int32)
+    """Return the level of each variable, 0 of leaves: int32[first + n]; operands come before ANDs."""
+    level = np.zeros(first + len(keys), np.int32)
     for row in range(len(keys)):
-        deepest = np.int32(0)
-        for lit in (np.uint32(keys[row] >> _WIDTH), np.uint32(keys[row] & _MASK)):
-            if lit >> _NOT >= first:
-                deepest = max(deepest, level[np.uint64((lit >> _NOT) - first)])
-        level[row] = deepest + 1
+        a, b = np.uint32(keys[row] >> _WIDTH) >> _NOT, np.uint32(keys[row] & _MASK) >> _NOT
+        level[first + row] = max(level[a], level[b]) + 1
     return level
 
 
@@ -132,30 +137,35 @@ def _number(keys, first, roots):
     """Return uint32[m, 2] rows, the used ANDs by level and key, and uint32[n], what each AND became."""
     n = len(keys)
     used, level = _used(keys, first, roots), levels(keys, first)
-    starts = np.zeros(level.max() + 2 if n else 2, np.int64)
+    starts = np.zeros(level.max() + 2, np.int64)
     for row in range(n):
-        if used[row]:
-            starts[level[row] + 1] += 1
+        if used[first + row]:
+            starts[level[first + row] + 1] += 1
     starts = np.cumsum(starts)
     place, order = starts.copy(), np.empty(starts[-1], np.int32)
+    ordered = np.empty(len(order), np.uint64)
     for row in range(n):
-        if used[row]:
-            order[place[level[row]]] = row
-            place[level[row]] += 1
-    became, new_keys = np.zeros(n, np.uint32), np.empty(len(order), np.uint64)
-    spare, spare_order = np.empty_like(new_keys), np.empty_like(order)
-    rows = np.empty((len(order), 2), np.uint32)
+        if used[first + row]:
+            at = place[level[first + row]]
+            place[level[first + row]] = at + 1
+            order[at], ordered[at] = row, keys[row]
+    became, spare, spare_order = _unchanged(first, n), np.empty_like(ordered), np.empty_like(order)
     for batch in range(len(starts) - 1):
         low, high = starts[batch], starts[batch + 1]
+        rises, last = True, np.uint64(0)
         for i in range(low, high):
-            key = keys[order[i]]
-            a = _new_name(np.uint32(key >> _WIDTH), first, became)
-            b = _new_name(np.uint32(key & _MASK), first, became)
-            new_keys[i] = np.uint64(min(a, b)) << _WIDTH | np.uint64(max(a, b))
-        sort_pairs(new_keys[low:high], order[low:high], spare[low:high], spare_order[low:high])
+            a = _new_name(np.uint32(ordered[i] >> _WIDTH), became)
+            b = _new_name(np.uint32(ordered[i] & _MASK), became)
+            key = np.uint64(min(a, b)) << _WIDTH | np.uint64(max(a, b))
+            rises &= last < key
+            ordered[i] = last = key
+        if not rises:
+            sort_pairs(ordered[low:high], order[low:high], spare[low:high], spare_order[low:high])
         for i in range(low, high):
-            became[order[i]] = (first + np.uint32(i)) << _NOT
-            rows[i, 0], rows[i, 1] = new_keys[i] & _MASK, new_keys[i] >> _WIDTH
+            became[first + order[i]] = (first + np.uint32(i)) << _NOT
+    rows = np.empty((len(order), 2), np.uint32)
+    for i in range(len(order)):
+        rows[i, 0], rows[i, 1] = ordered[i] & _MASK, ordered[i] >> _WIDTH
     return rows, became
 
 

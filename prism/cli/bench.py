@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from prism.bench.harness import report, watching
@@ -63,6 +65,41 @@ def pallas(kernels: tuple[str, ...], runs: int, as_json: bool) -> None:
     if not as_json:
         for name, ratio in summary(rows).items():
             click.echo(f"{name}: stock's time over ours, geometric mean {ratio:.3g}")
+
+
+@bench.command()
+@click.option(
+    "--folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Binary AIGER files, such as a clone of the EPFL benchmarks; without it, a multiplier.",
+)
+@click.option("--circuit", "names", multiple=True, help="Only this file, without suffix; may be given often.")
+@click.option("--copies", default="1,16", show_default=True, callback=parse_sizes, help="How many side by side.")
+@runs_option
+@json_option
+def aig(folder: Path | None, names: tuple[str, ...], copies: tuple[int, ...], runs: int, as_json: bool) -> None:
+    """Read and hash Boolean circuits, beside mockturtle and ABC.
+
+    What comes out is checked by ABC's cec, where there is ABC.
+    """
+    from prism.bench.aig import aig_bench
+
+    with watching() as tick:
+        report(aig_bench(folder, names, copies, runs, tick=tick), as_json=as_json)
+
+
+@bench.command()
+@click.option(
+    "--n", "sizes", default="1e3,1e4,1e5", show_default=True, callback=parse_sizes, help="Distinct nodes, with commas."
+)
+@runs_option
+@json_option
+def cse(sizes: tuple[int, ...], runs: int, as_json: bool) -> None:
+    """Find common subexpressions of SymPy expressions, beside SymPy's own."""
+    from prism.bench.cse import cse_bench
+
+    with watching() as tick:
+        report(cse_bench(sizes, runs, tick=tick), as_json=as_json)
 
 
 bench.add_command(compare)
