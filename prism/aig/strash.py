@@ -63,7 +63,7 @@ def _passed(circuit: Circuit, level: int) -> Circuit:
     became = _unchanged(first, len(rows))
     count = _hash_rows(rows, first, level, keys, np.full(slots, EMPTY, np.uint32), became)
     roots = _renamed(circuit.roots, became)
-    rows, became = _number(keys[:count], first, roots)
+    rows, became = number(keys[:count], first, roots)
     return replace(circuit, rows=rows, roots=_renamed(roots, became))
 
 
@@ -133,7 +133,7 @@ def levels(keys, first):
 
 
 @njit(cache=True)
-def _number(keys, first, roots):
+def number(keys, first, roots):
     """Return uint32[m, 2] rows, the used ANDs by level and key, and uint32[n], what each AND became."""
     n = len(keys)
     used, level = _used(keys, first, roots), levels(keys, first)
