@@ -64,7 +64,7 @@ def _sources(folder: Path | None, names: Sequence[str]) -> dict[str, Callable[[]
     unknown = set(names) - set(found)
     if unknown or not found:
         raise UsageError(
-            f"a circuit must be one of {', '.join(found) or 'none'}, got {', '.join(sorted(unknown)) or 'no file'}; "
+            f"a circuit must be one of {', '.join(found) or 'none'}, got {', '.join(sorted(unknown)) or 'none'}; "
             "choose among them, or name a folder of binary AIGER files"
         )
     return {name: make for name, make in found.items() if not names or name in names}

@@ -58,7 +58,7 @@ def test_rows_hold_every_contender(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         UsageError, match=r"a circuit must be one of small, got big; choose among them, or name a folder"
     ):
         list(aig_bench(tmp_path, ["big"], [1], 1))
-    with pytest.raises(UsageError, match=r"a circuit must be one of none, got no file; choose among them, or name a"):
+    with pytest.raises(UsageError, match=r"a circuit must be one of none, got none; choose among them, or name a"):
         list(aig_bench(tmp_path / "nothing", [], [1], 1))
 
 
