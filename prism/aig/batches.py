@@ -43,7 +43,8 @@ def hash_on(ledger: Ledger, circuit: Circuit) -> Circuit:
     for height in range(1, int(level.max(initial=0)) + 1):
         rows = np.flatnonzero(level == height)
         pairs = circuit.rows[rows]
-        became[first + rows] = _batch(ledger, np.sort(became[pairs >> 1] ^ (pairs & 1), axis=1))
+        renamed = (became[pairs >> 1] ^ (pairs & 1)).astype(np.uint32)
+        became[first + rows] = _batch(ledger, np.sort(renamed, axis=1))
     if ledger.status is not Status.OK:
         raise UsageError(f"a ledger must have room for the circuit, but it is {ledger.status.name}; raise its capacity")
     keys = _literals(ledger)[first + 1 :]
