@@ -28,7 +28,13 @@ def _numpy() -> Executor:
     return NumpyExecutor()
 
 
-EXECUTORS: Final[Mapping[str, Callable[[], Executor]]] = {"numpy": _numpy}
+def _xla() -> Executor:
+    from prism.kernels.exec.xla import XlaExecutor
+
+    return XlaExecutor()
+
+
+EXECUTORS: Final[Mapping[str, Callable[[], Executor]]] = {"numpy": _numpy, "xla": _xla}
 """Constructors by name; the first is the living definition."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from prism.cli.conform import conform
 from prism.cli.isa import isa
 from prism.cli.main import main
 from prism.errors import UsageError
+from tests.repo.source import ROOT
 
 pytestmark = pytest.mark.m8
 
@@ -51,7 +53,7 @@ def test_assemble_show_verify_run(prog: Path, tmp_path: Path) -> None:
     for buffer in ("x=1,2", f"x=@{tmp_path / 'x.npy'}", "x=iota:2"):
         shown = call("run", prog, "--block", 2, "-b", buffer, "-s", "a=3").output
         assert shown == f"  numpy  x = {'[0.0, 3.0]' if 'iota' in buffer else '[3.0, 6.0]'}\n"
-    assert "... (20 in all)" in call("run", prog, "-b", "x=zeros:20", "-s", "a=3", "-e", "all").output
+    assert "... (20 in all)" in call("run", prog, "-b", "x=zeros:20", "-s", "a=3").output
     assert "fma" in call("table").output
 
 
@@ -104,6 +106,17 @@ def test_errors_leave_the_program_without_a_traceback(tmp_path: Path, capsys: py
         main(["isa", "verify", str(tmp_path / "x")])
     assert caught.value.code == 2
     assert "expected exit with nothing" in capsys.readouterr().err
+
+
+def test_the_readme_shows_what_is_printed() -> None:
+    """Each line below a command of the README is printed by it."""
+    shown = re.findall(
+        r"^    \$ prism isa (.*)\n((?:    .*\n)+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.M
+    )
+    assert len(shown) == 2
+    for command, lines in shown:
+        said = call(*command.replace("examples/", f"{ROOT}/examples/").split()).output.splitlines()
+        assert {line.strip() for line in lines.splitlines()} <= {line.strip() for line in said}
 
 
 @pytest.mark.clause("ISA-21")
