@@ -102,5 +102,17 @@ def cse(sizes: tuple[int, ...], runs: int, as_json: bool) -> None:
         report(cse_bench(sizes, runs, tick=tick), as_json=as_json)
 
 
+@bench.command()
+@click.option("--workload", "names", multiple=True, help="Only this workload; may be given often. The default is all.")
+@runs_option
+@json_option
+def theory(names: tuple[str, ...], runs: int, as_json: bool) -> None:
+    """Normalise terms of users' theories on Prism and on Maude where it is installed."""
+    from prism.bench.theory import theory_bench
+
+    with watching() as tick:
+        report(theory_bench(names, runs, tick=tick), as_json=as_json)
+
+
 bench.add_command(compare)
 bench.add_command(suite)
