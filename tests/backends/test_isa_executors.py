@@ -18,7 +18,7 @@ from tests.kernels_programs import disagreement, sample
 pytestmark = [pytest.mark.m8, pytest.mark.clause("ISA-23")]
 
 OTHERS = [name for name in EXECUTORS if name != "numpy"]
-SEEDS = {"xla": range(4)}
+SEEDS = {"xla": range(2)}
 """Programs of the normal run; a seed that XLA compiles takes seconds. The rest: python -m tests.kernels_programs."""
 
 
