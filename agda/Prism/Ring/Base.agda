@@ -88,13 +88,13 @@ allInside w = all (λ write → inside w (fst write))
 
 -- Whether the slot at j is of the batch of the fence at i with count n and ticket k: one of the n directly before it,
 -- with the ticket as far before its own.
-fits : Nat → Nat → Nat → Nat → Slot → Bool
-fits i n k j s = (j <ᵇ i) ∧ ((i <ᵇ suc (j + n)) ∧ (ticket s + i == k + j))
+ofBatch : Nat → Nat → Nat → Nat → Slot → Bool
+ofBatch i n k j s = (j <ᵇ i) ∧ ((i <ᵇ suc (j + n)) ∧ (ticket s + i == k + j))
 
 -- Whether every slot of the batch has ended; j is the place of the first slot listed.
 due : Nat → Nat → Nat → Nat → List Slot → Bool
 due i n k j []       = true
-due i n k j (s ∷ ss) = (if fits i n k j s then terminal (status s) else true) ∧ due i n k (suc j) ss
+due i n k j (s ∷ ss) = (if ofBatch i n k j s then terminal (status s) else true) ∧ due i n k (suc j) ss
 
 leave : SlotStatus → Slot → Slot
 leave t s = record s { status = t }

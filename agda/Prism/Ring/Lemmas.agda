@@ -94,12 +94,12 @@ moved {ss} {i} {j = j} (left new follows) run e p q with leaveAt-at i new ss j p
 
 -- Batches ---------------------------------------------------------------------
 
-due-ended : ∀ i n k o j ss → due i n k o ss ≡ true → ∀ {s} → at ss j ≡ just s → fits i n k (o + j) s ≡ true →
+due-ended : ∀ i n k o j ss → due i n k o ss ≡ true → ∀ {s} → at ss j ≡ just s → ofBatch i n k (o + j) s ≡ true →
   terminal (status s) ≡ true
 due-ended i n k o zero    (x ∷ ss) p refl f rewrite +-zero o | f = ∧-left p
 due-ended i n k o (suc j) (x ∷ ss) p {s} e f =
-  due-ended i n k (suc o) j ss (∧-right {if fits i n k o x then terminal (status x) else true} p) e
-    (subst (λ place → fits i n k place s ≡ true) (+-suc o j) f)
+  due-ended i n k (suc o) j ss (∧-right {if ofBatch i n k o x then terminal (status x) else true} p) e
+    (subst (λ place → ofBatch i n k place s ≡ true) (+-suc o j) f)
 
 -- Words -----------------------------------------------------------------------
 

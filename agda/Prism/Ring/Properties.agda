@@ -43,7 +43,7 @@ look-follows windows r i j p q with at (slots r) i in e
 
 -- A fence never passes an unfinished slot: where the epoch moves, every slot of the batch has ended.
 fence-waits : ∀ windows r i {s n} → at (slots r) i ≡ just s → job s ≡ fence n → epoch (look windows r i) ≢ epoch r →
-  ∀ j {t} → at (slots r) j ≡ just t → fits i n (ticket s) j t ≡ true → terminal (status t) ≡ true
+  ∀ j {t} → at (slots r) j ≡ just t → ofBatch i n (ticket s) j t ≡ true → terminal (status t) ≡ true
 fence-waits windows r i p q moved j e f with at (slots r) i
 fence-waits windows r i {s} refl q moved j e f | just s with claimable r i s in c
 ... | false = absurd (moved refl)
