@@ -37,6 +37,20 @@ def intern(sizes: tuple[int, ...], runs: int, as_json: bool) -> None:
 
 
 @bench.command()
+@click.option("--sizes", default="1,64,4096,65536", show_default=True, callback=parse_sizes, help="Jobs at once.")
+@click.option("--tenants", default="1,8,29", show_default=True, callback=parse_sizes, help="Tenants of the ring.")
+@click.option("--impl", "only", multiple=True, help="Only this contender; may be given often. The default is all.")
+@runs_option
+@json_option
+def ring(sizes: tuple[int, ...], tenants: tuple[int, ...], only: tuple[str, ...], runs: int, as_json: bool) -> None:
+    """Drain tiny jobs through the ring, beside thread pools, asyncio, queues and one call or launch a job."""
+    from prism.bench.ring import ring_bench
+
+    with watching() as tick:
+        report(ring_bench(sizes, tenants, runs, only, tick=tick), as_json=as_json)
+
+
+@bench.command()
 @click.option("--workload", "names", multiple=True, help="Only this workload; may be given often. The default is all.")
 @runs_option
 @json_option

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "theory": ("prism.cli.theory:theory", "Check what theories claim."),
     "isa": ("prism.cli.isa:isa", "Assemble, verify, run and step programs of the instruction set."),
     "conform": ("prism.cli.conform:conform", "Check conformance cases from a file."),
+    "ring": ("prism.cli.ring:ring", "Look at a running ring, serve its metrics, put one under stress."),
     "telemetry": ("prism.cli.telemetry:telemetry", "Record what a run did, and summarise records."),
 }
 """Subcommands: where each is defined, and its line in `prism --help`."""

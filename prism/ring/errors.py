@@ -31,3 +31,15 @@ class LaunchError(RingError, UsageError):
 
 class DeviceLostError(RingError):
     """An executor's own word that its device, or its context on it, is gone."""
+
+
+class JobFaultError(RingError):
+    """A job ended as a fault, and its result was asked for."""
+
+
+class RingTimeoutError(RingError, TimeoutError):
+    """What was waited for did not come in time; the jobs go on."""
+
+
+class RingClosedError(RingError, UsageError):
+    """The ring has ended, or its shutdown word is set."""

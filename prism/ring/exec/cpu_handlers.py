@@ -1,0 +1,55 @@
+"""The handlers of a program, as a table of addresses that compiled workers call through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import cfunc, njit, types
+from numba.np.numpy_support import carray
+from numpy.typing import NDArray
+
+from prism.ring.exec.cpu_effects import FUSED, SELF_LOADING, TABLE_COUNT, TABLE_FLAGS, TABLE_PAYLOAD, TABLE_ROWS
+from prism.ring.layout import ARGS_PER_SLOT
+from prism.ring.program import Handler, Program
+
+_WORDS = types.CPointer(types.uint32)
+_SIGNATURE = types.uint32(_WORDS, _WORDS, types.uint32, types.uint32)
+
+
+class Table:
+    """A program's handlers for the compiled loop; keeps what it points to alive.
+
+    words: (3 + 2 n,) uint64, as `cpu_effects` reads it. An address of 0 stands for a handler that needs Python.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self._compiled: list[Any] = []
+        self.words: NDArray[np.uint64] = np.zeros(TABLE_ROWS + 2 * len(program.handlers), np.uint64)
+        flags = SELF_LOADING if program.self_loading else 0
+        if program.payload is not None:
+            flags |= FUSED
+            self.words[TABLE_PAYLOAD] = self._address(program.payload)
+        self.words[TABLE_FLAGS], self.words[TABLE_COUNT] = flags, len(program.handlers)
+        for row, handler in enumerate(program.handlers):
+            at = TABLE_ROWS + 2 * row
+            self.words[at], self.words[at + 1] = handler.opcode, self._address(handler)
+
+    def _address(self, handler: Handler) -> int:
+        if handler.native is None:
+            return 0
+        compiled = _callable(handler.native)
+        self._compiled.append(compiled)
+        return compiled.address
+
+
+def _callable(native: Callable[..., int]) -> Any:
+    """Compile a handler for calls by address: what it returns plus 1, so that 0 says that it raised."""
+    function = native if hasattr(native, "py_func") else njit(nogil=True)(native)
+
+    @cfunc(_SIGNATURE)
+    def call(args: Any, control: Any, start: Any, words: Any) -> Any:
+        return function(carray(args, ARGS_PER_SLOT), carray(control, start + words), start, words) + 1
+
+    return call
