@@ -35,8 +35,9 @@ def test_a_peer_runs_the_same_rules(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     with pytest.raises(PrismError, match="contenders must give one answer"):
         list(theory_bench(["parity linear"], 1))
     command.write_text("#!/bin/sh\necho oops >&2\n")
-    with pytest.raises(PrismError, match="maude must reduce 1 terms, but reduced 0"):
+    with pytest.raises(PrismError, match="maude must reduce 1 terms, but reduced 0") as raised:
         list(theory_bench(["parity linear"], 1))
+    assert "run `prism bench theory` without it" in str(raised.value)
 
 
 def test_a_theory_is_written_for_maude() -> None:
