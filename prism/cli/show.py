@@ -10,7 +10,7 @@ import click
 
 from prism.cli.options import SOURCE, opened
 from prism.errors import PrismError, UsageError
-from prism.files import write_text
+from prism.files import write_bytes
 from prism.vm.term.dot import dot
 from prism.vm.term.graph import TermGraph
 from prism.vm.term.parse import Reader
@@ -63,11 +63,11 @@ def svg(text: str) -> str:
     return done.stdout
 
 
-def write_picture(path: Path, text: str) -> None:
+def write_picture(path: Path, drawn: str | bytes) -> None:
     """Write a picture to a file in a folder that exists, whole or not at all; UsageError when that cannot be."""
     try:
         path.parent.stat()
-        write_text(path, text)
+        write_bytes(path, drawn.encode() if isinstance(drawn, str) else drawn)
     except OSError as error:
         raise UsageError(
             f"a picture must go to a file that can be written, got {path}: {error.strerror}; "

@@ -7,15 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prism.errors import ParseError
-from prism.kernels.circuit.classes import N_CLASSES, Transform
+from prism.kernels.circuit.classes import Transform
 from prism.kernels.circuit.evaluate import literal, words
 from prism.kernels.circuit.generators import GENERATORS, Form, Generator
 from prism.kernels.circuit.parse import parse
 from prism.kernels.circuit.phrase import Operation, Phrase, Range, Sigil, leaves
+from prism.kernels.isa.program import CLASSES
 
 pytestmark = pytest.mark.m8
 
-numbers = st.integers(0, N_CLASSES - 1)
+numbers = st.integers(0, CLASSES - 1)
 transforms = st.builds(Transform, st.integers(-9, 9), st.integers(-9, 9), st.integers(-9, 9), st.booleans())
 sigils = st.builds(Sigil, numbers, transforms, st.none() | st.integers(0, 47))
 ranges = st.builds(lambda ends, t: Range(min(ends), max(ends), t), st.sets(numbers, min_size=2, max_size=2), transforms)
@@ -61,7 +62,7 @@ def test_transforms_are_a_group_of_permutations(one: Transform, two: Transform, 
     assert Transform(one.rotation, 0, one.twist, one.mirror).then(Transform(two.rotation, 0, two.twist)) == Transform(
         two.rotation, 0, two.twist
     ).then(Transform(one.rotation, 0, one.twist, one.mirror))
-    assert len({one.of(each) for each in range(N_CLASSES)}) == N_CLASSES
+    assert len({one.of(each) for each in range(CLASSES)}) == CLASSES
 
 
 @pytest.mark.clause("CIRCUIT-7")

@@ -63,11 +63,26 @@ class Call:
         """What is computed: the variant, the reduction or the generator."""
         return self.variant or (f"reduce.{self.kind.variant}" if self.kind.variant else self.kind.generator)
 
-    def __str__(self) -> str:
-        """Return the surface form of the call."""
+    @property
+    def arity(self) -> int:
+        """How many classes a merge or split reads; 1 for any other call."""
+        return BY_NAME[self.kind.generator].by_name[self.variant].arity if self.variant else 1
+
+    def each(self) -> list[tuple[int, ...]]:
+        """Return the classes of the call; of a range, those of the call of each of its classes."""
+        if self.kind.form is not Form.RANGE:
+            return [self.classes]
+        own = BY_NAME[self.kind.generator].form.n_operands
+        return [(number,) * own for number in range(self.classes[0], self.classes[1] + 1)]
+
+    def as_operation(self) -> Operation:
+        """Return the operation that says the call."""
         is_range = self.kind.form is Form.RANGE
         operands = Range(self.classes[0], self.classes[1]) if is_range else tuple(map(Sigil, self.classes))
-        return str(Operation(self.kind.generator, self.variant or self.kind.variant, self.kind.form, operands))
+        return Operation(self.kind.generator, self.variant or self.kind.variant, self.kind.form, operands)
+
+    def __str__(self) -> str:
+        return str(self.as_operation())
 
     def as_json(self) -> dict[str, Any]:
         """Return the call as the original names it: {"op", one entry a field, "variant" where there is one}."""
@@ -78,6 +93,11 @@ class Call:
 def call(generator: str, *classes: int, variant: str = "") -> Call:
     """Return the call of a generator in its own form; `variant` as in `BY_NAME`, its default if left out."""
     return _call(generator, variant or BY_NAME[generator].default, BY_NAME[generator].form, classes)
+
+
+def on_range(generator: str, first: int, last: int, *, variant: str = "") -> Call:
+    """Return the call of a generator on the classes `first` to `last`."""
+    return _call(generator, variant, Form.RANGE, (first, last))
 
 
 def calls(phrase: Phrase) -> tuple[Call, ...]:

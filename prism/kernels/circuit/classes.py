@@ -1,18 +1,14 @@
-"""The 96 classes: bytes to classes, the transforms that permute them, belts and spans [CIRCUIT-1 to CIRCUIT-4]."""
+"""The 96 classes: bytes to classes, the transforms that permute them, belts [CIRCUIT-1 to CIRCUIT-3]."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import Final
 
 from prism.errors import UsageError
+from prism.kernels.isa.program import CLASS_BYTES, CLASSES, PAGE_BYTES, PAGES
 
 N_QUADRANTS, N_MODALITIES, N_SLOTS = 4, 3, 8
-N_CLASSES: Final = N_QUADRANTS * N_MODALITIES * N_SLOTS
-N_PAGES, PAGE_BYTES = 48, 256
-CLASS_BYTES: Final = N_PAGES * PAGE_BYTES
-"""Bytes of memory of one class: its belt of 48 pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +32,7 @@ class Coordinates:
 
 def coordinates(number: int) -> Coordinates:
     """Return the coordinates of a class; UsageError unless it is one of 0 to 95."""
-    _require(number, N_CLASSES, "a class")
+    _require(number, CLASSES, "a class")
     quadrant, rest = divmod(number, N_MODALITIES * N_SLOTS)
     return Coordinates(quadrant, *divmod(rest, N_SLOTS))
 
@@ -51,7 +47,7 @@ def class_of_byte(byte: int) -> int:
 
 def bytes_of_class(number: int) -> tuple[int, ...]:
     """Return the bytes of a class in ascending order: four of a neutral one, two of any other."""
-    _require(number, N_CLASSES, "a class")
+    _require(number, CLASSES, "a class")
     return tuple(byte for byte in range(256) if class_of_byte(byte) == number)
 
 
@@ -118,7 +114,7 @@ def scope(number: int, amount: int) -> int:
 
 def belt_address(page: int, byte: int) -> int:
     """Return the address of a byte on a page of a class's belt, 256 page + byte."""
-    _require(page, N_PAGES, "a page")
+    _require(page, PAGES, "a page")
     _require(byte, PAGE_BYTES, "a byte")
     return PAGE_BYTES * page + byte
 
@@ -127,29 +123,6 @@ def page_and_byte(address: int) -> tuple[int, int]:
     """Return the page and the byte of an address on a belt."""
     _require(address, CLASS_BYTES, "an address on a belt")
     return divmod(address, PAGE_BYTES)
-
-
-def elements_per_class(width: int) -> int:
-    """Return how many elements of `width` bytes a class holds."""
-    return CLASS_BYTES // width
-
-
-def span(n: int, width: int) -> int:
-    """Return how many consecutive classes a vector of `n` elements of `width` bytes takes; one at least."""
-    return max(1, -(-n // elements_per_class(width)))
-
-
-def place(start: int, element: int, width: int) -> tuple[int, int]:
-    """Return the class and the byte offset in it of an element of a vector that begins with class `start`."""
-    further, within = divmod(element, elements_per_class(width))
-    _require(start + further, N_CLASSES, "a class")
-    return start + further, within * width
-
-
-@cache
-def permutation(transform: Transform) -> tuple[int, ...]:
-    """Return the images of classes 0 to 95 under a transform."""
-    return tuple(transform.of(number) for number in range(N_CLASSES))
 
 
 def _require(value: int, limit: int, what: str) -> None:

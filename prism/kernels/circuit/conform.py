@@ -9,10 +9,23 @@ from typing import Any, Final
 from prism.conform import Case, Check, Deviation, Mismatch, require_equal
 from prism.errors import ParseError, PrismError, UsageError
 from prism.kernels.circuit import classes as cl
+from prism.kernels.circuit.arrays import canonical_arrays
 from prism.kernels.circuit.calls import calls
 from prism.kernels.circuit.classes import Coordinates, Transform, coordinates
 from prism.kernels.circuit.evaluate import literal, words
+from prism.kernels.circuit.gate_words import canonical_gates
+from prism.kernels.circuit.gate_words import words as gate_words
+from prism.kernels.circuit.gates import BY_LETTER, IDENTITY_CIRCUIT
+from prism.kernels.circuit.lower import lower
+from prism.kernels.circuit.memory import classes_for, element_at, elements_in_class
 from prism.kernels.circuit.parse import parse
+from prism.kernels.circuit.phrase import Phrase
+from prism.kernels.circuit.push import pushed
+from prism.kernels.circuit.report import Canonical
+from prism.kernels.isa.address import UNITY, mirror, neighbours
+from prism.kernels.isa.program import CLASSES
+from prism.kernels.isa.show import show_instruction
+from prism.kernels.isa.types import BY_NAME, F32
 
 
 def _require_fields(expected: Mapping[str, Any], got: Mapping[str, Any]) -> None:
@@ -47,7 +60,7 @@ def _class(case: Case) -> None:
         case {"decode_class": number}:
             _require_out_of_range(lambda: coordinates(number))
         case {"histogram": _}:
-            sizes = [len(cl.bytes_of_class(number)) for number in range(cl.N_CLASSES)]
+            sizes = [len(cl.bytes_of_class(number)) for number in range(CLASSES)]
             counts = {"classes_with_4_bytes": sizes.count(4), "classes_with_2_bytes": sizes.count(2)}
             require_equal(expected, {**counts, "total": sum(sizes)})
         case _:
@@ -83,7 +96,7 @@ def _transform(case: Case) -> None:
             number = cl.scope(Coordinates(given["h2"], given["d"], given["l"]).number, amount)
             _require_fields(expected, _described(number))
         case {"count": "triality orbits"}:
-            require_equal(expected, len({cl.triality_orbit(number) for number in range(cl.N_CLASSES)}))
+            require_equal(expected, len({cl.triality_orbit(number) for number in range(CLASSES)}))
         case {"count": _}:
             require_equal(expected, len(_nominal_automorphisms()))
         case _:
@@ -94,9 +107,9 @@ def _nominal_automorphisms() -> set[tuple[int, ...]]:
     """Return the permutations that ring rotations, mirrors, twists and scopes compose to."""
     return {
         tuple(
-            cl.scope(Transform(twist=ring + twist, mirror=mirror).of(number), amount) for number in range(cl.N_CLASSES)
+            cl.scope(Transform(twist=ring + twist, mirror=is_mirrored).of(number), amount) for number in range(CLASSES)
         )
-        for ring, mirror, twist, amount in product(range(8), (False, True), range(8), range(16))
+        for ring, is_mirrored, twist, amount in product(range(8), (False, True), range(8), range(16))
     }
 
 
@@ -112,16 +125,15 @@ def _belt(case: Case) -> None:
 
 def _memory(case: Case) -> None:
     given, expected = case.data["input"], case.data["expected"]
-    widths = {"u8": 1, "f32": 4, "i32": 4}
     match given:
         case {"start_class": start, "f32_elements": n}:
-            taken = cl.span(n, widths["f32"])
+            taken = classes_for(start, n, F32)
             _require_fields(expected, {"num_classes": taken, "end_class": start + taken - 1})
         case {"start_class": start, "element": element, "type": name}:
-            number, offset = cl.place(start, element, widths[name])
+            number, offset = element_at(start, element, BY_NAME[name])
             require_equal(expected, {"class": number, "byte_offset": offset})
         case {"max_elements_per_class": name}:
-            require_equal(expected, cl.elements_per_class(widths[name]))
+            require_equal(expected, elements_in_class(BY_NAME[name]))
         case _:
             raise Mismatch(f"a memory case must ask for something known, got {given!r}")
 
@@ -165,6 +177,53 @@ def _compile(case: Case) -> None:
     raise Mismatch(f"{text!r} must be refused, got {got}")
 
 
+def _atlas_graph(case: Case) -> None:
+    given, expected = case.data["input"], case.data["expected"]
+    if "class" not in given:
+        raise Mismatch(f"an atlas_graph case must be about a class, got {given!r}")
+    around = neighbours(given["class"])
+    got = {"mirror": mirror(given["class"]), "unity": given["class"] in UNITY}
+    _require_fields(expected, {**got, "degree": len(around), "neighbors_sorted": list(around)})
+
+
+def _gates(case: Case) -> None:
+    for letter, text in case.data["expected"].items():
+        if text is None:
+            require_equal(False, letter in BY_LETTER, f"whether {letter} is a gate")
+        else:
+            require_equal((letter,), gate_words(parse(text)), "the word")
+
+
+def _program(case: Case) -> None:
+    """Compare the instructions of a circuit lowered as written, the stages one after the other."""
+    stages = lower(calls(parse(case.data["input"]["translate"]["circuit"])), F32).stages
+    lines = [show_instruction(one) for stage in stages for one in stage.program.instructions]
+    require_equal(case.data["expected"]["instructions"], lines, "instructions")
+
+
+def _canonicalize(case: Case) -> None:
+    expected, got = case.data["expected"], _canonical(case)
+    require_equal(str(parse(expected["canonical"])), str(got.phrase), "canonical")
+    _require_fields(
+        {name: expected[name] for name in ("original_ops", "canonical_ops")},
+        {"original_ops": got.original_ops, "canonical_ops": got.canonical_ops},
+    )
+    require_equal(expected["reduction_pct"], round(got.reduction_pct, 4), "reduction_pct")
+
+
+def _canonical(case: Case) -> Canonical:
+    return canonical_of(parse(case.data["input"]["circuit"]))
+
+
+def canonical_of(phrase: Phrase) -> Canonical:
+    """Return the canonical form of a circuit, read as gates where it is one of gates, else as an array program."""
+    try:
+        gate_words(phrase)
+    except ParseError:
+        return canonical_arrays(phrase)
+    return canonical_gates(phrase)
+
+
 CHECKS: Final[Mapping[str, Check]] = {
     "class": _class,
     "transform": _transform,
@@ -174,6 +233,10 @@ CHECKS: Final[Mapping[str, Check]] = {
     "words": _words,
     "parse": _parse,
     "compile": _compile,
+    "canonicalize": _canonicalize,
+    "gates": _gates,
+    "program": _program,
+    "atlas_graph": _atlas_graph,
 }
 """The check of each area."""
 
@@ -211,7 +274,79 @@ def _exact_image(case: Case) -> None:
     require_equal(sorted(images), got, "the classes")
 
 
+def _is_transformed(case: Case) -> bool:
+    return case.area == "canonicalize" and case.data["input"]["circuit"].startswith(("R", "D", "T", "~"))
+
+
+def _transforms_first(case: Case) -> None:
+    """Require the form of a circuit under a transform to be that of the circuit with the transform pushed in."""
+    phrase = pushed(parse(case.data["input"]["circuit"]))
+    require_equal(str(canonical_of(phrase).phrase), str(_canonical(case).phrase), "canonical")
+
+
+def _is_better(case: Case) -> bool:
+    """Whether the original counted a group as one operation, or stopped short of a normal form."""
+    return case.area == "canonicalize" and _differs(case)
+
+
+def _differs(case: Case) -> bool:
+    try:
+        _canonicalize(case)
+    except Mismatch:
+        return True
+    return False
+
+
+def _no_worse(case: Case) -> None:
+    """Require a form of the same meaning in no more operations than the original's, and reached again from that."""
+    got, again = _canonical(case), canonical_of(parse(case.data["expected"]["canonical"]))
+    require_equal(got.identity, again.identity, "identity")
+    require_equal(str(got.phrase), str(again.phrase), "canonical form of the original's answer")
+    if got.canonical_ops > again.original_ops:
+        raise Mismatch(f"the form must have at most {again.original_ops} operations, got {got.canonical_ops}")
+
+
+def _is_other_gate_set(case: Case) -> bool:
+    return case.area == "gates" and "rules.rs" not in case.data["input"].get("set", "")
+
+
+def _own_gates(case: Case) -> None:
+    """Require the gates of another set to differ from ours, and ours to be a group in which H twice is nothing."""
+    require_equal((IDENTITY_CIRCUIT,), (str(canonical_gates(parse(" . ".join([BY_LETTER["H"].circuit] * 2))).phrase),))
+    if all(BY_LETTER[letter].circuit == text for letter, text in case.data["expected"].items() if letter in BY_LETTER):
+        raise Mismatch("a gate set that is ours must pass as such")
+
+
+def _is_second_class_system(case: Case) -> bool:
+    return case.area == "atlas_graph" and "class" not in case.data["input"]
+
+
+def _one_class_system(case: Case) -> None:
+    """Require our class of the byte, if one is asked for, to be that of the circuits and not the second system's."""
+    byte = case.data["input"].get("r96_classify_byte")
+    if byte is not None and cl.class_of_byte(byte) == case.data["expected"]["class"]:
+        raise Mismatch("the two systems must differ on this byte for the rule to be about it")
+
+
+def _is_translation(case: Case) -> bool:
+    return case.area == "program" and "translate" in case.data["input"]
+
+
+def _does_something(case: Case) -> None:
+    """Require a circuit that changes memory to be lowered to programs that store, and its canonical form too."""
+    text = case.data["input"]["translate"]["circuit"]
+    for phrase in (parse(text), canonical_arrays(parse(text)).phrase):
+        stores = [one.op for stage in lower(calls(phrase), F32).stages for one in stage.program.instructions]
+        if "stg" not in stores:
+            raise Mismatch(f"{phrase} must be lowered to programs that store, got {stores}")
+
+
 DEVIATIONS: Final = (
+    Deviation("mark changes memory, and gates are no programs", "CIRCUIT-11", _is_translation, _does_something),
+    Deviation("transforms go to the classes first", "CIRCUIT-8", _is_transformed, _transforms_first),
+    Deviation("operations are counted one by one, and forms are normal", "CIRCUIT-12", _is_better, _no_worse),
+    Deviation("there is one gate set", "CIRCUIT-10", _is_other_gate_set, _own_gates),
+    Deviation("there is one class system", "CIRCUIT-1", _is_second_class_system, _one_class_system),
     Deviation("refusals are in Prism's own words, with their place", "CIRCUIT-5", _says_why, _own_words),
     Deviation(
         "what is outside the grammar is refused, not skipped",

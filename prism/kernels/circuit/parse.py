@@ -15,9 +15,10 @@ from lark.exceptions import VisitError
 from lark.visitors import Transformer_NonRecursive
 
 from prism.errors import Location, ParseError
-from prism.kernels.circuit.classes import IDENTITY, N_CLASSES, N_PAGES, Transform
+from prism.kernels.circuit.classes import IDENTITY, Transform
 from prism.kernels.circuit.generators import ALIASES, BY_NAME, Form, Generator
 from prism.kernels.circuit.phrase import Operation, Phrase, Range, Sigil
+from prism.kernels.isa.program import CLASSES, PAGES
 
 MAX_DEPTH: Final = 100
 """How deep groups may stand in one another."""
@@ -185,16 +186,16 @@ class _Builder(Transformer_NonRecursive):
         return _Target(Form.IN_CONTEXT, (source, context, destination))
 
     def range(self, first: Token, last: Token, transform: Transform) -> _Target:
-        ends = [_number(end, N_CLASSES, "a class") for end in (first, last)]
+        ends = [_number(end, CLASSES, "a class") for end in (first, last)]
         if ends[0] >= ends[1]:
             raise _Fault(last, f"a class after c{first}", "a range goes up, as in c[0..9]; write one class as c05")
         return _Target(Form.RANGE, Range(ends[0], ends[1], transform))
 
     def sigil(self, written: Token, transform: Transform, sign: Token | None, page: Token | None) -> Sigil:
         if sign is not None:
-            raise _Fault(sign, f"a page, 0 to {N_PAGES - 1}", "pages have no sign")
-        number = _number(written, N_CLASSES, "a class", skipped=1)
-        return Sigil(number, transform, None if page is None else _number(page, N_PAGES, "a page"))
+            raise _Fault(sign, f"a page, 0 to {PAGES - 1}", "pages have no sign")
+        number = _number(written, CLASSES, "a class", skipped=1)
+        return Sigil(number, transform, None if page is None else _number(page, PAGES, "a page"))
 
     def prefix(self, *amounts: _Amount | Token) -> Transform:
         return _transform(amounts)

@@ -1,4 +1,4 @@
-"""The 96 classes, their transforms, belts and spans [CIRCUIT-1 to CIRCUIT-4]."""
+"""The 96 classes, their transforms, belts [CIRCUIT-1 to CIRCUIT-3]."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from prism.errors import UsageError
 from prism.kernels.circuit import classes as cl
 from prism.kernels.circuit.classes import Coordinates, Transform, coordinates
+from prism.kernels.isa.program import CLASSES
 
 pytestmark = pytest.mark.m8
 
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.m8
 @pytest.mark.clause("CIRCUIT-1")
 def test_bytes_and_classes_fit() -> None:
     """Each byte has one class, the canonical byte is the least of its class, neutral classes own four bytes."""
-    for number in range(cl.N_CLASSES):
+    for number in range(CLASSES):
         owned, at = cl.bytes_of_class(number), coordinates(number)
         assert at.number == number
         assert at.byte == min(owned)
@@ -36,7 +37,6 @@ def test_bytes_and_classes_fit() -> None:
         (cl.belt_address, (48, 0), "a page must be one of 0 to 47"),
         (cl.page_and_byte, (12_288,), "an address on a belt must be one of 0 to 12287"),
         (cl.scope, (0, 16), "a scope transform must be one of 0 to 15"),
-        (cl.place, (95, 3072, 4), "a class must be one of 0 to 95, got 96"),
     ],
 )
 def test_numbers_out_of_range_are_refused(function, given, words: str) -> None:
@@ -65,12 +65,9 @@ def test_transforms_move_coordinates(transform: Transform, number: int, image: i
 
 
 @pytest.mark.clause("CIRCUIT-3")
-def test_belts_and_spans() -> None:
-    """An address is 256 pages of bytes; a vector takes as many whole classes as it needs, and at least one."""
+def test_belts_are_pages_of_bytes() -> None:
+    """An address counts 256 bytes a page."""
     assert (cl.belt_address(47, 255), cl.page_and_byte(4394)) == (12_287, (17, 42))
-    assert [cl.span(n, 4) for n in (0, 1, 3072, 3073, 10_000)] == [1, 1, 1, 2, 4]
-    assert (cl.place(10, 3072, 4), cl.place(5, 5000, 4)) == ((11, 0), (6, 7712))
-    assert (cl.elements_per_class(1), cl.elements_per_class(8)) == (12_288, 1_536)
 
 
 @pytest.mark.clause("CIRCUIT-2")

@@ -53,6 +53,22 @@ def verdict(area: str, given: Any, expected: Any) -> tuple[Outcome, str]:
         ("parse", {"expr": "mark@c96"}, {"ok": False}, {"ok": True}),
         ("compile", {"circuit": "mark@c0"}, {"calls": [{"op": "Mark", "class": 0}]}, {"calls": []}),
         ("compile", {"circuit": "copy@c[0..5]"}, {"error": "not supported on ranges"}, {"error": "something else"}),
+        (
+            "canonicalize",
+            {"circuit": "mark@c21 . mark@c21"},
+            {"canonical": "mark@c00", "original_ops": 2, "canonical_ops": 1, "reduction_pct": 50.0},
+            {"canonical": "mark@c42", "original_ops": 2, "canonical_ops": 1, "reduction_pct": 50.0},
+        ),
+        (
+            "canonicalize",
+            {"circuit": "merge@c00[c01,c02]"},
+            {"canonical": "merge@c00[c01,c02]", "original_ops": 1, "canonical_ops": 1, "reduction_pct": 0.0},
+            {"canonical": "merge@c00[c01,c03]", "original_ops": 4, "canonical_ops": 1, "reduction_pct": 75.0},
+        ),
+        ("gates", {"set": "rules.rs"}, {"X": "mark@c21", "T": None}, {"X": "mark@c42"}),
+        ("gates", {"set": "rules.rs"}, {"H": "copy@c05 . mark@c21"}, {"S": None}),
+        ("atlas_graph", {"class": 0}, {"mirror": 3, "degree": 5, "unity": False}, {"mirror": 4}),
+        ("atlas_graph", {"class": 1}, {"neighbors_sorted": [0, 2, 7, 13, 25, 49]}, {"neighbors_sorted": [0]}),
     ],
 )
 def test_right_passes_and_wrong_fails(area: str, given: Any, right: Any, wrong: Any) -> None:
@@ -88,6 +104,21 @@ def test_what_is_not_refused_fails_an_error_case(area: str, given: Any) -> None:
         ("parse", {"expr": "mark@c1 $"}, {"ok": True}, "what is outside the grammar is refused"),
         ("parse", {"expr": "D+1@ mark@c00"}, {"ok": False}, "D and reductions are part of the language"),
         ("compile", {"circuit": "~@ mark@c[0..9]"}, {"calls": []}, "a transformed range is the image"),
+        ("gates", {"set": "another"}, {"X": "swap@c10 . mark@c21"}, "there is one gate set"),
+        ("program", {"translate": {"circuit": "mark@c1"}}, {"instructions": ["exit"]}, "mark changes memory"),
+        ("atlas_graph", {"r96_classify_byte": 42}, {"class": 31}, "there is one class system"),
+        (
+            "canonicalize",
+            {"circuit": "T+1@ (mark@c20 . mark@c20)"},
+            {"canonical": "T+1@ mark@c20 . mark@c20"},
+            "transforms go to the classes first",
+        ),
+        (
+            "canonicalize",
+            {"circuit": "mark@c07 . mark@c07 . mark@c07"},
+            {"canonical": "mark@c42 . mark@c07", "original_ops": 3, "canonical_ops": 2, "reduction_pct": 33.3333},
+            "operations are counted one by one",
+        ),
     ],
 )
 def test_deviations_are_declared_by_rule(area: str, given: Any, expected: Any, rule: str) -> None:
@@ -95,6 +126,27 @@ def test_deviations_are_declared_by_rule(area: str, given: Any, expected: Any, r
     outcome, detail = verdict(area, given, expected)
     assert outcome is Outcome.DEVIATES
     assert detail.startswith(rule)
+
+
+@pytest.mark.parametrize(
+    ("area", "given", "expected", "words"),
+    [
+        ("gates", {"set": "another"}, {"X": "mark@c21"}, "a gate set that is ours must pass as such"),
+        ("program", {"translate": {"circuit": "quote@c1"}}, {"instructions": []}, "must be lowered to programs that"),
+        ("atlas_graph", {"r96_classify_byte": 42}, {"class": 21}, "the two systems must differ on this byte"),
+        (
+            "canonicalize",
+            {"circuit": "mark@c3 . copy@c3->c4 . mark@c3"},
+            {"canonical": "copy@c03->c04", "original_ops": 3, "canonical_ops": 1, "reduction_pct": 66.6667},
+            "identity must be",
+        ),
+    ],
+)
+def test_a_deviation_that_does_not_hold_fails(area: str, given: Any, expected: Any, words: str) -> None:
+    """What a rule is about fails where the rule is not kept."""
+    outcome, detail = verdict(area, given, expected)
+    assert outcome is Outcome.FAILED
+    assert words in detail
 
 
 def test_a_deviation_must_hold() -> None:
