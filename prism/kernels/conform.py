@@ -16,7 +16,7 @@ from prism.kernels.exec.faults import FaultError, FaultKind
 from prism.kernels.exec.launch import Launch, Shape, linear
 from prism.kernels.exec.machine import UNSET, Machine
 from prism.kernels.exec.numpy import NumpyExecutor, advance
-from prism.kernels.isa.address import phi_coordinate, points_at
+from prism.kernels.isa.address import UNITY, label_class, mirror, neighbours, phi_coordinate, phi_encode, points_at
 from prism.kernels.isa.assemble import assemble
 from prism.kernels.isa.build import Builder, element_wise_binary, element_wise_unary
 from prism.kernels.isa.codec import encode
@@ -288,6 +288,19 @@ def _execute(a: list[float], b: list[float], at: Mapping[str, Any], expected: Ma
     require_equal(expected.get("cache_len_after_two_calls", 1), len(known), "the programs in the cache")
 
 
+def _graph(case: Case) -> None:
+    given, expected = case.data["input"], case.data["expected"]
+    if "class" in given:
+        cls = given["class"]
+        near = neighbours(cls)
+        got: Any = {"mirror": mirror(cls), "degree": len(near), "neighbors_sorted": list(near), "unity": cls in UNITY}
+    elif "phi_encode" in given:
+        got = {"u32": phi_encode(**given["phi_encode"])}
+    else:
+        got = {"class": label_class(given["r96_classify_byte"])}
+    require_equal(expected, got)
+
+
 def _rounds(case: Case) -> None:
     """Check that a loop of count c runs its body c times."""
     count = case.data["input"]["loop"]["counter_register_u32"]
@@ -335,6 +348,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "display": _display,
     "launch": _launch,
     "program": _program,
+    "atlas_graph": _graph,
 }
 """The check of each area that kernels answer for."""
 DEVIATIONS: Final = (

@@ -65,5 +65,21 @@ def neighbours(cls: int) -> tuple[int, ...]:
     return tuple(sorted([*bits, *(cls + step for step in steps)]))
 
 
+def label_class(byte: int) -> int:
+    """Return the class whose label a byte spells: bits 0 to 4 are e1, e2, e3, e6, e7, the two above count d45.
+
+    This is not the class that circuits give a byte [ISA-16].
+    """
+    number = 0
+    for bit in range(5):
+        number = 2 * number + (byte >> bit & 1)
+    return 3 * number + (byte >> 5 & 3) % 3
+
+
+def phi_encode(page: int, byte: int) -> int:
+    """Return a place in a class as one number: the page in the low half, the byte in the high half."""
+    return byte << 16 | page
+
+
 UNITY: frozenset[int] = frozenset({1, 4})
 """The unity classes."""

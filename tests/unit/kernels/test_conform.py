@@ -46,6 +46,9 @@ AS_STATED: list[tuple[str, Any, Any]] = [
     ("launch", {"lane_idx": [49, 257, 0]}, {"page": 1, "byte": 1}),
     ("launch", AT, {"block_linear": 9, "lane_linear": 1, "global_lane": 37}),
     ("program", {"type_size_shift": "F64"}, 3),
+    ("atlas_graph", {"class": 3}, {"mirror": 0, "degree": 5, "neighbors_sorted": [4, 9, 15, 27, 51], "unity": False}),
+    ("atlas_graph", {"phi_encode": {"page": 1, "byte": 2}}, {"u32": 131073}),
+    ("atlas_graph", {"r96_classify_byte": 0b1111111}, {"class": 93}),
     ("program", {"BRA": "gone", "at": 1}, {"error": "undefined label 'gone' referenced in instruction 1"}),
     ("program", {"duplicate_label": "a", "at": 2}, {"error": "duplicate label 'a' at instruction 2"}),
     ("program", {"cache": [["test", [1]], ["test", [1]]]}, {"creations": 1, "entries": 1}),
@@ -69,6 +72,7 @@ WRONG: list[tuple[str, Any, Any]] = [
     ("program", {"moon": 1}, {}),
     ("address", {"class": 2, "offset": 300}, {"class": 2, "page": 1, "byte": 45}),
     ("nowhere", {}, {}),
+    ("atlas_graph", {"phi_encode": {"page": 1, "byte": 2}}, {"u32": 1}),
 ]
 
 
