@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import click
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -37,6 +38,23 @@ class Contender:
     prepare: Callable[[], Callable[[], Any]]
     warm: bool = True
     at_least_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """A contender's result, equal to another one within a tolerance."""
+
+    value: np.ndarray[Any, Any]
+    tolerance: float
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Answer)
+            and self.value.shape == other.value.shape
+            and bool(np.allclose(self.value, other.value, rtol=self.tolerance, atol=self.tolerance))
+        )
+
+    __hash__ = None  # type: ignore[assignment] - closeness is not transitive
 
 
 @dataclass(frozen=True, slots=True)

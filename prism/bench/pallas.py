@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -13,7 +12,7 @@ import numpy as np
 
 import prism.pallas
 from prism.bench import pallas_kernels, pallas_ops
-from prism.bench.harness import Case, Contender, Row, Tick, race
+from prism.bench.harness import Answer, Case, Contender, Row, Tick, race
 from prism.bench.pallas_kernels import Array, KernelCase
 from prism.errors import UsageError
 from prism.pallas.params import Mode
@@ -27,23 +26,6 @@ _STEADY_S = 0.02
 
 _CHOOSING_S = 0.5
 """How long auto runs before it is timed in the steady state: by then it has chosen between loops and NumPy."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Answer:
-    """A contender's result, equal to another one within the case's tolerance."""
-
-    value: Array
-    tolerance: float
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, Answer)
-            and self.value.shape == other.value.shape
-            and bool(np.allclose(self.value, other.value, rtol=self.tolerance, atol=self.tolerance))
-        )
-
-    __hash__ = None  # type: ignore[assignment] - closeness is not transitive
 
 
 def pallas_bench(names: Sequence[str], runs: int, *, tick: Tick = lambda _: None) -> Iterator[Row]:

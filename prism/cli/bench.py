@@ -128,5 +128,21 @@ def theory(names: tuple[str, ...], runs: int, as_json: bool) -> None:
         report(theory_bench(names, runs, tick=tick), as_json=as_json)
 
 
+@bench.command()
+@click.option("--case", "cases", multiple=True, help="Only this case; may be given often. The default is all.")
+@click.option("--n", "sizes", callback=parse_sizes, help="Sizes, with commas between; 2^10 to 2^24 by default.")
+@runs_option
+@json_option
+def isa(cases: tuple[str, ...], sizes: tuple[int, ...], runs: int, as_json: bool) -> None:
+    """Launch programs of the instruction set: overhead, cold start, throughput.
+
+    Peers are jax.jit on JAX's default device, Numba and NumPy.
+    """
+    from prism.bench.isa import SIZES, isa_bench
+
+    with watching() as tick:
+        report(isa_bench(cases, sizes or SIZES, runs, tick=tick), as_json=as_json)
+
+
 bench.add_command(compare)
 bench.add_command(suite)

@@ -19,6 +19,8 @@ COMMANDS: Final = {
     "show": ("prism.cli.show:show", "Draw the shared graph of a program."),
     "aig": ("prism.cli.aig:aig", "Hash, simplify and compare Boolean circuits in AIGER files."),
     "circuit": ("prism.cli.circuit:circuit", "Canonicalise, run and show circuits."),
+    "build": ("prism.cli.build:build", "Compile kernels ahead of time."),
+    "cache": ("prism.cli.cache:cache", "List, verify and prune compiled kernels."),
     "bench": ("prism.cli.bench:bench", "Measure Prism and its peers on equal work."),
     "theory": ("prism.cli.theory:theory", "Check what theories claim."),
     "isa": ("prism.cli.isa:isa", "Assemble, verify, run and step programs of the instruction set."),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import itertools
+import math
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any, Final
@@ -29,7 +30,8 @@ class LinkError(PrismError):
 def compile_entry(source: str, name: str) -> bytes:
     """Return the object file of a source's function `kernel(record)`, for this machine's processor.
 
-    source: a module that Numba can compile, without imports: `np`, `numba`, `types` and llvmlite's `ir` are there.
+    source: a module that Numba can compile, without imports: `math`, `np`, `numba`, its `types`, llvmlite's `ir` are
+    there, and the decorator `inner` for the functions that `kernel` calls.
     record: a pointer to uint64 words. Nothing in it may raise. Cost: importing Numba (0.5 s) and compiling (0.5 s on).
     """
     import numba
@@ -37,7 +39,11 @@ def compile_entry(source: str, name: str) -> bytes:
     from llvmlite import ir
     from numba import types
 
-    scope: dict[str, Any] = {"np": np, "numba": numba, "types": types, "ir": ir, "__name__": name}
+    # Functions that others call need no entries for Python and C.
+    njit: Any = numba.njit
+    inner = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    scope: dict[str, Any] = {"__name__": name, "inner": inner, "ir": ir, "math": math, "np": np, "numba": numba}
+    scope["types"] = types
     exec(compile(source, f"<{name}>", "exec"), scope)
     signature = types.int64(types.CPointer(types.uint64))
     compiled = numba.cfunc(signature, error_model="numpy")(scope["kernel"])
@@ -70,7 +76,7 @@ define i64 @{ENTRY}(ptr %record) {{
 class Code:
     """Linked machine code; `address` is that of the entry, which lives as long as this object."""
 
-    __slots__ = ("_tracker", "address", "call")
+    __slots__ = ("_tracker", "address", "call", "call_briefly")
 
     def __init__(self, object_file: bytes) -> None:
         """Link an object file. LinkError for bytes that are none, or that need symbols which are not there."""
@@ -83,6 +89,8 @@ class Code:
         self.address: int = self._tracker[ENTRY]
         self.call: Callable[[Any], int] = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(self.address)
         """Calls the entry with a record's address as `ctypes.c_void_p`; other threads run meanwhile."""
+        self.call_briefly: Callable[[Any], int] = ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(self.address)
+        """The same, but no other thread of Python's runs meanwhile: for runs of a microsecond."""
 
 
 @functools.cache

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Final
 
 from prism.codegen.polynomials import MATH
 from prism.codegen.sums import SUMS
@@ -96,19 +98,30 @@ def _fma(_, a, b, c):
     return a(a, b, c), lambda _, builder, signature, args: builder.fma(*args)
 """
 
-_FUNCTIONS = {
-    name: block.strip("\n")
-    for block in (*_PRELUDE.split("\n\n\n"), *MATH.split("\n\n\n"), SUMS)
-    for name in re.findall(r"^def (\w+)", block, re.MULTILINE)
-}
+Library = Mapping[str, str]
+"""Functions by name, each as source that defines it."""
 
 
-def prelude(body: str) -> str:
+def library(*texts: str) -> Library:
+    """Return the functions that texts define, each apart from the next by two blank lines, in their order."""
+    return {
+        name: block.strip("\n")
+        for text in texts
+        for block in text.split("\n\n\n")
+        for name in re.findall(r"^(?:def )?(\w+)(?= = |\()", block, re.MULTILINE)
+    }
+
+
+SHARED: Final = library(_PRELUDE, MATH, SUMS)
+"""What every generator may call."""
+
+
+def prelude(body: str, functions: Library = SHARED) -> str:
     """Return the functions that a program's text needs, in an order in which they can be defined."""
     wanted: set[str] = set()
     texts = [body]
     while texts:
-        found = set(re.findall(r"\b_[a-z]\w*", texts.pop())) & _FUNCTIONS.keys() - wanted
+        found = set(re.findall(r"\b_[A-Za-z]\w*", texts.pop())) & functions.keys() - wanted
         wanted |= found
-        texts += [_FUNCTIONS[name] for name in found]
-    return "\n\n\n".join(text for name, text in _FUNCTIONS.items() if name in wanted)
+        texts += [functions[name] for name in found]
+    return "\n\n\n".join(text for name, text in functions.items() if name in wanted)

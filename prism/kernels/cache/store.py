@@ -57,19 +57,22 @@ class Store:
 
     def put(self, key: Key, payload: bytes) -> bool:
         """Keep a payload, dropping what was used longest ago; False where it cannot be kept."""
-        data = Artefact(key, payload).to_bytes()
-        if len(data) > self.max_bytes:
-            _log.warning(
-                "an artefact of %d bytes is not kept: %s may hold %d", len(data), self.directory, self.max_bytes
-            )
+        found = Artefact(key, payload)
+        size = len(found.to_bytes())
+        if size > self.max_bytes:
+            _log.warning("an artefact of %d bytes is not kept: %s may hold %d", size, self.directory, self.max_bytes)
             return False
         try:
-            write_bytes(self.directory / key.file_name, data)
+            self.write(found)
             self.prune(self.max_bytes)
         except OSError as error:
             _log.warning("compiled kernels are kept in %s, but not now: %s", self.directory, _reason(error))
             return False
         return True
+
+    def write(self, artefact: Artefact) -> None:
+        """Write an artefact, whole; OSError where that cannot be."""
+        write_bytes(self.directory / artefact.key.file_name, artefact.to_bytes())
 
     def entries(self) -> list[Entry]:
         """Return the artefact files, the one used last first; a folder that does not exist has none."""

@@ -28,13 +28,19 @@ def _numpy() -> Executor:
     return NumpyExecutor()
 
 
+def _cpu() -> Executor:
+    from prism.kernels.exec.cpu import CpuExecutor
+
+    return CpuExecutor()
+
+
 def _xla() -> Executor:
     from prism.kernels.exec.xla import XlaExecutor
 
     return XlaExecutor()
 
 
-EXECUTORS: Final[Mapping[str, Callable[[], Executor]]] = {"numpy": _numpy, "xla": _xla}
+EXECUTORS: Final[Mapping[str, Callable[[], Executor]]] = {"numpy": _numpy, "cpu": _cpu, "xla": _xla}
 """Constructors by name; the first is the living definition."""
 
 

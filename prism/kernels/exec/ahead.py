@@ -1,0 +1,80 @@
+"""Ahead of time: programs compiled into a folder of artefacts, from which another process runs them [EXEC-6].
+
+An artefact holds its program, so a folder is all that is shipped. One that was built for another processor or by other
+versions is compiled again where it is loaded, and logged as that.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from prism.errors import UsageError
+from prism.kernels.cache.artefact import Artefact
+from prism.kernels.cache.store import MAX_BYTES, Store
+from prism.kernels.exec.call import Function
+from prism.kernels.exec.cpu import CpuExecutor, compile_program, key_of
+from prism.kernels.isa.codec import decode
+from prism.kernels.isa.program import Program
+from prism.kernels.isa.verify import verify
+
+_log = logging.getLogger("prism")
+
+
+class Library(Mapping[str, Function]):
+    """The programs of a folder as functions, by name; machine code is linked when a function is first called."""
+
+    def __init__(self, directory: Path) -> None:
+        """Read the artefacts of a folder; UsageError where there is none."""
+        self.executor = CpuExecutor(Store(directory))
+        self.programs: dict[str, Program] = {}
+        current = {}
+        for entry, found in self.executor.store.verify():
+            if isinstance(found, str):
+                _log.warning("the artefact %s is passed over: %s", entry.path, found)
+            elif found.key.back_end == CpuExecutor.name:
+                program = decode(found.key.program)
+                self.programs[program.name] = program
+                current[program.name] = current.get(program.name, False) or found.key == key_of(program)
+        for name, fits in current.items():
+            if not fits:
+                _log.warning("%s in %s was built for another machine or version: it is compiled again", name, directory)
+        if not self.programs:
+            raise UsageError(f"{directory} must hold artefacts of programs, but there is none; run `prism build` first")
+        self._functions: dict[str, Function] = {}
+
+    def __getitem__(self, name: str) -> Function:
+        if name not in self._functions:
+            self._functions[name] = Function(verify(self.programs[name]), self.executor)
+        return self._functions[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.programs)
+
+    def __len__(self) -> int:
+        return len(self.programs)
+
+
+def load(directory: Path | str) -> Library:
+    """Return the programs that `build` left in a folder, ready to call."""
+    return Library(Path(directory))
+
+
+def build(programs: Iterable[Program], directory: Path) -> Iterator[tuple[Program, Path, bool]]:
+    """Compile programs into a folder; yield each with its artefact and whether it was compiled now.
+
+    Two programs of one name would hide each other in the folder: UsageError. OSError where a file cannot be written.
+    """
+    store = Store(directory, max_bytes=16 * MAX_BYTES)
+    names: dict[str, Program] = {}
+    for program in programs:
+        if names.setdefault(program.name, program) != program:
+            raise UsageError(f"a build must have one program of a name, got two of {program.name!r}; rename one")
+        key = key_of(program)
+        path = directory / key.file_name
+        fresh = store.get(key) is None
+        if fresh:
+            payload = compile_program(verify(program))
+            store.write(Artefact(key, payload))
+        yield program, path, fresh

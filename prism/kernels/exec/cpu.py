@@ -1,0 +1,119 @@
+"""The `cpu` executor: programs as machine code for this processor, kept on disk, run by as many threads as pay."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from functools import cache
+from math import prod
+from pathlib import Path
+from typing import Final
+
+from prism.codegen import machine, native, polynomials, prelude
+from prism.codegen.directory import cache_directory
+from prism.codegen.native import Code, LinkError
+from prism.kernels.cache.artefact import Key
+from prism.kernels.cache.store import Store
+from prism.kernels.exec import (
+    bound,
+    cpu_block,
+    cpu_lane,
+    cpu_ops,
+    cpu_record,
+    cpu_source,
+    cpu_steps,
+    cpu_stream,
+    cpu_turns,
+    faults,
+)
+from prism.kernels.exec.bound import Compiled, CpuBound
+from prism.kernels.exec.cpu_lane import CpuLimitError
+from prism.kernels.exec.cpu_record import Memory
+from prism.kernels.exec.launch import Launch
+from prism.kernels.isa import address, flow, regions, steps, table
+from prism.kernels.isa.codec import encode
+from prism.kernels.isa.program import Program
+from prism.kernels.isa.verify import Verified
+
+_GENERATORS: Final = (
+    *(machine, native, polynomials, prelude),
+    *(address, flow, regions, steps, table),
+    *(cpu_block, cpu_lane, cpu_ops, cpu_record, cpu_source, cpu_steps, cpu_stream, cpu_turns, faults),
+)
+"""The modules that decide what a program's machine code is."""
+MOST_STEPS: Final = 4096
+"""Steps of the longest program that is compiled: beyond it Numba and LLVM take minutes."""
+_log = logging.getLogger("prism")
+
+
+class CpuExecutor:
+    """Compiles each program once: a process finds it in memory, the next process in `store`."""
+
+    name = "cpu"
+
+    def __init__(self, store: Store | None = None) -> None:
+        self.store = store or Store(cache_directory("kernels"))
+        self._near: dict[int, tuple[Verified, Compiled]] = {}
+        self._known: dict[bytes, Compiled] = {}
+
+    def bind(self, launch: Launch) -> CpuBound:
+        """Return the launch as a call without arguments; CpuLimitError for a program beyond what this compiles."""
+        compiled = self.compiled(launch.verified)
+        if compiled.meets:
+            scratch = 8 * cpu_block.scratch_words(launch.verified, prod(launch.shape.block))
+        else:
+            scratch = Memory(launch.verified).scratch_bytes()
+        return bound.bind(compiled, launch, scratch)
+
+    def compiled(self, verified: Verified) -> Compiled:
+        """Return a program's machine code. Cost: one look-up by identity, then by content, then on disk, then 1 s."""
+        near = self._near.get(id(verified))
+        if near is not None:
+            return near[1]
+        key = key_of(verified.program)
+        found = self._known.get(key.content)
+        if found is None:
+            found = self._known[key.content] = _from_code(verified, self._code(key, verified))
+        # The entry keeps the program, so that no other can have its identity.
+        self._near[id(verified)] = verified, found
+        return found
+
+    def _code(self, key: Key, verified: Verified) -> Code:
+        kept = self.store.get(key)
+        if kept is not None:
+            try:
+                return Code(kept)
+            except LinkError as error:
+                _log.warning("the cache entry %s is a miss: %s", self.store.directory / key.file_name, error)
+        made = compile_program(verified)
+        self.store.put(key, made)
+        return Code(made)
+
+
+def compile_program(verified: Verified) -> bytes:
+    """Return a program's object file for this machine's processor. Cost: 0.5 s to import Numba, and 0.3 s on."""
+    if len(verified.steps) > MOST_STEPS:
+        raise CpuLimitError(
+            f"executor cpu must get a program of at most {MOST_STEPS} steps, calls put in place, got "
+            f"{len(verified.steps)} in {verified.program.name!r}; run it on numpy, or split it"
+        )
+    digest = hashlib.sha256(encode(verified.program)).hexdigest()
+    write = cpu_block.write_block_source if cpu_source.meets(verified) else cpu_source.write_source
+    return native.compile_entry(write(verified), f"prism_isa_{digest[:16]}")
+
+
+def key_of(program: Program) -> Key:
+    """Return what a program's machine code is kept under."""
+    types = tuple(one.type.name for one in (*program.buffers, *program.shared, *program.scalars))
+    return Key(encode(program), types, CpuExecutor.name, (*native.toolchain(), ("generator", _generator())))
+
+
+def _from_code(verified: Verified, code: Code) -> Compiled:
+    return Compiled(verified, code, meets=cpu_source.meets(verified), serial=cpu_source.is_serial(verified))
+
+
+@cache
+def _generator() -> str:
+    """Return a digest of the modules that write the code: another text of theirs is another version."""
+    texts = (Path(str(module.__file__)).read_bytes() for module in _GENERATORS)
+    return hashlib.sha256(b"\0".join(texts)).hexdigest()
