@@ -144,5 +144,21 @@ def isa(cases: tuple[str, ...], sizes: tuple[int, ...], runs: int, as_json: bool
         report(isa_bench(cases, sizes or SIZES, runs, tick=tick), as_json=as_json)
 
 
+@bench.command()
+@click.option("--kernel", "names", multiple=True, help="Only this kernel; may be given often. The default is a dozen.")
+@click.option("--executor", "executors", multiple=True, help="Only this executor; may be given often.")
+@click.option("--n", "sizes", default="1e4,1e6", show_default=True, callback=parse_sizes, help="Sizes.")
+@runs_option
+@json_option
+def kernels(
+    names: tuple[str, ...], executors: tuple[str, ...], sizes: tuple[int, ...], runs: int, *, as_json: bool
+) -> None:
+    """Run standard kernels, beside jax.jit, Numba, Warp and Taichi."""
+    from prism.bench.kernels import kernels_bench
+
+    with watching() as tick:
+        report(kernels_bench(names, sizes, runs, executors, tick=tick), as_json=as_json)
+
+
 bench.add_command(compare)
 bench.add_command(suite)

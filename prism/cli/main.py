@@ -16,6 +16,8 @@ from prism.errors import CapacityError, CorruptError, PrismError
 COMMANDS: Final = {
     "run": ("prism.cli.run:run", "Normalise the expressions of program files."),
     "repl": ("prism.cli.repl:repl", "Evaluate expressions as you type them."),
+    "compile": ("prism.cli.compile:compile_command", "Compile a Python kernel and print any stage."),
+    "kernel": ("prism.cli.kernel:kernel", "Run kernels of Python files."),
     "show": ("prism.cli.show:show", "Draw the shared graph of a program."),
     "aig": ("prism.cli.aig:aig", "Hash, simplify and compare Boolean circuits in AIGER files."),
     "circuit": ("prism.cli.circuit:circuit", "Canonicalise, run and show circuits."),

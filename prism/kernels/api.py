@@ -12,10 +12,12 @@ from prism.kernels.schema.language import LANE
 from prism.kernels.schema.source import Definition, definition_of
 
 if TYPE_CHECKING:
+    from prism.kernels.calls import Plan, Repeat
     from prism.kernels.isa.program import Program
     from prism.kernels.schema.records import Kernel as Records
 
 Size = int | tuple[int, ...]
+"""A grid or a block: one to three sizes."""
 
 
 @overload
@@ -47,12 +49,19 @@ class Kernel:
     arrays.
     """
 
-    def __init__(self, function: FunctionType, *, inline: bool) -> None:
+    def __init__(
+        self, function: FunctionType | None, *, inline: bool = False, definition: Definition | None = None
+    ) -> None:
+        if function is not None:
+            self.__doc__, self.__module__ = function.__doc__, function.__module__
+        named = function if function is not None else definition
+        self.__name__ = getattr(named, "__name__", None) or getattr(named, "name", "kernel")
         self.function, self.inline = function, inline
-        self.__name__, self.__doc__, self.__module__ = function.__name__, function.__doc__, function.__module__
-        self._definition: Definition | None = None
+        self._definition = definition
         self._records: dict[tuple[tuple[str, str], ...], Records] = {}
         self._programs: dict[tuple[tuple[str, str], ...], Program] = {}
+        self._plans: dict[tuple[tuple[str, str], ...], Plan] = {}
+        self.last: Repeat | None = None
         self._lanes: dict[tuple[tuple[str, str], ...], Callable[..., Any]] = {}
 
     def __repr__(self) -> str:
@@ -62,6 +71,7 @@ class Kernel:
     def definition(self) -> Definition:
         """The kernel's syntax and names; read from its source once."""
         if self._definition is None:
+            assert self.function is not None
             self._definition = definition_of(self.function, self.inline)
         return self._definition
 
@@ -88,6 +98,15 @@ class Kernel:
             self._programs[key] = lower(self.schema(**types))
         return self._programs[key]
 
+    def plan(self, types: Mapping[str, str]) -> Plan:
+        """Return what calls for some types share; made once for each."""
+        key = tuple(sorted(types.items()))
+        if key not in self._plans:
+            from prism.kernels.calls import Plan
+
+            self._plans[key] = Plan(self.program(**types), self.schema(**types))
+        return self._plans[key]
+
     def python(self, lane: int, /, *args: Any, grid: Size = 1, block: Size = 1, **more: Any) -> None:
         """Run one lane as plain Python on NumPy arrays, written in place, and numbers, by position or by name.
 
@@ -107,6 +126,8 @@ class Kernel:
 
         key = tuple(sorted(types.items()))
         if key not in self._lanes:
+            if self.function is None:
+                raise UsageError(f"{self.__name__} was read from a file that did not run; import it to run it")
             self._lanes[key] = converting(self.definition, self.schema(**types), names_of(self.function))
         return self._lanes[key]
 
@@ -156,17 +177,24 @@ class Launcher:
     shape: tuple[Size, Size] | None = None
 
     def __getitem__(self, shape: Size | tuple[Size, Size]) -> Launcher:
-        if isinstance(shape, tuple) and len(shape) == 2:
-            grid, block = shape
-        else:
-            grid, block = shape, 1
-        return Launcher(self.kernel, self.executor, (grid, block))  # type: ignore[arg-type]
+        """Return this with a grid and a block, as `[grid, block]` or `[grid]`, where blocks have one lane."""
+        grid, block = shape if isinstance(shape, tuple) and len(shape) == 2 else (shape, 1)
+        return Launcher(self.kernel, self.executor, (_size(grid), _size(block)))
 
     def __call__(self, *args: Any, **more: Any) -> Any:
         """Launch. NumPy arrays are written in place; with JAX arrays the written arrays are returned.
 
         UsageError for arguments that do not fit, FaultError where a lane faults.
         """
+        last = self.kernel.last
+        if last is not None and last.is_of((self.executor, self.shape), args, more):
+            last.bound()
+            return None
         from prism.kernels.calls import launch
 
         return launch(self.kernel, self.executor, self.shape, args, more)
+
+
+def _size(given: Any) -> Size:
+    """Return an int, or a tuple of ints, as it was written in brackets."""
+    return tuple(int(one) for one in given) if isinstance(given, tuple) else int(given)

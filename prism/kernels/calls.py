@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
 from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,17 +17,25 @@ from prism.kernels.schema.types import ELEMENTS, promote
 from prism.kernels.schema.values import Value
 
 if TYPE_CHECKING:
-    from prism.kernels.api import Kernel, Size
+    from prism.kernels.api import Kernel
+    from prism.kernels.exec.table import Executor
     from prism.kernels.isa.program import Program
     from prism.kernels.schema.records import Kernel as Records
 
+Size = int | tuple[int, ...]
+"""A grid or a block: one to three sizes."""
+Dim = tuple[int, int, int]
 BLOCK: Final = 256
 """The most lanes of a block where a call says none."""
+REPEATED_BYTES: Final = 1 << 20
+"""The most bytes of arrays that the last call of a kernel is kept with."""
 
 
 def arguments(definition: Definition, args: tuple[Any, ...], more: Mapping[str, Any]) -> dict[str, Any]:
     """Return arguments by parameter; UsageError unless each parameter has one."""
-    names = [one.arg for one in definition.node.args.args]
+    names = definition.parameters()
+    if len(args) == len(names) and not more:
+        return dict(zip(names, args, strict=True))
     given = dict(zip(names, args, strict=False))
     twice, unknown = sorted(set(given) & set(more)), sorted(set(more) - set(names))
     missing = [one for one in names if one not in given and one not in more]
@@ -55,19 +64,16 @@ def open_types(definition: Definition, given: Mapping[str, Any]) -> dict[str, st
     UsageError if two arguments disagree.
     """
     found: dict[str, str] = {}
-    variables = definition.type_variables()
-    for one in definition.node.args.args:
-        names = {node.id for node in ast.walk(one.annotation or one) if isinstance(node, ast.Name)} & set(variables)
-        element = element_of(given[one.arg])
-        for name in names:
-            if element is not None and found.setdefault(name, element) != element:
-                both = promote(found[name], element) if isinstance(given[one.arg], Value) else None
-                if both is None:
-                    raise UsageError(
-                        f"{name} of {definition.name} must be one type, got {found[name]} and {element} for {one.arg}; "
-                        f"convert one of the arrays"
-                    )
-                found[name] = both
+    for parameter, name in definition.open_parameters():
+        element = element_of(given[parameter])
+        if element is not None and found.setdefault(name, element) != element:
+            both = promote(found[name], element) if isinstance(given[parameter], Value) else None
+            if both is None:
+                raise UsageError(
+                    f"{name} of {definition.name} must be one type, got {found[name]} and {element} for {parameter}; "
+                    f"convert one of the arrays"
+                )
+            found[name] = both
     return found
 
 
@@ -76,7 +82,32 @@ def dim(size: Size) -> tuple[int, int, int]:
     sizes = size if isinstance(size, tuple) else (size,)
     if not 1 <= len(sizes) <= 3:
         raise UsageError(f"a grid or block must have one to three sizes, got {size}; pass an int or a tuple")
-    return (*(int(one) for one in sizes), 1, 1)[:3]  # type: ignore[return-value]
+    x, y, z = (*(int(one) for one in sizes), 1, 1)[:3]
+    return x, y, z
+
+
+class Plan:
+    """What calls of a kernel for some types share: all that does not depend on the arguments' values."""
+
+    def __init__(self, program: Program, records: Records) -> None:
+        from prism.kernels.isa.verify import verify
+        from prism.kernels.schema.classify import classify
+
+        self.program, self.verified, self.guard = program, verify(program), classify(records).guard
+        self.arrays = {one.name: one.rank for one in records.params if one.rank}
+        self.scalars = [one.name for one in records.params if not one.rank]
+        self.lengths = {one.name for one in program.scalars} - set(self.scalars)
+
+    def shape(self, given: Mapping[str, Any]) -> tuple[Dim, Dim]:
+        """Return a grid and a block of one lane for each element of the longest array.
+
+        Where the kernel's guard keeps further lanes from doing anything the last block may have such.
+        """
+        lanes = max((prod(given[one].shape) for one in self.arrays), default=1)
+        block = min(BLOCK, max(1, lanes))
+        if not (self.guard and int(given[self.guard]) <= lanes):
+            block = next((one for one in range(block, 0, -1) if lanes % one == 0), 1)
+        return (-(-lanes // block), 1, 1), (block, 1, 1)
 
 
 def launch(kernel: Kernel, executor: str, shape: tuple[Size, Size] | None, args: tuple[Any, ...], more: Any) -> Any:
@@ -86,22 +117,22 @@ def launch(kernel: Kernel, executor: str, shape: tuple[Size, Size] | None, args:
     that the kernel writes are returned, alone or as a tuple in the order of the parameters.
     """
     given = arguments(kernel.definition, args, more)
-    types = open_types(kernel.definition, given)
-    program, records = kernel.program(**types), kernel.schema(**types)
-    arrays = {one.name: given[one.name] for one in records.params if one.rank}
-    lengths = _extents(records, arrays)
-    scalars = {one.name: _number(given[one.name]) for one in records.params if not one.rank}
-    scalars |= {one.name: lengths[one.name] for one in program.scalars if one.name in lengths}
-    if shape is None:
-        lanes = max((prod(one.shape) for one in arrays.values()), default=1)
-        shape = _row(lanes)
-    run = _Run(program, executor or default_executor(), (dim(shape[0]), dim(shape[1])), scalars)
+    plan = kernel.plan(open_types(kernel.definition, given))
+    lengths = _extents(plan.arrays, given)
+    scalars = {one: value.raw if isinstance(value := given[one], Value) else value for one in plan.scalars}
+    scalars |= {one: lengths[one] for one in plan.lengths}
+    grid, block = plan.shape(given) if shape is None else (dim(shape[0]), dim(shape[1]))
+    run = Run(plan, executor or default_executor(), grid, block, scalars)
+    arrays = {one: given[one] for one in plan.arrays}
     if not any(type(one).__module__.partition(".")[0] in ("jax", "jaxlib") for one in arrays.values()):
-        run(arrays)
+        bound = run.bind(arrays)
+        bound()
+        if sum(one.nbytes for one in arrays.values()) <= REPEATED_BYTES:
+            kernel.last = Repeat((executor, shape), args, dict(more), tuple(arrays.values()), bound)
         return None
     from prism.kernels.interchange import functional
 
-    return functional(run, program, arrays)
+    return functional(run, plan.program, arrays)
 
 
 def default_executor() -> str:
@@ -111,46 +142,82 @@ def default_executor() -> str:
     return "cpu" if "cpu" in EXECUTORS else next(iter(EXECUTORS))
 
 
-class _Run:
+@dataclass(frozen=True, slots=True)
+class Run:
     """A program with all but its arrays; calling it on NumPy arrays by name writes them."""
 
-    def __init__(self, program: Program, executor: str, shape: tuple, scalars: Mapping[str, Any]) -> None:
-        self.program, self.executor, self.shape, self.scalars = program, executor, shape, scalars
+    plan: Plan
+    executor: str
+    grid: Dim
+    block: Dim
+    scalars: Mapping[str, Any]
 
     def __call__(self, arrays: Mapping[str, Any]) -> None:
+        """Run; a grid without blocks does nothing."""
+        self.bind(arrays)()
+
+    def bind(self, arrays: Mapping[str, Any]) -> Callable[[], None]:
+        """Return what runs it on some arrays, as often as it is called."""
         from prism.kernels.exec.launch import Launch, Shape
-        from prism.kernels.exec.table import open_executor
-        from prism.kernels.isa.verify import verify
 
-        grid, block = self.shape
-        verified = verify(self.program)
-        if 0 in grid:
-            return
-        launch = Launch(verified, Shape(grid, block), dict(arrays), dict(self.scalars))
-        open_executor(self.executor).bind(launch)()
+        if 0 in self.grid:
+            return lambda: None
+        launch = Launch(self.plan.verified, Shape(self.grid, self.block), arrays, self.scalars)
+        return opened(self.executor).bind(launch)
 
 
-def _row(lanes: int) -> tuple[int, int]:
-    """Return a grid and a block of exactly so many lanes: the largest block that divides them."""
-    block = next((one for one in range(min(BLOCK, lanes), 0, -1) if lanes % one == 0), 1)
-    return lanes // block, block
+class Repeat:
+    """A call and what runs it again: calls that repeat it skip what depends on nothing new.
+
+    It keeps its arrays, so that they are those of the same call as long as they are the same objects; only calls on
+    small arrays are kept, where what a call costs besides its work can be seen.
+    """
+
+    __slots__ = ("_args", "_arrays", "_how", "_more", "_views", "bound")
+
+    def __init__(
+        self, how: tuple[Any, Any], args: tuple[Any, ...], more: dict[str, Any], arrays: tuple[Any, ...], bound: Any
+    ) -> None:
+        self._how, self._args, self._more, self._arrays, self.bound = how, args, more, arrays, bound
+        self._views = [_view(one) for one in arrays]
+
+    def is_of(self, how: tuple[Any, Any], args: tuple[Any, ...], more: Mapping[str, Any]) -> bool:
+        """Tell whether a call is the same one: the same arrays, unchanged in shape and writability, and numbers."""
+        return (
+            len(args) == len(self._args)
+            and how == self._how
+            and more.keys() == self._more.keys()
+            and all(map(_same, args, self._args))
+            and all(_same(one, self._more[name]) for name, one in more.items())
+            and [_view(one) for one in self._arrays] == self._views
+        )
 
 
-def _number(value: Any) -> Any:
-    return value.raw if isinstance(value, Value) else value
+def _view(array: Any) -> tuple[Any, ...]:
+    return array.shape, array.dtype, array.flags.writeable
 
 
-def _extents(records: Records, arrays: Mapping[str, Any]) -> dict[str, int]:
+def _same(one: Any, other: Any) -> bool:
+    return one is other or (type(one) is type(other) is int and one == other)
+
+
+@cache
+def opened(executor: str) -> Executor:
+    """Return the executor of a name, the same at every call."""
+    from prism.kernels.exec.table import open_executor
+
+    return open_executor(executor)
+
+
+def _extents(ranks: Mapping[str, int], given: Mapping[str, Any]) -> dict[str, int]:
     """Return the lengths that programs may ask for by their names; UsageError for an array of other dimensions."""
     from prism.kernels.lower.program import extent_name
 
     found: dict[str, int] = {}
-    for one in records.params:
-        if not one.rank:
-            continue
-        shape = getattr(arrays[one.name], "shape", None)
-        if shape is None or (one.rank > 1 and len(shape) != one.rank):
-            got = type(arrays[one.name]).__name__ if shape is None else f"{len(shape)}"
-            raise UsageError(f"{one.name} must be an array of {one.rank} dimensions, got {got}; reshape it")
-        found |= {extent_name(one.name, axis): length for axis, length in enumerate(shape) if one.rank > 1}
+    for name, rank in ranks.items():
+        shape = getattr(given[name], "shape", None)
+        if shape is None or (rank > 1 and len(shape) != rank):
+            got = type(given[name]).__name__ if shape is None else f"{len(shape)}"
+            raise UsageError(f"{name} must be an array of {rank} dimensions, got {got}; reshape it")
+        found |= {extent_name(name, axis): length for axis, length in enumerate(shape) if rank > 1}
     return found

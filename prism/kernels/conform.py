@@ -35,6 +35,7 @@ from prism.kernels.isa.table import OPS, Kind, Op
 from prism.kernels.isa.types import BY_NAME, F32, TYPES, U32, Type
 from prism.kernels.isa.types import Kind as Of
 from prism.kernels.isa.verify import verify
+from prism.kernels.schema import conform as schema
 
 FORMAT: Final = "hologram_vectors/1"
 _FAULTS: Final = {
@@ -343,6 +344,7 @@ def _says(case: Case, pattern: str) -> bool:
 
 CHECKS: Final[Mapping[str, Check]] = {
     **circuit.CHECKS,
+    **schema.CHECKS,
     "isa": _isa,
     "address": _address,
     "display": _display,
@@ -353,6 +355,7 @@ CHECKS: Final[Mapping[str, Check]] = {
 """The check of each area that kernels answer for."""
 DEVIATIONS: Final = (
     *circuit.DEVIATIONS,
+    *schema.DEVIATIONS,
     Deviation(
         *("a loop runs its body as often as its count says", "ISA-9"),
         *(lambda case: case.area == "program" and "loop" in case.data["input"], _rounds),

@@ -58,3 +58,18 @@ def test_the_kernel_of_the_readme_ends_as_shown() -> None:
         runpy.run_path(str(path))
     said = f"prism.pallas.errors.OutOfBoundsError: {caught.value}".replace(f"{ROOT}/", "")
     assert textwrap.indent(said, "    ") in README
+
+
+def test_the_stages_of_a_kernel_are_those_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each stage of examples/vector_add.py is printed as the README shows it, from its source to its bytes."""
+    monkeypatch.chdir(ROOT)
+    shown = re.findall(r"^    \$ prism (compile .*)\n((?:    .*\n)+)", README, re.M)
+    assert [command.split()[-1] for command, _ in shown] == ["schema", "circuit", "calls", "isa"]
+    for command, printed in shown:
+        assert CliRunner().invoke(prism, command.split()).output == textwrap.dedent(printed)
+    source = (ROOT / "examples" / "vector_add.py").read_text(encoding="utf-8")
+    body = source[source.index("from prism") :].replace("\n\n\n", "\n\n")
+    assert textwrap.indent(body, "    ") in README
+    data = CliRunner().invoke(prism, ["compile", "examples/vector_add.py", "--emit", "artefact"]).stdout_bytes
+    rows = "\n".join(f"    {data[at : at + 32].hex(' ')}" for at in (0, 32))
+    assert f"writes its {len(data)} bytes, the same for everyone, which begin\n\n{rows}\n" in README

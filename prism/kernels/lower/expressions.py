@@ -21,7 +21,7 @@ from prism.kernels.schema.records import (
     UnaryOp,
     Var,
 )
-from prism.kernels.schema.types import BOOL, ELEMENTS, INTEGERS
+from prism.kernels.schema.types import ELEMENTS, INTEGERS
 
 _DIRECT: Final[Mapping[str, str]] = {
     **{name: name for name in ("add", "sub", "mul", "div", "pow")},
@@ -104,9 +104,8 @@ class Expressions:
     def value(self, node: Expr, into: int | None = None) -> int:
         """Return the register of an expression's value; `into` that register if one is given."""
         method: Callable[..., int] = getattr(self, f"_lower_{type(node).__name__.lower()}")
-        if into is None or (isinstance(node, BinaryOp | UnaryOp | Conditional) and node.type != BOOL):
-            return method(node, into)
-        return self.code.move(type_of(node.type), into, method(node, None))
+        found = method(node, into)
+        return found if into in (None, found) else self.code.move(type_of(node.type), into, found)
 
     def _lower_literal(self, node: Literal, into: int | None) -> int:  # noqa: ARG002
         return self.code.constant(node.value, type_of(node.type))

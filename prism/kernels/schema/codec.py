@@ -40,6 +40,7 @@ from prism.kernels.schema.records import (
 from prism.kernels.schema.types import BOOL, ELEMENTS
 
 VERSION: Final = "1.0"
+_LINE: Final = 110
 _DEEPEST: Final = 200
 """How deep statements and expressions of a file may nest."""
 
@@ -83,7 +84,21 @@ _EXPRESSION_TAGS: Final = frozenset(RECORDS[one][0] for one in EXPRESSIONS)
 
 def dumps(kernel: Kernel) -> str:
     """Return a kernel as schema JSON, the same text for equal kernels."""
-    return json.dumps({"version": VERSION, "kernel": _kernel(kernel)}, indent=2) + "\n"
+    return _layout({"version": VERSION, "kernel": _kernel(kernel)}, 0) + "\n"
+
+
+def _layout(data: Any, indent: int) -> str:
+    """Return JSON in which what fits a line stands on one."""
+    text = json.dumps(data)
+    if indent + len(text) <= _LINE or not isinstance(data, dict | list):
+        return text
+    inner = " " * (indent + 2)
+    if isinstance(data, list):
+        parts, ends = [_layout(one, indent + 2) for one in data], "[]"
+    else:
+        parts = [f"{json.dumps(key)}: {_layout(one, indent + 2)}" for key, one in data.items()]
+        ends = "{}"
+    return ends[0] + "\n" + ",\n".join(inner + part for part in parts) + "\n" + " " * indent + ends[1]
 
 
 def _scalar(element: str) -> dict[str, str]:

@@ -147,9 +147,9 @@ def fma(a: Any, b: Any, c: Any) -> Any:
     return of(x.element, compute(x.raw, y.raw, z.raw, x.element))
 
 
-def shared(element: type[T], *shape: int) -> DeviceArray[T]:
+def shared(element: Any, *shape: int) -> DeviceArray[Any]:
     """Return a new array that the lanes of one block share."""
-    return _lane("shared").shared(element.element, shape)  # type: ignore[attr-defined]
+    return _lane("shared").shared(element.element, shape)
 
 
 def counted(*bounds: Any) -> Iterator[Any]:

@@ -63,7 +63,7 @@ class _Reader(Expressions):
             body = body[1:]
         statements = self.block(body)
         params = tuple(
-            Param(one.name, one.element, self.ranks.get(one.name, 1) if one.rank else 0, at=one.at) for one in elements
+            Param(one.name, one.element, (self.ranks[one.name] or 1) if one.rank else 0, at=one.at) for one in elements
         )
         returns = None
         if node.returns is not None and not (isinstance(node.returns, ast.Constant) and node.returns.value is None):

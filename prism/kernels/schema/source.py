@@ -9,6 +9,7 @@ import math
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any, Final, TypeVar
@@ -49,7 +50,7 @@ class Unknown:
     what: str
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False)
 class Definition:
     """A kernel before compilation: its syntax, its text, and what the names in it mean.
 
@@ -65,6 +66,28 @@ class Definition:
     def name(self) -> str:
         """The function's name."""
         return self.node.name
+
+    def parameters(self) -> tuple[str, ...]:
+        """Return the names of the parameters."""
+        return self._parameters
+
+    @cached_property
+    def _parameters(self) -> tuple[str, ...]:
+        return tuple(one.arg for one in self.node.args.args)
+
+    def open_parameters(self) -> tuple[tuple[str, str], ...]:
+        """Return (parameter, type variable) for each type variable in each annotation."""
+        return self._open_parameters
+
+    @cached_property
+    def _open_parameters(self) -> tuple[tuple[str, str], ...]:
+        known = self.type_variables()
+        return tuple(
+            (one.arg, node.id)
+            for one in self.node.args.args
+            for node in ast.walk(one.annotation or one)
+            if isinstance(node, ast.Name) and node.id in known
+        )
 
     def type_variables(self) -> Mapping[str, tuple[str, ...]]:
         """Return the type variables in the annotations, in their order, with the types each may stand for."""

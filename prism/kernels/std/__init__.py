@@ -1,0 +1,1 @@
+"""The standard kernels, written as kernels, each beside its NumPy reference."""

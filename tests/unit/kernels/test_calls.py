@@ -1,0 +1,106 @@
+"""Calls of kernels on NumPy's and JAX's arrays."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from prism import DeviceArray, f32, get_global_id, kernel, u32
+from prism.kernels.exec.faults import FaultError
+from prism.kernels.exec.table import EXECUTORS
+
+pytestmark = [
+    pytest.mark.m8,
+    pytest.mark.clause("KERNELS-13"),
+    pytest.mark.skipif("numpy" not in EXECUTORS, reason="the definition is not there"),
+]
+
+
+@kernel
+def add(a: DeviceArray[f32], b: DeviceArray[f32], c: DeviceArray[f32], n: u32):
+    """Add two arrays, the tail guarded."""
+    i = get_global_id()
+    if i < n:
+        c[i] = a[i] + b[i]
+
+
+@kernel
+def double(a: DeviceArray[f32], b: DeviceArray[f32]):
+    """Write twice an array over it, and three times to another one; no lane may be left over."""
+    i = get_global_id()
+    x = a[i]
+    a[i] = x + x
+    b[i] = x * 3
+
+
+@kernel
+def column(m: DeviceArray[f32], out: DeviceArray[f32]):
+    """Copy the last column of a matrix, whose shape only the arguments say."""
+    i = get_global_id()
+    if i < m.shape[0]:
+        out[i] = m[i, m.shape[1] - 1]
+
+
+@pytest.mark.parametrize("n", [0, 1, 7, 257, 1009])
+def test_arrays_are_written_in_place(n: int) -> None:
+    """One lane for each element, whatever the size; a prime number of elements too."""
+    a, c = np.arange(n, dtype=np.float32), np.zeros(n, np.float32)
+    assert add.on("numpy")(a, a, c, n=n) is None
+    assert np.array_equal(c, a + a)
+    b = np.zeros(n, np.float32)
+    double.on("numpy")(a, b)
+    assert np.array_equal(a, c)
+    assert np.array_equal(b, 3 * c / 2)
+
+
+def test_a_guard_beyond_the_arrays_faults() -> None:
+    """The bound is what the caller says; lanes that it lets through and that have no element fault."""
+    a = np.zeros(4, np.float32)
+    with pytest.raises(FaultError, match="an access must lie inside its buffer"):
+        add.on("numpy")[2, 4](a, a.copy(), a.copy(), 5)
+    out = np.ones(300, np.float32)
+    add.on("numpy")(np.ones(300, np.float32), np.ones(300, np.float32), out, n=2)
+    assert out.tolist() == [2, 2] + [1] * 298
+
+
+def test_a_grid_says_how_many_lanes_run() -> None:
+    """Blocks times lanes; a grid of nothing runs nothing."""
+    a, c = np.ones(10, np.float32), np.zeros(10, np.float32)
+    add.on("numpy")[2, 3](a, a, c, 10)
+    assert c.tolist() == [2] * 6 + [0] * 4
+    add.on("numpy")[0](a, a, c, 10)
+    assert c.sum() == 12
+
+
+def test_shapes_come_from_the_arrays() -> None:
+    """A matrix brings its lengths along; the same program serves all of them."""
+    for shape in ((3, 4), (5, 2)):
+        m, out = np.arange(np.prod(shape), dtype=np.float32).reshape(shape), np.zeros(shape[0], np.float32)
+        column.on("numpy")(m, out)
+        assert np.array_equal(out, m[:, -1])
+
+
+def test_jax_arrays_are_returned() -> None:
+    """Nothing is written; one written array comes back alone, several as a tuple, in the order of the parameters."""
+    a = jnp.arange(5.0)
+    c = jnp.zeros(5)
+    found = add.on("numpy")(a, a, c, n=5)
+    assert isinstance(found, jax.Array)
+    assert np.array_equal(found, 2 * np.arange(5))
+    assert not c.any()
+    twice, thrice = double.on("numpy")(a, c)
+    assert np.array_equal(twice, 2 * np.arange(5))
+    assert np.array_equal(thrice, 3 * np.arange(5))
+    assert np.array_equal(a, np.arange(5))
+
+
+def test_jit_and_vmap_take_kernels() -> None:
+    """Under a trace a call is part of the computation."""
+    on = add.on("numpy")
+    a = jnp.arange(6.0)
+    jitted = jax.jit(lambda x, y: on(x, y * 2, jnp.zeros(6), n=6) + 1)
+    assert np.array_equal(jitted(a, a), 3 * np.arange(6) + 1)
+    batch = jnp.stack([a, a + 1])
+    assert np.array_equal(jax.vmap(lambda x: on(x, x, jnp.zeros(6), n=6))(batch), 2 * np.asarray(batch))
