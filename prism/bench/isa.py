@@ -290,6 +290,7 @@ load(sys.argv[1])["add"](x, y, out, 4, shape=linear(4))
 """
 _COLD_COMPILED: Final = """
 from pathlib import Path
+from prism.kernels.cache.store import Store
 from prism.kernels.exec.call import Function
 from prism.kernels.exec.cpu import CpuExecutor
 from prism.kernels.exec.launch import linear

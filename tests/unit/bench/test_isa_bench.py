@@ -19,7 +19,7 @@ def rows(case: str, *sizes: int) -> list[Row]:
 def test_contenders_of_a_stream_agree() -> None:
     """Ours, JAX's, Numba's and NumPy's results are equal, or the bench says that they are not."""
     found = rows("chain", 1000)
-    assert [row.impl for row in found] == ["prism cpu", "jax.jit cpu", "numba", "numpy"]
+    assert [row.impl for row in found] == ["prism cpu", "prism xla", "jax.jit cpu", "numba", "numpy"]
     assert all(row.runs == 1 and row.unit == "B/s" for row in found)
 
 
@@ -35,6 +35,13 @@ def test_launches_and_look_ups_are_counted() -> None:
     assert found[0].impl == "prism graph"
     assert {row.unit for row in found} == {"launches/s", "look-ups/s"}
     assert all(row.rate is not None and row.rate > 1000 for row in found)
+
+
+def test_a_process_with_an_artefact_is_beside_its_peers() -> None:
+    """Each process makes its launch and checks what it gave."""
+    found = rows("cold")
+    assert [row.impl for row in found[:3]] == ["prism from artefact", "prism compiling", "jax.jit"]
+    assert all(row.runs == 1 for row in found)
 
 
 def test_an_unknown_case_is_refused() -> None:
