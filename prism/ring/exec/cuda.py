@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import threading
 import time
+import warnings
 from collections import deque
 from typing import Any, Final
 
@@ -133,7 +134,11 @@ class CudaExecutor:
         )  # fmt: skip
         self._places.copy_to_device(places, stream=self._stream)
         self._passed.copy_to_device(np.array([begin, 0], np.uint32), stream=self._stream)
-        self._kernel[self._blocks, THREADS, self._stream](
+        with warnings.catch_warnings():
+            # Few blocks are meant: numba-cuda warns that they leave the rest of the GPU to others.
+            warnings.filterwarnings("ignore", message=".*Grid size")
+            kernel = self._kernel[self._blocks, THREADS, self._stream]
+        kernel(
             self._mapped, self._line, self._bell, self._passed, self._control, self._log, self._totals,
             self._windows, self._known, self._places, np.uint32(begin),
         )  # fmt: skip

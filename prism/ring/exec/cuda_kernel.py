@@ -123,7 +123,7 @@ def make_kernel(  # noqa: C901 (a kernel is one function, and closes over its pa
             last, code = told[0], told[1]
             while code != SHUT:
                 active = np.int32(last - pos) > 0
-                if cuda.syncthreads_or(active) == 0:
+                if cuda.syncthreads_or(np.int32(active)) == 0:
                     break
                 slot, status = np.uint32(0), np.uint32(0)
                 if active:
