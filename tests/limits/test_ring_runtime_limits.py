@@ -10,20 +10,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from prism.bench.ring import ThroughRing, _timed
 from prism.bench.ring_stress import Report
+from prism.cli.ring import ring as ring_command
 from prism.errors import CorruptError, PrismError, UsageError
 from prism.ring import layout as at
 from prism.ring.errors import JobFaultError, LaunchError, QueueFullError, RingClosedError, RingError, RingTimeoutError
-from prism.ring.exec import cuda
+from prism.ring.exec import cuda, cuda_kernel
 from prism.ring.exec.cpu import CpuExecutor
 from prism.ring.exec.cuda import CudaExecutor, _device_handlers, open_cuda
 from prism.ring.exec.device import DeviceExecutor
+from prism.ring.exec.oracle import OracleExecutor
 from prism.ring.handle import Tenant
 from prism.ring.layout import Opcode
 from prism.ring.memory import AT_WORKERS, FEED_PROCESS, Shape, fresh_block, read_block
 from prism.ring.program import Handler, Order, Program, Workspace
-from prism.ring.runtime import Runtime
+from prism.ring.runtime import PRIORITY, Runtime
 from prism.ring.segment import map_segment
 from prism.ring.shared import attach
 from prism.ring.state import RingSpec
@@ -143,7 +147,7 @@ def test_forgotten_outcomes_are_not_made_up() -> None:
         tenant.reclaim()
         tenant.submit_batch(0, np.empty((4, 0))).wait(5)
         tenant._forgotten = tenant._faults.popitem()[0]
-        with pytest.raises(RingError, match="and is forgotten now"):
+        with pytest.raises(RingError, match="of tenant 0, and is forgotten now; look at outcomes as jobs end"):
             old.outcome()
 
 
@@ -160,7 +164,7 @@ def test_forgotten_outcomes_are_not_made_up() -> None:
         (
             lambda: Runtime(8, executor=DeviceExecutor(), program=Program(handlers=(HOSTED,))),
             LaunchError,
-            "must be traceable",
+            "must be traceable and do no io, but handler 'hosted' runs on the host; give it to the oracle",
         ),
         (lambda: _device_handlers(Program(handlers=(HOSTED,))), LaunchError, "must have device code for its handlers"),
         (
@@ -168,7 +172,12 @@ def test_forgotten_outcomes_are_not_made_up() -> None:
             LaunchError,
             "the cpu executor prepares no workspace",
         ),
-        (lambda: Report(twice=1).require_sound(), PrismError, "every job must end exactly once or be reported"),
+        (
+            lambda: Report(twice=1).require_sound(),
+            PrismError,
+            "every job must end exactly once or be reported, but of 0 jobs 0 ended wrong, 1 ran twice and 0 never; "
+            "report the seed",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(make: Any, kind: type[Exception], words: str) -> None:
@@ -180,7 +189,7 @@ def test_what_cannot_be_is_refused(make: Any, kind: type[Exception], words: str)
 def test_a_segment_that_was_cut_is_refused() -> None:
     """A block shorter than its header says is corrupt."""
     block = fresh_block(Shape(RingSpec(64), 1))
-    with pytest.raises(CorruptError, match="the segment was cut"):
+    with pytest.raises(CorruptError, match="got 600; the segment was cut, make a new one"):
         read_block(block.words[:600])
     assert int(read_block(block.words).words[AT_WORKERS]) == 1
 
@@ -226,6 +235,44 @@ def test_without_a_gpu_the_cuda_executor_says_so() -> None:
         ):
             open_cuda()
     assert cuda.THREADS & (cuda.THREADS - 1) == 0
+
+
+def test_a_kernel_that_does_not_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop that waits in vain for the kernel says so, and has set the stop word; the clock and bell stand in."""
+    monkeypatch.setattr(cuda, "open_cuda", lambda: None)
+    monkeypatch.setattr(cuda, "_STOP_S", 0.01)
+    executor = CudaExecutor()
+    bell = np.zeros(cuda_kernel.BELL_WORDS, np.uint32)
+    executor._block, executor._host_bell, executor.launches = fresh_block(Shape(RingSpec(8), 0)), bell, 1
+    with pytest.raises(RingError, match="of the stop word, but a handler runs on; end the process, and bound"):
+        executor.stop()
+    assert bell[cuda_kernel.BELL_STOP] == 1
+
+
+class Miscounting(ThroughRing):
+    """A ring whose counter of ended jobs stands still."""
+
+    def ended(self) -> int:
+        """Return what no job changes."""
+        return 7
+
+
+def test_a_bench_that_did_not_do_its_jobs_says_so() -> None:
+    """A time is only given for jobs that the ring's own counter knows."""
+    way = Miscounting(OracleExecutor(), 1, PRIORITY, 4)
+    try:
+        with pytest.raises(PrismError, match="jobs were submitted and must be done, but the ring counts 0"):
+            _timed(way, 1)
+        assert way.runtime.state.control[at.DONE_COUNT] > 0
+    finally:
+        way.close()
+
+
+def test_a_stress_takes_one_size() -> None:
+    """Several numbers of jobs are a usage error."""
+    answer = CliRunner().invoke(ring_command, ["stress", "--jobs", "10,20"])
+    assert isinstance(answer.exception, UsageError)
+    assert str(answer.exception) == "--jobs takes one number, got 2; pass one"
 
 
 def test_cancelling() -> None:
