@@ -21,7 +21,13 @@ def _kernels(data: Any) -> Iterator[Verdict] | None:
     return verdicts(data) if recognises(data) else None
 
 
-PARTS: Final[Mapping[str, Callable[[Any], Iterator[Verdict] | None]]] = {"kernels": _kernels}
+def _ring(data: Any) -> Iterator[Verdict] | None:
+    from prism.ring.conform import recognises, verdicts
+
+    return verdicts(data) if recognises(data) else None
+
+
+PARTS: Final[Mapping[str, Callable[[Any], Iterator[Verdict] | None]]] = {"kernels": _kernels, "ring": _ring}
 """The parts that answer for files of cases: verdicts, or None for a file that is not theirs."""
 
 

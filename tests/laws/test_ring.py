@@ -250,15 +250,17 @@ class Jobs(RuleBasedStateMachine):
     @rule(slot=st.integers(0, 7))
     def cancel(self, slot: int) -> None:
         """Cancel what no worker has."""
-        if self.state.slots[slot, at.STATUS] in RUNNABLE:
-            self.settle(cancel(self.state, slot))
+        waiting = np.flatnonzero(np.isin(self.state.slots[:, at.STATUS], list(RUNNABLE)))
+        if waiting.size:
+            self.settle(cancel(self.state, int(waiting[slot % waiting.size])))
 
     @rule(slot=st.integers(0, 7))
     def reclaim(self, slot: int) -> None:
-        """Reclaim what has ended."""
-        if self.state.slots[slot, at.STATUS] in TERMINAL:
-            self.state = release(self.state, slot)
-        else:
+        """Reclaim what has ended, and nothing else."""
+        over = np.flatnonzero(np.isin(self.state.slots[:, at.STATUS], list(TERMINAL)))
+        if over.size:
+            self.state = release(self.state, int(over[slot % over.size]))
+        if self.state.slots[slot, at.STATUS] not in TERMINAL:
             before = self.state.copy()
             with pytest.raises(QueueFullError, match="must have ended to be reclaimed"):
                 release(self.state, slot)
