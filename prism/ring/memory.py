@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from prism.errors import CorruptError, UsageError
 from prism.ring.layout import BOOKS_SLOT, BUFFERS, LEVELS, TENANTS, Words
@@ -171,6 +172,11 @@ class Block:
         self.claims = views[AT_CLAIMS]
         self.feeders = views[AT_FEEDERS].reshape(-1, LINE)
         self.workers = views[AT_WORKER_ROWS].reshape(-1, WORKER_WORDS)
+
+    def owners(self) -> NDArray[np.int64]:
+        """Return whose part of the ring each slot is, (slots,) int64."""
+        spec = self.shape.spec
+        return np.minimum(np.arange(spec.slots) // self.shape.share, spec.tenants - 1)
 
     def owned(self, tenant: int) -> slice:
         """Return which slots are a tenant's."""

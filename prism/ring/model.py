@@ -13,7 +13,7 @@ from prism.ring import layout as at
 from prism.ring.effects import Job, Outcome, apply, fault
 from prism.ring.layout import IoStatus, Reason, SlotStatus
 from prism.ring.program import Order, Program
-from prism.ring.schedule import choose, note_claim, runnable
+from prism.ring.schedule import Indices, choose, note_claim, runnable
 from prism.ring.state import RingState, count
 
 _TENANT: Final = {field.name: field.start for field in at.BOOKS_TENANT.fields}
@@ -70,19 +70,24 @@ def drain(state: RingState, program: Program, steps: int) -> RingState:
     return after
 
 
-def advance(state: RingState, program: Program) -> int | None:
-    """Take one step in place; return the slot that was claimed, None where none could be."""
+def advance(state: RingState, program: Program, owners: Indices | None = None) -> int | None:
+    """Take one step in place; return the slot that was claimed, None where none could be.
+
+    owners: whose part of the ring each slot is, where parts are dealt out: a slot that names another tenant is a FAULT.
+    """
     _tick(state, program)
     slot = choose(state, program.order)
     if slot is not None:
-        _run(state, program, slot)
+        _run(state, program, slot, None if owners is None else int(owners[slot]))
     return slot
 
 
-def claim(state: RingState, order: Order, slot: int) -> Job:
-    """Move a runnable slot to CLAIMED in place, count it, and return what it asks for."""
+def claim(state: RingState, order: Order, slot: int, owner: int | None = None) -> Job:
+    """Move a runnable slot to CLAIMED in place, count it, and return what it asks for; for nobody if not its owner."""
     words = state.slots[slot]
-    tenant = int(words[at.TENANT])
+    tenant = int(words[at.TENANT])  # Read once: another process may change it at any moment.
+    if owner is not None and tenant != owner:
+        tenant = at.WORD_MASK
     begun = words[at.STATUS] != SlotStatus.PUBLISHED
     words[at.STATUS] = SlotStatus.CLAIMED
     count(state.head, _HEAD["CLAIMS"])
@@ -133,8 +138,8 @@ def take_number(state: RingState) -> tuple[int, int]:
     return low, high
 
 
-def _run(state: RingState, program: Program, slot: int) -> None:
-    job = claim(state, program.order, slot)
+def _run(state: RingState, program: Program, slot: int, owner: int | None) -> None:
+    job = claim(state, program.order, slot, owner)
     finish(state, program, job, execute(state, program, job))
 
 

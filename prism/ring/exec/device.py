@@ -112,6 +112,8 @@ class DeviceExecutor:
             rows = np.zeros((len(places), at.SLOT_WORDS), np.uint32)
             entries = np.zeros((len(places), _ENTRY), np.uint32)
             rows[: len(changed)], entries[: len(changed)] = state.slots[changed], state.entries[changed]
+            forged = rows[: len(changed), at.TENANT] != self._block.owners()[changed]
+            rows[: len(changed)][forged, at.TENANT] = at.WORD_MASK  # In the copy: nobody's, so the slot is a FAULT.
             before = state.control.copy()
             up = (places, rows, entries)
             self._ring, claims, after = self._launch(self._ring, before, up, state.head.copy(), np.int32(self._claims))

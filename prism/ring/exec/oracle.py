@@ -26,14 +26,14 @@ class OracleExecutor:
         self.name, self.rows = "oracle", 0
         self.guard, self.feeds = threading.RLock(), False
         self._block: Block | None = None
-        self._program = Program()
+        self._program, self._owners = Program(), np.empty(0, np.int64)
 
     def allocate(self, words: int) -> None:
         """Leave the memory to the runtime."""
 
     def start(self, block: Block, program: Program) -> None:
         """Take a block over."""
-        self._block, self._program = block, program
+        self._block, self._program, self._owners = block, program, block.owners()
 
     def wait(self, slots: Any, first: int, seconds: float) -> int:
         """Take steps until the jobs are over or time is; returns how many are not over."""
@@ -48,7 +48,7 @@ class OracleExecutor:
         """Take one step; returns whether a slot was claimed or one still waits."""
         assert self._block is not None
         with self.guard:
-            claimed = advance(self._block.state, self._program) is not None
+            claimed = advance(self._block.state, self._program, self._owners) is not None
             forget_queues(self._block)
             return claimed or bool(np.any(self._block.state.slots[:, at.STATUS] == SlotStatus.WAIT_IO))
 

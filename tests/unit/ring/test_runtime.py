@@ -154,19 +154,54 @@ with attach(sys.argv[1], 1) as tenant:
 
 @pytest.mark.clause("RINGRUN-8")
 def test_another_process_feeds_for_its_tenant() -> None:
-    """It attaches by name, its jobs run here; a slot in its part that names another tenant is a fault."""
+    """It attaches by name, and its jobs run here and are seen here."""
     with Runtime(64, 2, shared=True) as runtime:
         run = subprocess.run([sys.executable, "-c", CHILD, runtime.name], capture_output=True, text=True, check=True)
         assert run.stdout == "20\n"
         assert not runtime.tenant(0).window.any()
-        forger = runtime.tenant(1)
-        number, forger.number = forger.number, 0
-        assert number == 1
-        assert forger.submit(0).outcome(30).status is SlotStatus.DONE  # it goes to tenant 0's slots, where 0 is right
         result = CliRunner().invoke(ring_command, ["top", runtime.name, "--once", "--json"])
         assert json.loads(result.output)["tenants"][1]["done"] == 20
         shown = CliRunner().invoke(ring_command, ["top", runtime.name, "--once", "--every", "0.01"])
         assert "in flight" in shown.output
+
+
+FORGER = """
+import sys
+from prism.ring import layout as at
+from prism.ring.layout import Opcode
+from prism.ring.shared import attach
+with attach(sys.argv[1], 1) as tenant:
+    victim = int(sys.argv[2])
+    jobs = [tenant.submit(*job) for job in ((Opcode.STORE_U32, (9, victim)), (Opcode.SHUTDOWN,), (Opcode.NOP,))]
+    slots = tenant._block.state.slots
+    for place in range(*tenant._slots.indices(len(slots)))[: len(jobs) - 1]:
+        assert slots[place, at.STATUS] == 1
+        slots[place, at.TENANT] = 0
+    print("forged", flush=True)
+    sys.stdin.readline()
+    print(*(job.outcome(30).reason.name for job in jobs))
+"""
+
+
+@pytest.mark.clause("RINGRUN-8")
+@pytest.mark.parametrize("executor", ["cpu", "oracle", "device"])
+def test_a_forged_slot_is_a_fault_and_writes_nothing(executor: str) -> None:
+    """A process that writes tenant 0's number into its slots can neither write for it nor shut the ring down."""
+    with Runtime(64, 2, executor, shared=True) as runtime:
+        control, victim = runtime.state.control, runtime.tenant(0)
+        control[at.TENANT_MASKS + 1] = 0  # It may not run until its slots are forged.
+        command = [sys.executable, "-c", FORGER, runtime.name, str(victim.window_start)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdin is not None
+            assert child.stdout is not None
+            assert child.stdout.readline() == "forged\n"
+            control[at.TENANT_MASKS + 1] = at.ALLOWED
+            runtime.executor.wrote(at.TENANT_MASKS + 1, control[at.TENANT_MASKS + 1 : at.TENANT_MASKS + 2])
+            assert runtime.drain(30)
+            assert child.communicate("\n", timeout=30)[0] == "TENANT TENANT NONE\n"
+        assert not victim.window.any()
+        assert not control[at.SHUTDOWN]
+        assert victim.submit(0).outcome(30).status is SlotStatus.DONE
 
 
 @pytest.mark.clause("RINGRUN-6")
