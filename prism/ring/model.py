@@ -138,7 +138,7 @@ def take_number(state: RingState) -> tuple[int, int]:
     return low, high
 
 
-def _run(state: RingState, program: Program, slot: int, owner: int | None) -> None:
+def _run(state: RingState, program: Program, slot: int, owner: int | None = None) -> None:
     job = claim(state, program.order, slot, owner)
     finish(state, program, job, execute(state, program, job))
 
