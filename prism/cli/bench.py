@@ -43,7 +43,7 @@ def intern(sizes: tuple[int, ...], runs: int, as_json: bool) -> None:
 @runs_option
 @json_option
 def ring(sizes: tuple[int, ...], tenants: tuple[int, ...], only: tuple[str, ...], runs: int, as_json: bool) -> None:
-    """Drain tiny jobs through the ring, beside thread pools, asyncio, queues and one call or launch a job."""
+    """Drain tiny jobs through the ring, beside pools and queues."""
     from prism.bench.ring import ring_bench
 
     with watching() as tick:
@@ -109,7 +109,7 @@ def aig(folder: Path | None, names: tuple[str, ...], copies: tuple[int, ...], ru
 @runs_option
 @json_option
 def cse(sizes: tuple[int, ...], runs: int, as_json: bool) -> None:
-    """Find common subexpressions of SymPy expressions, beside SymPy's own."""
+    """Find common subexpressions, beside SymPy's own."""
     from prism.bench.cse import cse_bench
 
     with watching() as tick:
@@ -121,7 +121,7 @@ def cse(sizes: tuple[int, ...], runs: int, as_json: bool) -> None:
 @runs_option
 @json_option
 def theory(names: tuple[str, ...], runs: int, as_json: bool) -> None:
-    """Normalise terms of users' theories on Prism and on Maude where it is installed."""
+    """Normalise terms of users' theories, beside Maude."""
     from prism.bench.theory import theory_bench
 
     with watching() as tick:
@@ -134,7 +134,7 @@ def theory(names: tuple[str, ...], runs: int, as_json: bool) -> None:
 @runs_option
 @json_option
 def isa(cases: tuple[str, ...], sizes: tuple[int, ...], runs: int, as_json: bool) -> None:
-    """Launch programs of the instruction set: overhead, cold start, throughput.
+    """Launch programs: overhead, cold start and throughput.
 
     Peers are jax.jit on JAX's default device, Numba and NumPy.
     """

@@ -18,10 +18,14 @@ from tests.kernels_programs import disagreement, sample
 pytestmark = [pytest.mark.m8, pytest.mark.clause("ISA-23")]
 
 OTHERS = [name for name in EXECUTORS if name != "numpy"]
-SEEDS = {"xla": range(2)}
-"""Programs of the normal run; a seed that XLA compiles takes seconds. The rest: python -m tests.kernels_programs."""
+SEEDS = {"xla": range(2), "cpu": range(5)}
+"""Programs of the normal run; a seed that XLA or Numba compiles takes seconds.
+
+The rest: python -m tests.kernels_programs.
+"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OTHERS)
 def test_random_programs_agree_with_the_definition(name: str) -> None:
     """Integers and exact float operations to the bit, the others within the ulps of the table; faults alike."""

@@ -57,6 +57,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
 @pytest.mark.parametrize("engine", sorted(ENGINES))
 @pytest.mark.clause("TRUSTED-4")
 @pytest.mark.clause("LEDGER-3")
+@pytest.mark.slow
 def test_random_programs_agree(model: Model, engine: str) -> None:
     """On random batches a ledger gives the ids, counts, statuses, keys and values that the model gives."""
     assert mismatches(model, random_programs(seed=5, count=150), ENGINES[engine]) == []
@@ -64,6 +65,7 @@ def test_random_programs_agree(model: Model, engine: str) -> None:
 
 @pytest.mark.parametrize("engine", sorted(ENGINES))
 @pytest.mark.clause("LEDGER-5")
+@pytest.mark.slow
 def test_limits_agree(model: Model, engine: str) -> None:
     """At capacity and at the largest id a ledger ends in the status of the model, and stays there."""
     assert mismatches(model, LIMITS, ENGINES[engine]) == []
@@ -127,6 +129,7 @@ def _edge(*numbers: int) -> EdgeView:
 
 
 @pytest.mark.clause("LEDGER-3")
+@pytest.mark.slow
 def test_what_python_computes_agda_proves(tmp_path: Path) -> None:
     """Fifty programs run by the host ledger are equations that Agda accepts by computation."""
     sources = copy_sources(tmp_path / "agda")

@@ -88,6 +88,7 @@ def test_results_are_those_of_baseline_in_every_layout(layout: Layout, keys: Key
 
 @pytest.mark.clause("ARENA-1")
 @given(terms=term_graphs(max_rows=40, max_roots=6), layout=st.sampled_from(list(LAYOUTS.values())))
+@pytest.mark.slow
 def test_results_are_those_of_baseline_for_any_program(terms: TermGraph, layout: Layout) -> None:
     """Whatever the program, a layout gives the image that `baseline` gives; a counterexample shrinks."""
     assert breaches(terms, expected(terms), Schedule(layout), WIDE, checked=True) == []
@@ -99,6 +100,7 @@ def test_results_are_those_of_baseline_for_any_program(terms: TermGraph, layout:
     ("swizzle", "name"),
     [("jax", "rank"), ("jax", "l2-l1-morton"), ("pallas", "morton"), ("triton", "block16")],
 )
+@pytest.mark.slow
 def test_results_are_those_of_baseline_on_the_device(swizzle: str, name: str, keys: KeyLayout) -> None:
     """A device loop over each swizzle gives the image of `baseline` for a hundred programs at once."""
     terms, image = batches()[0]
@@ -107,6 +109,7 @@ def test_results_are_those_of_baseline_on_the_device(swizzle: str, name: str, ke
 
 @pytest.mark.clause("ARENA-7")
 @every_layout
+@pytest.mark.slow
 def test_host_cycles_leave_the_slots_of_the_device(layout: Layout) -> None:
     """After each cycle every slot, pointer, root and count is the same, also where a cycle did not land."""
     bounds = Bounds(*(np.int32(bound) for bound in (240, 1 << 20, 90)))
@@ -139,6 +142,7 @@ def test_a_bound_of_cycles_stops_every_layout_at_the_same_terms(cycles: int) -> 
 
 
 @pytest.mark.clause("ARENA-5")
+@pytest.mark.slow
 def test_programs_of_one_shape_are_traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sessions with other programs, limits and cycle bounds reuse the trace of their shape; another size is another."""
     traces = []
@@ -181,6 +185,7 @@ def _own_stratum(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.clause("ARENA-1")
 @pytest.mark.parametrize("plant", [None, _root_left_behind, _null_moved, _own_stratum])
+@pytest.mark.slow
 def test_the_law_fails_under_a_planted_bug(plant, monkeypatch: pytest.MonkeyPatch) -> None:
     """A root left behind, a NULL that moves, a candidate that reads its own stratum: each breaks the law.
 

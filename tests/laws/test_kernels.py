@@ -35,6 +35,7 @@ def made(seed: int) -> tuple[Kernel, list[str]]:
 
 @pytest.mark.clause("KERNELS-9")
 @pytest.mark.parametrize("executor", [one for one in EXECUTORS if one in ("numpy", "cpu")])
+@pytest.mark.slow
 def test_compiled_kernels_equal_plain_python(executor: str) -> None:
     """Kernels of all statements, operators and types: each array is the same, element by element.
 

@@ -79,6 +79,7 @@ def bytes_of(ledger) -> list[bytes]:
 @pytest.mark.clause("LEDGER-1")
 @given(raws=raw_batches)
 @settings(max_examples=30)
+@pytest.mark.slow
 def test_sound_and_complete(engine, raws):
     """An id leads back to its node, so two nodes of a batch have one id exactly if they are one node."""
     ledger, _ = grown(engine, raws[:-1])
@@ -241,6 +242,7 @@ def test_engines_agree_to_the_bit(engine, raws):
 @both_engines
 @pytest.mark.clause("LEDGER-7")
 @pytest.mark.parametrize("layout", [COMPACT, WIDE])
+@pytest.mark.slow
 def test_growth_keeps_every_id(engine, layout):
     """A ledger grown through several doublings holds what a model holds, and its index finds every key."""
     ledger, model, random = engine(layout), Model(), np.random.default_rng(7)

@@ -36,6 +36,7 @@ def _report(kernel: RandomKernel, mode: Any) -> tuple[type, str] | None:
 
 @pytest.mark.clause("PALLAS-1")
 @given(kernels())
+@pytest.mark.slow
 def test_fast_is_debug(kernel: RandomKernel) -> None:
     """Generated source, batched or not, gives what equation by equation gives."""
     kernel.same(_run(kernel, "fast"), _run(kernel, "debug"))
@@ -43,6 +44,7 @@ def test_fast_is_debug(kernel: RandomKernel) -> None:
 
 @pytest.mark.clause("PALLAS-1")
 @given(faulty_kernels())
+@pytest.mark.slow
 def test_fast_reports_what_debug_reports(kernel: RandomKernel) -> None:
     """A mistake that shows in one mode shows in the other, reported in the same words."""
     assert _report(kernel, "fast") == _report(kernel, "debug")
@@ -51,6 +53,7 @@ def test_fast_reports_what_debug_reports(kernel: RandomKernel) -> None:
 @pytest.mark.clause("PALLAS-1")
 @settings(max_examples=max(1, EXAMPLES // 2))
 @given(kernels())
+@pytest.mark.slow
 def test_loops_are_debug(kernel: RandomKernel) -> None:
     """The text of compiled mode's loops, run by Python, gives it too."""
     with python_loops():
@@ -61,6 +64,7 @@ def test_loops_are_debug(kernel: RandomKernel) -> None:
 @pytest.mark.clause("PALLAS-1")
 @settings(max_examples=max(1, EXAMPLES // 2))
 @given(faulty_kernels())
+@pytest.mark.slow
 def test_loops_report_what_debug_reports(kernel: RandomKernel) -> None:
     """And a mistake that shows in debug mode shows in the loops, reported in the same words."""
     with python_loops():
@@ -71,6 +75,7 @@ def test_loops_report_what_debug_reports(kernel: RandomKernel) -> None:
 @pytest.mark.clause("PALLAS-1")
 @settings(max_examples=max(1, EXAMPLES // 20))
 @given(kernels())
+@pytest.mark.slow
 def test_compiled_is_debug(kernel: RandomKernel) -> None:
     """So does their machine code."""
     kernel.same(_run(kernel, "compiled"), _run(kernel, "debug"))
@@ -79,6 +84,7 @@ def test_compiled_is_debug(kernel: RandomKernel) -> None:
 @pytest.mark.clause("PALLAS-1")
 @settings(max_examples=max(1, EXAMPLES // 4))
 @given(kernels())
+@pytest.mark.slow
 def test_debug_is_stock(kernel: RandomKernel) -> None:
     """And stock interpret mode, which compiles the kernel through XLA."""
     kernel.agree(_run(kernel, "debug"), jax.tree.leaves(kernel.build(interpret=True)(*kernel.operands)))

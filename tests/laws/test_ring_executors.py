@@ -65,6 +65,7 @@ def reclaim(block: Block) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(batches=submissions())
+@pytest.mark.slow
 def test_a_device_does_what_the_model_does(device: tuple[DeviceExecutor, Block], batches: Batches) -> None:
     """A launch leaves every word as the model does, with state that stayed on the device from launch to launch."""
     executor, block = device

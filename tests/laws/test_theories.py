@@ -23,6 +23,7 @@ N_THEORIES = 300
 
 @pytest.mark.clause("THEORY-5")
 @pytest.mark.parametrize("block", range(6))
+@pytest.mark.slow
 def test_every_engine_agrees_with_the_reference_rewriter(block: int) -> None:
     """On random theories and terms `baseline` and `ledger` give the reference's normal forms, in as many steps."""
     seen_steps = 0

@@ -79,6 +79,7 @@ def judged(data: bytes) -> Circuit | None:
 
 
 @pytest.mark.parametrize("part", range(8))
+@pytest.mark.slow
 def test_damaged_files(part: int) -> None:
     """A damaged file is refused exactly if a plain reading refuses it; else it has the roots of that reading."""
     accepted = refused = 0
@@ -100,6 +101,7 @@ def test_damaged_files(part: int) -> None:
     assert min(accepted, refused) > 10
 
 
+@pytest.mark.slow
 def test_memory_is_bounded(tmp_path: Path) -> None:
     """Reading and simplifying every damaged file takes less than 2 GB, whatever their headers say."""
     files = tmp_path / "files"

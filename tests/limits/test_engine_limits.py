@@ -78,6 +78,7 @@ def test_capacity(engine, layout) -> None:
 
 @pytest.mark.clause("REWRITE-5")
 @every_engine
+@pytest.mark.slow
 def test_largest_id(engine) -> None:
     """Ids run up to the layout's largest; the node after it is corrupt, whatever the capacity."""
     top = COMPACT.max_id

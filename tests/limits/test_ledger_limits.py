@@ -59,6 +59,7 @@ def test_capacity(engine, layout):
 @both_engines
 @pytest.mark.parametrize("layout", [TINY, COMPACT])
 @pytest.mark.clause("LEDGER-5")
+@pytest.mark.slow
 def test_largest_id(engine, layout):
     """The last id is the largest that the layout packs, 65534 for compact; one more is CORRUPT."""
     check_limit(engine(layout, 1 << 20), layout.max_id + 1, Status.CORRUPT)

@@ -70,6 +70,7 @@ def test_a_submission_that_does_not_fit_writes_nothing(runtime: Runtime, submit:
     assert runtime.block.words.tolist() == before.tolist()
 
 
+@pytest.mark.slow
 def test_a_full_tenant_refuses_and_another_does_not_notice() -> None:
     """With its slots taken a tenant is refused at once for timeout 0; another tenant still has its own."""
     block = fresh_block(Shape(RingSpec(8, 2), 0))

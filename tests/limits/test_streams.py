@@ -35,6 +35,7 @@ def write(path: Path, count: int) -> list[int]:
 
 @pytest.mark.clause("TERMS-7")
 @pytest.mark.parametrize("engine", ["ledger", "bsp"])
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_expressions(engine: str, tmp_path: Path) -> None:
     """Three hundred thousand expressions need about the memory of fifty thousand, and print their results in order."""
     peaks = []

@@ -102,6 +102,7 @@ def test_a_theory_at_its_limits_is_quick() -> None:
 
 
 @pytest.mark.clause("THEORY-1")
+@pytest.mark.slow
 def test_depth_and_width_cost_no_stack() -> None:
     """Parentheses a million deep, and a line of a megabyte, are read or refused in time."""
     with pytest.raises(ParseError):

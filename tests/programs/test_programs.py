@@ -39,6 +39,7 @@ def _cases() -> list[tuple[Path, str]]:
 
 
 @pytest.mark.parametrize(("path", "engine"), _cases(), ids=lambda part: getattr(part, "stem", part))
+@pytest.mark.slow
 def test_program(path: Path, engine: str) -> None:
     """A golden program gives what its comments expect, on every engine, or on those it names."""
     text = path.read_text("utf-8")

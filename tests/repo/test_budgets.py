@@ -37,6 +37,7 @@ def sizes(module: Module) -> Iterator[tuple[str, str, int]]:
 
 @pytest.mark.clause("REPO-2")
 @pytest.mark.parametrize("kind", ["file", "function", "parameters"])
+@pytest.mark.slow
 def test_nothing_is_larger_than_its_limit(kind: str) -> None:
     """Each file, function and parameter list is within the general limit or its own, which has a reason."""
     exceptions = BUDGETS["exceptions"][kind]

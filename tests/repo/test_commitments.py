@@ -94,6 +94,7 @@ def test_the_generated_module_is_current() -> None:
 
 
 @pytest.mark.clause("TRUSTED-1")
+@pytest.mark.slow
 def test_every_module_is_checked(proofs: tuple[Path, host.Check]) -> None:
     """Agda accepts every module from source under --safe --without-K, and Everything imports them all."""
     checked = proofs[1]
@@ -195,6 +196,7 @@ def test_an_earlier_manifest_is_read_from_git() -> None:
     assert manifest_at("HEAD").commitments
 
 
+@pytest.mark.slow
 def test_the_named_tests_are_there(manifest: Manifest) -> None:
     """Every test that a commitment names is collected and bears no skip; every killer is named by its commitment."""
     assert list(witness_findings(manifest, collected(manifest.tests))) == []
@@ -202,6 +204,7 @@ def test_the_named_tests_are_there(manifest: Manifest) -> None:
     assert [one.id for one in MUTANTS if (one.id, one.killer.split("[")[0]) not in witnesses] == []
 
 
+@pytest.mark.slow
 def test_a_weakened_statement_is_noticed(draft: Path, manifest: Manifest) -> None:
     """A theorem with one more hypothesis still checks, but its hash has changed."""
     target = draft / "Prism" / "Ledger" / "Properties.agda"
@@ -242,6 +245,7 @@ def test_a_missing_test_is_noticed(manifest: Manifest) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_skipped_or_failed_test_is_noticed(tmp_path: Path) -> None:
     """Neither a marked test nor one that skips as it runs nor one that fails counts; a passing one does."""
     tests = (
@@ -267,6 +271,7 @@ def test_a_report_names_tests_as_pytest_does(tmp_path: Path) -> None:
     assert passed(report) == {"tests/repo/test_commitments.py::test_x[a]"}
 
 
+@pytest.mark.slow
 def test_a_marked_test_is_not_collected() -> None:
     """Collection for the manifest leaves out tests with a skip mark, and only those."""
     file = "tests/repo/test_commitments.py"
@@ -317,6 +322,7 @@ def test_a_mutant_that_does_not_apply_is_refused() -> None:
         mutated(mutant, "a a")
 
 
+@pytest.mark.slow
 def test_a_harmless_change_survives() -> None:
     """A change that breaks nothing is not killed, so a kill says something."""
     killer = "tests/repo/test_commitments.py::test_the_generated_module_is_current"
@@ -327,6 +333,7 @@ def test_a_harmless_change_survives() -> None:
 @pytest.mark.parametrize(
     "name", ["drop-the-cap", "compare-hashes-only", "swap-a-rule", "pointers-stay-behind", "trust-the-version"]
 )
+@pytest.mark.slow
 def test_a_sample_of_the_mutants_is_killed(name: str) -> None:
     """A mutant of each topic is noticed by the test that its commitment names; `agda.tools.mutants` runs them all."""
     [mutant] = [one for one in MUTANTS if one.id == name]

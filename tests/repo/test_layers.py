@@ -49,6 +49,7 @@ def may_import(importer: str, imported: str) -> bool:
     return "*" in allowed or imported in allowed
 
 
+@pytest.mark.slow
 def test_each_part_of_prism_is_a_layer() -> None:
     """A new package or top-level module has to say what it may know."""
     unplaced = [
@@ -115,6 +116,7 @@ def reaches(module: Module, place: str) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("place", sorted(RULES["places"]))
+@pytest.mark.slow
 def test_only_listed_files_reach_out(place: str) -> None:
     """The environment, jit, private JAX and the milestones are touched in the listed places alone."""
     wrong = [

@@ -75,6 +75,7 @@ def asserted() -> frozenset[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("package", ["prism", "docflow", "policy"])
+@pytest.mark.slow
 def test_each_message_is_asserted(package: str) -> None:
     """Words of each message occur in a test, or the message is listed with the reason why none can."""
     exceptions = table("policy/messages.toml")["exceptions"]

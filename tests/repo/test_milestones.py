@@ -118,6 +118,7 @@ def test_an_empty_selection_is_an_error(project: pytest.Pytester) -> None:
 
 @pytest.mark.clause("MILESTONES-3")
 @pytest.mark.parametrize(("band", "code"), [("m2..3", 0), ("m2", 4)])
+@pytest.mark.slow
 def test_workers_select_alike(project: pytest.Pytester, band: str, code: int, monkeypatch) -> None:
     """Under xdist the selection is the same, and an empty one is still an error."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)

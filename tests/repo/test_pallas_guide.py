@@ -23,6 +23,7 @@ def test_every_worked_bug_shows_its_output() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(PROGRAMS))
+@pytest.mark.slow
 def test_a_worked_bug_prints_what_the_page_shows(name: str, tmp_path: Path) -> None:
     """The program, run as the page says, prints the page's block; folders and Prism's own line numbers are left out."""
     (tmp_path / name).write_text(f"# {name}\n{PROGRAMS[name]}", encoding="utf-8")

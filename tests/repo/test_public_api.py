@@ -13,6 +13,7 @@ from tests.repo.source import Module
 pytestmark = [pytest.mark.m1, pytest.mark.clause("REPO-4")]
 
 
+@pytest.mark.slow
 def test_the_interface_is_the_recorded_one() -> None:
     """A change of an exported name, a signature, a command or an option changes public_api.txt in the same commit."""
     assert public_api.lines() == public_api.RECORD.read_text(encoding="utf-8").splitlines()

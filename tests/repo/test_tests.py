@@ -59,6 +59,7 @@ def test_each_test_states_its_law() -> None:
     assert silent == []
 
 
+@pytest.mark.slow
 def test_each_test_asserts_something() -> None:
     """A test without an assertion or an expected failure, its own or a called one, checks nothing."""
     idle = [

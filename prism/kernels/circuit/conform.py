@@ -22,7 +22,6 @@ from prism.kernels.circuit.parse import parse
 from prism.kernels.circuit.phrase import Phrase
 from prism.kernels.circuit.push import pushed
 from prism.kernels.circuit.report import Canonical
-from prism.kernels.isa.address import UNITY, mirror, neighbours
 from prism.kernels.isa.program import CLASSES
 from prism.kernels.isa.show import show_instruction
 from prism.kernels.isa.types import BY_NAME, F32
@@ -177,15 +176,6 @@ def _compile(case: Case) -> None:
     raise Mismatch(f"{text!r} must be refused, got {got}")
 
 
-def _atlas_graph(case: Case) -> None:
-    given, expected = case.data["input"], case.data["expected"]
-    if "class" not in given:
-        raise Mismatch(f"an atlas_graph case must be about a class, got {given!r}")
-    around = neighbours(given["class"])
-    got = {"mirror": mirror(given["class"]), "unity": given["class"] in UNITY}
-    _require_fields(expected, {**got, "degree": len(around), "neighbors_sorted": list(around)})
-
-
 def _gates(case: Case) -> None:
     for letter, text in case.data["expected"].items():
         if text is None:
@@ -236,7 +226,6 @@ CHECKS: Final[Mapping[str, Check]] = {
     "canonicalize": _canonicalize,
     "gates": _gates,
     "program": _program,
-    "atlas_graph": _atlas_graph,
 }
 """The check of each area."""
 
@@ -317,17 +306,6 @@ def _own_gates(case: Case) -> None:
         raise Mismatch("a gate set that is ours must pass as such")
 
 
-def _is_second_class_system(case: Case) -> bool:
-    return case.area == "atlas_graph" and "class" not in case.data["input"]
-
-
-def _one_class_system(case: Case) -> None:
-    """Require our class of the byte, if one is asked for, to be that of the circuits and not the second system's."""
-    byte = case.data["input"].get("r96_classify_byte")
-    if byte is not None and cl.class_of_byte(byte) == case.data["expected"]["class"]:
-        raise Mismatch("the two systems must differ on this byte for the rule to be about it")
-
-
 def _is_translation(case: Case) -> bool:
     return case.area == "program" and "translate" in case.data["input"]
 
@@ -346,7 +324,6 @@ DEVIATIONS: Final = (
     Deviation("transforms go to the classes first", "CIRCUIT-8", _is_transformed, _transforms_first),
     Deviation("operations are counted one by one, and forms are normal", "CIRCUIT-12", _is_better, _no_worse),
     Deviation("there is one gate set", "CIRCUIT-10", _is_other_gate_set, _own_gates),
-    Deviation("there is one class system", "CIRCUIT-1", _is_second_class_system, _one_class_system),
     Deviation("refusals are in Prism's own words, with their place", "CIRCUIT-5", _says_why, _own_words),
     Deviation(
         "what is outside the grammar is refused, not skipped",

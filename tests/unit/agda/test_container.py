@@ -48,6 +48,7 @@ def test_without_a_runtime_it_does_not_run(programs: Path, capsys: pytest.Captur
     assert "pass --allow-host to use agda==2.7.0" in said
 
 
+@pytest.mark.slow
 def test_the_host_is_used_when_allowed(programs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With --allow-host the proofs are checked by the PyPI package, and the last line says that it was no container."""
     assert list(programs.iterdir()) == []
@@ -57,6 +58,7 @@ def test_the_host_is_used_when_allowed(programs: Path, capsys: pytest.CaptureFix
 
 
 @pytest.mark.usefixtures("programs")
+@pytest.mark.slow
 def test_a_false_proof_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A false statement among the proofs gives status 1 and Agda's own message."""
     source = copy_sources(tmp_path / "agda")
@@ -69,6 +71,7 @@ def test_a_false_proof_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.usefixtures("programs")
+@pytest.mark.slow
 def test_a_module_that_is_not_imported_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A module that Everything does not import would go unchecked, so it is an error."""
     source = copy_sources(tmp_path / "agda")

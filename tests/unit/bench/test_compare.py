@@ -71,6 +71,7 @@ def test_a_row_describes_the_arena_and_the_layout(lines) -> None:
     assert {line["l1_block_size"] for line in lines} == {"0", "64", "256"}
 
 
+@pytest.mark.slow
 def test_a_suite_that_measured_nothing_is_an_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Without a line from any platform it ends with what was wrong with each, and draws nothing."""
     with pytest.raises(
@@ -168,6 +169,7 @@ def test_the_summary_finds_the_fastest(lines) -> None:
 
 @pytest.mark.clause("BENCH-3")
 @pytest.mark.clause("BENCH-4")
+@pytest.mark.slow
 def test_the_suite_writes_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """CSV, summary, plots and a report that names the platform that is absent, with the reason JAX gives."""
     monkeypatch.setattr(suites, "PLATFORMS", ("cpu", "nosuch"))

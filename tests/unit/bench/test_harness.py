@@ -64,6 +64,7 @@ def test_a_missing_peer_is_a_row_that_says_so(capsys):
     assert "missing: install x[y]" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_intern_bench_runs_every_contender():
     """On a small batch ledgers and peers count the same distinct nodes, and each has a line with the agreed keys."""
     result = CliRunner().invoke(bench, ["intern", "--n", "300", "--runs", "1", "--json"], catch_exceptions=False)

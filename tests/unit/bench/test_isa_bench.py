@@ -37,6 +37,7 @@ def test_launches_and_look_ups_are_counted() -> None:
     assert all(row.rate is not None and row.rate > 1000 for row in found)
 
 
+@pytest.mark.slow
 def test_a_process_with_an_artefact_is_beside_its_peers() -> None:
     """Each process makes its launch and checks what it gave."""
     found = rows("cold")

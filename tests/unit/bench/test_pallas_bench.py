@@ -29,6 +29,7 @@ def _row(case: str, impl: str, median: float) -> Row:
     return Row("pallas", case, impl, median, median, median, 1, 1 / median, "elements/s")
 
 
+@pytest.mark.slow
 def test_json_rows_have_the_design_s_keys_and_every_contender() -> None:
     """One kernel gives a line for each contender of its first call and of its steady state, each checked by NumPy."""
     result = CliRunner().invoke(
@@ -213,6 +214,7 @@ class Tests(unittest.TestCase):
 """
 
 
+@pytest.mark.slow
 def test_a_checkout_s_tests_run_under_both_interpreters(tmp_path: Path, monkeypatch, capsys) -> None:
     """A checkout lends its tests and the modules that the wheel lacks; each test runs stock, strict and lenient."""
     folder = tmp_path / "tests" / "pallas"

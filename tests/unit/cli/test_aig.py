@@ -76,6 +76,7 @@ def test_simplification_up_to_a_level(small: Path, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.clause("AIG-6")
+@pytest.mark.slow
 def test_same(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Equal is code 0; different is code 1 and names the inputs, the place by its symbol, and both values."""
     other, hashed = small.with_name("other.aag"), small.with_name("hashed.aig")

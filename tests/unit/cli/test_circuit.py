@@ -80,6 +80,7 @@ def test_circuits_are_read_from_files(
 
 @pytest.mark.clause("CIRCUIT-13")
 @pytest.mark.parametrize("executor", ["reference", *EXECUTORS])
+@pytest.mark.slow
 def test_run_prints_what_changed_and_saves(tmp_path: Path, capsys: pytest.CaptureFixture[str], executor: str) -> None:
     """Vectors come from arguments and files; those that changed are printed, those named are written."""
     np.save(tmp_path / "b.npy", np.arange(10, dtype=np.float32))

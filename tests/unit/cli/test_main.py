@@ -84,6 +84,7 @@ def test_a_file_that_cannot_be_written_is_named(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here is always full")
+@pytest.mark.slow
 def test_a_full_disk_is_no_traceback() -> None:
     """Output that cannot be written ends the command with code 2 and says why."""
     command = [sys.executable, "-m", "prism", "run", "-"]
@@ -94,6 +95,7 @@ def test_a_full_disk_is_no_traceback() -> None:
 
 
 @pytest.mark.parametrize("command", ["run -", "show -", "telemetry host -", "repl"])
+@pytest.mark.slow
 def test_standard_input_that_is_closed_is_explained(command: str) -> None:
     """A command that reads it ends with code 2 and a remedy."""
     done = subprocess.run(

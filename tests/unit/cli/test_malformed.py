@@ -35,6 +35,7 @@ def test_the_corpus_is_large() -> None:
 
 @pytest.mark.clause("TERMS-2")
 @pytest.mark.parametrize("source", [*HAND, *DAMAGED], ids=lambda source: repr(source[:24]))
+@pytest.mark.slow
 def test_malformed(source: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A malformed input ends with code 2 and its place, the line and a caret."""
     code, _, err = _run(tmp_path / "bad.prism", source, capsys)
@@ -88,6 +89,7 @@ finally:
 
 @pytest.mark.clause("TERMS-7")
 @pytest.mark.parametrize("name", _HEAVY)
+@pytest.mark.slow
 def test_heavy(name: str, tmp_path: Path) -> None:
     """A huge input is read or refused within 2 GB, a million levels deep included."""
     source, code = _HEAVY[name]

@@ -149,6 +149,7 @@ def test_drawings_say_what_would_do(session: Session, tmp_path: Path, monkeypatc
 
 # Another test may have loaded JAX into this process; the child only executes the program.
 @pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called:RuntimeWarning")
+@pytest.mark.slow
 def test_a_terminal_has_prompt_history_and_continuation(tmp_path: Path) -> None:
     """On a terminal a line continues while open, history survives, and end of input leaves with code 0."""
     env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path), "TERM": "xterm"}
@@ -170,6 +171,7 @@ def test_a_terminal_has_prompt_history_and_continuation(tmp_path: Path) -> None:
 
 # Another test may have loaded JAX into this process; the child only executes the program.
 @pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called:RuntimeWarning")
+@pytest.mark.slow
 def test_a_terminal_survives_an_interrupt_and_a_history_that_cannot_be_kept(tmp_path: Path) -> None:
     """An interrupt gives the prompt back, and a session needs no place for its history."""
     (tmp_path / "prism").touch()

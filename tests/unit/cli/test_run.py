@@ -186,6 +186,7 @@ def test_progress_counts_bytes_on_a_terminal(is_shared: bool, tmp_path: Path, mo
         assert out.getvalue() == "[bold]\n2\n"
 
 
+@pytest.mark.slow
 def test_a_closed_stream_is_no_traceback(program: Path) -> None:
     """A run whose caller closed stdout or stderr does its work and forgets what was for them."""
     for stream, shown in (("stdout", ""), ("stderr", "2\n6\n0\n")):

@@ -95,6 +95,7 @@ def test_the_swizzle_variable_of_the_seed() -> None:
 
 
 @pytest.mark.parametrize("options", ["--swizzle-backend jax", "--swizzle-backend pallas --block-size 2 --check"])
+@pytest.mark.slow
 def test_swizzles_on_a_device(options: str) -> None:
     """The swizzles that trace a program give what the host gives."""
     result = run(f"--engine bsp {options}", "mul_of_redex")
@@ -102,6 +103,7 @@ def test_swizzles_on_a_device(options: str) -> None:
 
 
 @pytest.mark.clause("ARENA-1")
+@pytest.mark.slow
 def test_every_combination_of_options(tmp_path: Path) -> None:
     """All valid ones print the normal form, or say that a bound of cycles stopped them; telemetry is a record."""
     assert len(VALID) == len(set(VALID)) == 19 * 2 * 3 * 4

@@ -33,6 +33,7 @@ def telemetry(arguments: str) -> Result:
 @pytest.mark.clause("TELEMETRY-2")
 @pytest.mark.parametrize(("command", "kind"), [("host", "host_performance"), ("memory", "memory_stability")])
 @pytest.mark.parametrize("engine", ["ledger", "bsp"])
+@pytest.mark.slow
 def test_measurements_are_records(command: str, kind: str, engine: str) -> None:
     """`host` and `memory` write a record of the runs asked for, with the engine, the workload and the machine."""
     Path("p.prism").write_text("(mul 3 3) (add 2 2)")
@@ -50,6 +51,7 @@ def test_without_a_program_a_product_is_measured() -> None:
     assert record.read(Path("out/telemetry/host.json"))["workload"] == "(mul 64 64)"
 
 
+@pytest.mark.slow
 def test_traces_are_captured_and_analysed() -> None:
     """`trace` profiles an engine on JAX and says where time went; `trace-analyze` says the same of the files again."""
     Path("p.prism").write_text("(add 1 1)")
@@ -61,6 +63,7 @@ def test_traces_are_captured_and_analysed() -> None:
     assert record.read(Path("again.json"))["share"] == first["share"]
 
 
+@pytest.mark.slow
 def test_summaries_of_the_records_of_a_run() -> None:
     """Damage, host and baselines gather what other commands wrote, as tables on one page."""
     Path("p.prism").write_text("(mul 5 5)")

@@ -93,6 +93,7 @@ KEYS = st.sampled_from(["a.md", "b c.md::s", "d.md::t"]).flatmap(
 
 @pytest.mark.clause("DOCFLOW-12")
 @given(st.dictionaries(KEYS, st.builds(Entry, SEEN, st.none() | SEEN), max_size=5))
+@pytest.mark.slow
 def test_a_lock_is_read_back_as_it_was_written(entries: dict[str, Entry]) -> None:
     """Writing and reading a lock is the identity; it has one line an edge, sorted."""
     data = lock.render(entries)

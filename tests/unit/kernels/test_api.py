@@ -98,6 +98,7 @@ def test_element_types_of_arguments() -> None:
 
 
 @pytest.mark.clause("KERNELS-10")
+@pytest.mark.slow
 def test_too_many_values_at_once_are_refused(tmp_path) -> None:
     """A kernel that needs more registers than there are is refused before it has a program."""
     from prism.kernels.lower.program import lower

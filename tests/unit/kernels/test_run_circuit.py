@@ -71,6 +71,7 @@ def require_alike(
 
 
 @pytest.mark.parametrize("ty", TYPES, ids=lambda ty: ty.name)
+@pytest.mark.slow
 def test_each_variant_of_each_type(ty: Type) -> None:
     """Every merge, split, mark, copy and swap, on every type for which it has a meaning, equals the reference."""
     given = [call(generator, 0, 7, 10 + at, variant=variant) for at, (generator, variant) in enumerate(BINARY)]
@@ -82,6 +83,7 @@ def test_each_variant_of_each_type(ty: Type) -> None:
 
 @pytest.mark.parametrize("ty", TYPES, ids=lambda ty: ty.name)
 @pytest.mark.parametrize("n", [0, 1, 300])
+@pytest.mark.slow
 def test_reductions_and_softmax(ty: Type, n: int) -> None:
     """Each reduction of each type, and softmax of each float type, of no elements, one, and more than a block."""
     given = [call("reduce", 0, 20 + at, variant=variant.name) for at, variant in enumerate(REDUCTIONS)]
@@ -113,6 +115,7 @@ any_calls = st.one_of(
 
 @settings(max_examples=15)
 @given(st.lists(any_calls, min_size=1, max_size=8), st.integers(0, 9), st.integers(1, 40))
+@pytest.mark.slow
 def test_fused_sequences_are_the_reference(given: list[Call], seed: int, n: int) -> None:
     """Sequences of calls that read and write one another's classes leave, fused or not, what the reference leaves."""
     require_alike(tuple(one for one in given if one.kind.generator != "mark"), F32, n, seed=seed)

@@ -155,6 +155,7 @@ def test_a_kernel_may_be_called_as_what_its_program_calls(name) -> None:
 
 
 @pytest.mark.clause("PALLAS-1")
+@pytest.mark.slow
 def test_every_mode_has_the_same_product(tmp_path, monkeypatch) -> None:
     """Debug mode, fast mode's batched grid and compiled mode's loops agree with the whole product, bit for bit."""
     monkeypatch.setattr(compiled, "DIRECTORY", tmp_path)

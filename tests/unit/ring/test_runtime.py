@@ -37,6 +37,7 @@ EXECUTORS = ["cpu", "oracle", "device"]
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.slow
 def test_jobs_of_two_tenants(executor: str) -> None:
     """Every executor answers alike: sums, faults with reasons, fences, and nothing in the other tenant's window."""
     with Runtime(64, 2, executor) as runtime:

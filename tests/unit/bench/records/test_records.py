@@ -27,6 +27,7 @@ def test_warmup_runs_do_not_count() -> None:
     assert 0 < measured["min_s"] <= measured["median_s"] <= measured["p95_s"] <= measured["max_s"]
 
 
+@pytest.mark.slow
 def test_a_leak_shows_as_its_size_per_run() -> None:
     """Work that keeps 100 kB a run is reported to grow by about that; work that keeps nothing by next to none."""
     kept: list[bytearray] = []
@@ -67,6 +68,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["r.json"]
 
 
+@pytest.mark.slow
 def test_summaries_show_each_record_once(tmp_path: Path) -> None:
     """Every record of its kind is a line, records of other kinds and other JSON are not."""
     record.write(

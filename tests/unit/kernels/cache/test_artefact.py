@@ -27,6 +27,7 @@ GOOD = Artefact(Key(b"program", ("f32", "u64"), "cpu", (("compiler", "1.0"),)), 
 
 @given(keys, st.binary(max_size=40))
 @settings(max_examples=200)
+@pytest.mark.slow
 def test_an_artefact_survives_its_bytes(key: Key, payload: bytes) -> None:
     """Reading what was written gives the same key and payload, and the same bytes again."""
     written = Artefact(key, payload).to_bytes()

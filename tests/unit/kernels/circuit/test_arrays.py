@@ -80,6 +80,7 @@ def test_the_theory_of_gates_is_the_minimal_set() -> None:
 @pytest.mark.clause("CIRCUIT-9")
 @pytest.mark.clause("CIRCUIT-14")
 @pytest.mark.parametrize("theory", [gates, arrays], ids=["gates", "arrays"])
+@pytest.mark.slow
 def test_both_theories_terminate_and_are_confluent(theory) -> None:
     """The theory checker shows both claims, which the files make."""
     verdicts = {verdict.claim: verdict for verdict in check(theory(), normal_patterns)}
@@ -237,6 +238,7 @@ def phrase_of(given: list[Call]) -> Phrase:
 @pytest.mark.clause("CIRCUIT-14")
 @settings(max_examples=120)
 @given(circuits)
+@pytest.mark.slow
 def test_canonical_circuits_leave_the_same_memory(given: list[Call]) -> None:
     """The canonical form has no more operations, the same identity, and leaves the same bits on every type."""
     got = canonical_arrays(phrase_of(given))

@@ -57,6 +57,7 @@ def test_a_call_reads_what_the_arrays_hold_now(function: Function) -> None:
     assert out.tolist() == [3, 0, 0, 0]
 
 
+@pytest.mark.slow
 def test_an_array_that_died_is_forgotten(function: Function) -> None:
     """Remembering keeps no array alive, and no array is taken for one that is gone."""
     for k in range(200):

@@ -184,6 +184,7 @@ ret
 """
 
 
+@pytest.mark.slow
 def test_control_flow_pools_and_atomics_are_those_of_the_definition() -> None:
     """Loops in loops with ways out of both, calls, branches back, pools, classes and atomics in the order of lanes."""
     given: dict[str, Array] = {

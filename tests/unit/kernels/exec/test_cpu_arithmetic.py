@@ -33,6 +33,7 @@ def assert_same(got: Array, want: Array, ty: Type, allowed: int, name: str) -> N
 
 @pytest.mark.clause("ISA-13")
 @pytest.mark.parametrize("ty", [I8, U16, I64, F16, BF16, F32, F64], ids=str)
+@pytest.mark.slow
 def test_every_pure_instruction_is_that_of_the_definition(ty: Type) -> None:
     """On edges and random bits, whole numbers agree to the bit, floats within what the table allows."""
     program, outputs = arithmetic(ty)

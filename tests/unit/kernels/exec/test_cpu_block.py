@@ -47,6 +47,7 @@ exit
 
 
 @pytest.mark.clause("ISA-20")
+@pytest.mark.slow
 def test_lanes_meet_as_in_the_definition() -> None:
     """Barriers in a loop, shared memory, and folds over the lanes of a block, of which some blocks leave early."""
     x = (np.arange(32) % 8 / 64).astype(np.float32) * (np.arange(32) >= 16)

@@ -243,6 +243,7 @@ def test_a_program_that_breaks_a_rule_is_refused_at_its_instruction(
     assert caught.value.kind == kind or "UninitializedRegister" in words
 
 
+@pytest.mark.slow
 def test_calls_that_grow_without_end_are_refused() -> None:
     """Calls are put in place up to a number of steps, and nest up to a depth."""
     doubling: list[Any] = [("call", "f0"), ("exit",)]

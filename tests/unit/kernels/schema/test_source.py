@@ -30,6 +30,7 @@ def scaled(a: DeviceArray[T], x: T, n: u32):
         a[i] = a[i] * x + OFFSET * COUNT
 
 
+@pytest.mark.slow
 def test_a_file_and_a_live_function_give_the_same() -> None:
     """A kernel of this file is the same by its text as by its function."""
     by_text = definitions_of(Path(__file__))["scaled"]

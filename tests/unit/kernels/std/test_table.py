@@ -36,6 +36,7 @@ def test_each_standard_kernel_is_its_reference(name: str) -> None:
 
 
 @pytest.mark.parametrize("executor", [one for one in EXECUTORS if one != "numpy"])
+@pytest.mark.slow
 def test_other_executors_agree(executor: str) -> None:
     """The same on executors that compile: a few kernels of each sort, or with the profile `deep` all, at a million."""
     names = STANDARD if DEEP else ("fused", "sum")

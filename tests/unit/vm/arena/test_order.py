@@ -59,6 +59,7 @@ def order_for(layout: Layout):
 
 @pytest.mark.parametrize("name", LAYOUTS)
 @pytest.mark.clause("ARENA-1")
+@pytest.mark.slow
 def test_every_layout_keeps_null_zero_and_the_terms(name: str) -> None:
     """A layout's order permutes the slots, keeps slots 0 and 1, and the arena means the same before and after."""
 
@@ -76,6 +77,7 @@ def test_every_layout_keeps_null_zero_and_the_terms(name: str) -> None:
         assert denotations(unload(moved)) == denotations(terms)
 
 
+@pytest.mark.slow
 def test_whole_orders_put_hot_first_and_free_last() -> None:
     """Sorting by rank leaves the ranks of the slots after NULL and ZERO in ascending order."""
     for name in ("rank", "morton", "hierarchy"):

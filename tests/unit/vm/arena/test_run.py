@@ -46,6 +46,7 @@ def bounds(slots: int = 1 << 20, cycles: int = 1 << 20, rewrites: int = 1 << 30)
 
 
 @pytest.mark.clause("ARENA-1")
+@pytest.mark.slow
 def test_every_layout_reaches_the_same_normal_form_and_traces_once() -> None:
     """(mul 4 5) becomes twenty sucs in every layout; a second program of the same shape is not traced again."""
     for layout in LAYOUTS:
@@ -66,6 +67,7 @@ def test_every_layout_reaches_the_same_normal_form_and_traces_once() -> None:
 
 
 @pytest.mark.clause("ARENA-3")
+@pytest.mark.slow
 def test_a_cycle_that_does_not_fit_does_not_land() -> None:
     """Too small an arena stops the run with what it needed; the slots are those from before the cycle."""
     run = jax.jit(partial(until_stop, layout=Layout(sort=False), swizzle="jax"))

@@ -202,6 +202,7 @@ print(ledger.count, 1024 * (kibibytes("VmHWM") - resident))
 """
 
 
+@pytest.mark.slow
 def test_peak_memory_a_node():
     """Ten million new nodes in one batch cost at most 40 bytes each at the peak: rows, index, growth and scratch."""
     run = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True, check=True)

@@ -16,6 +16,7 @@ from prism.vm.term.ops import ADD
 pytestmark = [pytest.mark.m1, pytest.mark.clause("LEDGER-7")]
 
 
+@pytest.mark.slow
 def test_interpreted_find_gives_the_ids_of_the_host():
     """A ledger that finds by the kernel gets the host's ids, batch after batch; absent keys are not found."""
     probing = Probing(partial(find_by_lanes, interpret=True), enter_by_rounds)
