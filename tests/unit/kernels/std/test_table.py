@@ -27,7 +27,6 @@ def wrong(executor: str, name: str, element: str, n: int) -> list[str]:
     return [f"{name} {element} {n}: {a} != {b}" for a, b in pairs if not close(a, b, one.ulp)]
 
 
-@pytest.mark.skipif("numpy" not in EXECUTORS, reason="the definition is not there")
 @pytest.mark.parametrize("name", STANDARD)
 def test_each_standard_kernel_is_its_reference(name: str) -> None:
     """On the definition, for all declared types, for nothing, one element, and sizes that fill no block."""
