@@ -34,6 +34,9 @@ import Prism.Ring.Base
 import Prism.Ring.Generated
 import Prism.Ring.Lemmas
 import Prism.Ring.Properties
+import Prism.Sharing.Base
+import Prism.Sharing.Lemmas
+import Prism.Sharing.Properties
 import Prism.Signature.Base
 import Prism.Status.Properties
 import Prism.Strata.Base

@@ -9,12 +9,14 @@ open import Prism.Logic.Base using (true; false)
 open import Prism.Nat.Base using (Nat)
 open import Prism.Signature.Base
 
+-- The nodes of every ledger.
 null-code : Nat
 null-code = 0
 
-zero-code : Nat
-zero-code = 1
+unit-code : Nat
+unit-code = 1
 
+-- The built-in signature.
 suc-code : Nat
 suc-code = 2
 
@@ -25,7 +27,7 @@ mul-code : Nat
 mul-code = 11
 
 -- Code, arity, whether the operands commute.
-ops : List Op
+ops : Signature
 ops =
   op 0 0 false ∷
   op 1 0 false ∷

@@ -17,7 +17,7 @@ from prism.vm.ledger.key import LAYOUTS
 from prism.vm.rewrite.rules import RULES
 from prism.vm.term.ops import OPS
 from prism.vm.theory.rule import Pattern, Rule
-from prism.vm.theory.signature import Op
+from prism.vm.theory.signature import NULL, UNIT
 
 TARGET = AGDA_ROOT / "Prism" / "Generated.agda"
 GATES_TARGET = AGDA_ROOT / "Prism" / "Gates" / "Generated.agda"
@@ -125,12 +125,14 @@ def _list(items: list[str]) -> str:
 
 def _ops() -> str:
     table = _list([f"op {op.code} {op.arity} {str(op.commutes).lower()}" for op in OPS])
-    codes = "\n".join(map(_constant, OPS))
-    return f"{codes}\n-- Code, arity, whether the operands commute.\nops : List Op\nops =\n{table}"
+    reserved = [_constant(NULL.name, NULL.code), _constant("unit", UNIT)]
+    codes = [_constant(op.name, op.code) for op in OPS if op.code > UNIT]
+    constants = "\n".join(["-- The nodes of every ledger.", *reserved, "-- The built-in signature.", *codes])
+    return f"{constants}\n-- Code, arity, whether the operands commute.\nops : Signature\nops =\n{table}"
 
 
-def _constant(op: Op) -> str:
-    return f"{op.name}-code : Nat\n{op.name}-code = {op.code}\n"
+def _constant(name: str, code: int) -> str:
+    return f"{name}-code : Nat\n{name}-code = {code}\n"
 
 
 def _layouts() -> str:

@@ -27,28 +27,52 @@ from prism.vm.ledger.api import Ledger
 from prism.vm.ledger.device import DeviceLedger
 from prism.vm.ledger.host import HostLedger
 from prism.vm.ledger.key import KeyLayout
+from prism.vm.ledger.optable import BUILT_IN, NO_OP, OpTable
 from prism.vm.term.denote import denote
 from prism.vm.term.graph import TermGraph
-from prism.vm.term.ops import ADD, MUL, OPS, SUC
+from prism.vm.theory.signature import NULL, UNIT
 
 Node = tuple[int, int, int]
-MakeLedger = Callable[[KeyLayout, int], Ledger]
+OpRow = tuple[int, int, bool]
+"""Code, operands of a node, whether they commute."""
+MakeLedger = Callable[[KeyLayout, int, OpTable], Ledger]
 
 ENGINES: dict[str, MakeLedger] = {"host": HostLedger, "device": DeviceLedger}
 
 
+def op_rows(table: OpTable) -> tuple[OpRow, ...]:
+    """Return the ops of a table."""
+    codes = np.flatnonzero(table.arity != NO_OP).tolist()
+    return tuple((code, int(table.arity[code]), bool(table.commutes[code])) for code in codes)
+
+
+def table_of(rows: Iterable[OpRow]) -> OpTable:
+    """Return the table of some ops."""
+    table = OpTable(np.full(256, NO_OP, np.uint8), np.zeros(256, bool))
+    for code, arity, commutes in rows:
+        table.arity[code], table.commutes[code] = arity, commutes
+    return table
+
+
+BUILT_IN_ROWS = op_rows(BUILT_IN)
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Batches to intern one after another into a ledger of `bits` an id and `capacity` nodes."""
+    """Batches to intern one after another into a ledger of `bits` an id and `capacity` nodes that knows `ops`."""
 
     bits: int
     capacity: int
     batches: tuple[tuple[Node, ...], ...]
+    ops: tuple[OpRow, ...] = BUILT_IN_ROWS
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What a program did: `(status, count, id...)` for each batch, the keys, and the number that each node denotes."""
+    """What a program did: `(status, count, id...)` for each batch, the keys, and the number that each node denotes.
+
+    Nodes of another than the built-in theory denote no numbers: there `values` is empty.
+    """
 
     rows: tuple[tuple[int, ...], ...]
     keys: tuple[int, ...]
@@ -79,9 +103,12 @@ class Model:
 
     def run(self, programs: Sequence[Program]) -> list[Trace]:
         """Return what the model does with every program."""
-        results = self.call([("interns", program.bits, program.capacity, program.batches) for program in programs])
-        ledgers = list(zip(programs, results, strict=True))
-        values = self.call([("values", program.bits, [str(key) for key in rows[-1]]) for program, rows in ledgers])
+        results = self.call([("interns", p.ops, p.bits, p.capacity, p.batches) for p in programs])
+        ledgers = [
+            (program.bits, rows[-1] if program.ops == BUILT_IN_ROWS else ())
+            for program, rows in zip(programs, results, strict=True)
+        ]
+        values = self.call([("values", bits, [str(key) for key in keys]) for bits, keys in ledgers])
         return [Trace((*rows[:-1],), rows[-1], numbers) for rows, numbers in zip(results, values, strict=True)]
 
 
@@ -103,42 +130,54 @@ def node() -> str:
 def python_trace(program: Program, make: MakeLedger) -> Trace:
     """Return what a Python ledger does with a program."""
     layout = KeyLayout("generated", program.bits)
-    ledger = make(layout, program.capacity)
+    ledger = make(layout, program.capacity, table_of(program.ops))
     rows = []
     for batch in program.batches:
         op, a, b = np.array(batch, np.int64).reshape(-1, 3).T
         ids = ledger.intern(op.astype(np.uint8), a.astype(np.int32), b.astype(np.int32))
         rows.append((int(ledger.status), ledger.count, *ids.tolist()))
     keys = ledger.keys()
+    if program.ops != BUILT_IN_ROWS:
+        return Trace(tuple(rows), tuple(keys.tolist()), ())
     values = denote(TermGraph(*layout.unpack(keys), roots=np.arange(len(keys), dtype=np.int32)))
     return Trace(tuple(rows), tuple(keys.tolist()), tuple(values))
 
 
-def random_programs(seed: int, count: int) -> list[Program]:
-    """Return programs that mostly build, often repeat themselves, and sometimes break each rule of a batch."""
+def random_programs(seed: int, count: int, *, any_ops: bool = False) -> list[Program]:
+    """Return programs that mostly build, often repeat themselves, and sometimes break each rule of a batch.
+
+    any_ops: each over a random signature of its own, else over the built-in one.
+    """
     rng = random.Random(seed)
-    return [_random_program(rng) for _ in range(count)]
+    return [_random_program(rng, _random_ops(rng) if any_ops else BUILT_IN_ROWS) for _ in range(count)]
 
 
-def _random_program(rng: random.Random) -> Program:
+def _random_ops(rng: random.Random) -> tuple[OpRow, ...]:
+    """Return the ops of every ledger, one unary op, so that there is something to build, and up to six others."""
+    codes = rng.sample(range(2, NO_OP), rng.randrange(1, 8))
+    arities = [1, *(rng.randrange(3) for _ in codes[1:])]
+    others = [(code, arity, arity == 2 and rng.random() < 0.5) for code, arity in zip(codes, arities, strict=True)]
+    return ((NULL.code, 0, False), (UNIT, 0, False), *sorted(others))
+
+
+def _random_program(rng: random.Random, ops: tuple[OpRow, ...]) -> Program:
     bits, capacity = rng.choice((3, 5, 28, 28)), rng.choice((2, 14, 1000, 1000))
     batches: list[tuple[Node, ...]] = []
     seen: set[Node] = set()
     for _ in range(rng.randrange(1, 7)):
-        batch = [_random_node(rng, 2 + len(seen)) for _ in range(rng.randrange(0, 9))]
+        batch = [_random_node(rng, ops, 2 + len(seen)) for _ in range(rng.randrange(0, 9))]
         batch += rng.sample(sorted(seen), min(len(seen), rng.randrange(3)))
         rng.shuffle(batch)
         batches.append(tuple(batch))
         seen.update((op, min(a, b), max(a, b)) if b else (op, a, b) for op, a, b in batch)
-    return Program(bits, capacity, tuple(batches))
+    return Program(bits, capacity, tuple(batches), ops)
 
 
-def _random_node(rng: random.Random, count: int) -> Node:
+def _random_node(rng: random.Random, ops: tuple[OpRow, ...], count: int) -> Node:
     if rng.random() < 0.01:
-        return rng.choice((255, *(op.code for op in OPS))), rng.randrange(count + 2), rng.randrange(count + 2)
-    op = rng.choice((SUC, ADD, MUL))
-    a = rng.randrange(1, count)
-    return op.code, a, rng.randrange(1, count) if op.arity == 2 else 0
+        return rng.choice((NO_OP, *(code for code, _, _ in ops))), rng.randrange(count + 2), rng.randrange(count + 2)
+    code, arity, _ = rng.choice(ops[2:])
+    return code, rng.randrange(1, count) if arity else 0, rng.randrange(1, count) if arity == 2 else 0
 
 
 def mismatches(model: Model, programs: Sequence[Program], make: MakeLedger) -> list[str]:
@@ -156,9 +195,10 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m agda.tools.model", description=__doc__)
     parser.add_argument("--n", type=int, default=2000, help="how many random programs")
     parser.add_argument("--seed", type=int, default=0, help="seed of the random programs")
+    parser.add_argument("--any-ops", action="store_true", help="each program over a random signature of its own")
     parser.add_argument("--engine", choices=sorted(ENGINES), action="append", help="ledger engine; default: all")
     options = parser.parse_args(arguments)
-    programs = random_programs(options.seed, options.n)
+    programs = random_programs(options.seed, options.n, any_ops=options.any_ops)
     with tempfile.TemporaryDirectory() as folder:
         model = Model(Path(folder))
         found = {name: mismatches(model, programs, ENGINES[name]) for name in options.engine or sorted(ENGINES)}

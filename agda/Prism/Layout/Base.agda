@@ -5,7 +5,6 @@
 module Prism.Layout.Base where
 
 open import Prism.Key.Base
-open import Prism.Ledger.Base
 open import Prism.List.Base
 open import Prism.Logic.Base
 open import Prism.Nat.Base

@@ -2,15 +2,17 @@
 
 -- The layout decides how nodes are packed, never which id they get.
 
-module Prism.Layout.Properties where
+open import Prism.Signature.Base using (Signature)
 
-open import Prism.Generated
+module Prism.Layout.Properties (ops : Signature) where
+
+open import Prism.Generated hiding (ops)
 open import Prism.Key.Base
 open import Prism.Key.Properties
 open import Prism.Layout.Base
-open import Prism.Ledger.Base
-open import Prism.Ledger.Lemmas
-open import Prism.Ledger.Properties
+open import Prism.Ledger.Base ops
+open import Prism.Ledger.Lemmas ops
+open import Prism.Ledger.Properties ops
 open import Prism.List.Base
 open import Prism.List.Properties
 open import Prism.Logic.Base

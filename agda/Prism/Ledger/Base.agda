@@ -1,15 +1,17 @@
 {-# OPTIONS --safe --without-K #-}
 
--- The ledger: a list of packed keys in which the position of a key is its id, and what interning a batch does to it.
+-- The ledger over any signature: a list of packed keys in which the position of a key is its id, and what interning a
+-- batch does to it.
 
-module Prism.Ledger.Base where
-
-open import Prism.Generated
+open import Prism.Generated hiding (ops)
 open import Prism.Key.Base
 open import Prism.List.Base
 open import Prism.Logic.Base
 open import Prism.Nat.Base
 open import Prism.Signature.Base
+
+module Prism.Ledger.Base (ops : Signature) where
+
 
 -- What bounds a ledger: the bits of an id, and the nodes that were allocated.
 record Config : Set where
@@ -42,9 +44,9 @@ limit c = if capacity c <ᵇ idCount c then capacity c else idCount c
 overflow : Config → Status
 overflow c = if capacity c <ᵇ idCount c then oom else corrupt
 
--- NULL and ZERO.
+-- NULL and the unit.
 initial : Config → Ledger
-initial c = ledger (pack (bits c) (node null-code 0 0) ∷ pack (bits c) (node zero-code 0 0) ∷ []) ok
+initial c = ledger (pack (bits c) (node null-code 0 0) ∷ pack (bits c) (node unit-code 0 0) ∷ []) ok
 
 -- Nodes ----------------------------------------------------------------------
 
@@ -137,7 +139,7 @@ addKey ks k = if member k ks then ks else ks ++ (k ∷ [])
 Reachable : Config → Ledger → Set
 Reachable c l = Σ (List (List Node)) (λ batches → l ≡ run c (initial c) batches)
 
--- The configuration has room for NULL and ZERO.
+-- The configuration has room for NULL and the unit.
 Roomy : Config → Set
 Roomy c = 2 ≤ limit c
 

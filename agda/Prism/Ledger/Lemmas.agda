@@ -2,12 +2,14 @@
 
 -- What the laws of the ledger rest on.
 
-module Prism.Ledger.Lemmas where
+open import Prism.Signature.Base using (Signature)
 
-open import Prism.Generated
+module Prism.Ledger.Lemmas (ops : Signature) where
+
+open import Prism.Generated hiding (ops)
 open import Prism.Key.Base
 open import Prism.Key.Properties
-open import Prism.Ledger.Base
+open import Prism.Ledger.Base ops
 open import Prism.List.Base
 open import Prism.List.Properties
 open import Prism.Logic.Base

@@ -1,14 +1,16 @@
 {-# OPTIONS --safe --without-K #-}
 
--- What interning keeps, for every configuration, ledger and batch.
+-- What interning keeps, for every signature, configuration, ledger and batch.
 
-module Prism.Ledger.Properties where
+open import Prism.Signature.Base using (Signature)
 
-open import Prism.Generated
+module Prism.Ledger.Properties (ops : Signature) where
+
+open import Prism.Generated hiding (ops)
 open import Prism.Key.Base
 open import Prism.Key.Properties
-open import Prism.Ledger.Base
-open import Prism.Ledger.Lemmas
+open import Prism.Ledger.Base ops
+open import Prism.Ledger.Lemmas ops
 open import Prism.List.Base
 open import Prism.List.Properties
 open import Prism.Logic.Base
@@ -87,7 +89,7 @@ tight-layout⇒corrupt c p with capacity c <ᵇ idCount c in q
 ... | true  = absurd (≤⇒≯ p (<ᵇ⇒< (capacity c) (idCount c) q))
 ... | false = refl
 
--- The ledger that holds NULL and ZERO is valid.
+-- The ledger that holds NULL and the unit is valid.
 valid-initial : ∀ c → Roomy c → Valid c (initial c)
 valid-initial c p = valid (apart ∷ ((λ ()) ∷ [])) ≤-refl p
   where
@@ -97,8 +99,8 @@ valid-initial c p = valid (apart ∷ ((λ ()) ∷ [])) ≤-refl p
   fits : ∀ {o} → Packable (bits c) (node o 0 0)
   fits = packable zero-fits zero-fits
 
-  apart : pack (bits c) (node null-code 0 0) ∉ (pack (bits c) (node zero-code 0 0) ∷ [])
-  apart (here e) with pack-injective (bits c) {node null-code 0 0} {node zero-code 0 0} fits fits e
+  apart : pack (bits c) (node null-code 0 0) ∉ (pack (bits c) (node unit-code 0 0) ∷ [])
+  apart (here e) with pack-injective (bits c) {node null-code 0 0} {node unit-code 0 0} fits fits e
   ... | ()
 
 -- Interning keeps a ledger valid: no key twice, and never more nodes than the limit.

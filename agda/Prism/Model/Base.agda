@@ -8,23 +8,30 @@ open import Prism.Arena.Base using (Arena; Cell; cell; rearrange)
 open import Prism.Docflow.Base using (both-unchanged; seen)
 open import Prism.Generated
 open import Prism.Key.Base
-open import Prism.Ledger.Base
+import Prism.Ledger.Base as Interning
 open import Prism.List.Base
 open import Prism.Logic.Base
 open import Prism.Nat.Base
 open import Prism.Rewrite.Base using (apply)
-
-open Ledger
+open import Prism.Signature.Base
 
 -- Op, left operand, right operand; anything else is a node of no op.
 readNode : List Nat → Node
 readNode (o ∷ a ∷ b ∷ []) = node o a b
 readNode _                = node 256 0 0
 
--- For each batch: status, count, then the id of every node; last of all the keys.
-interns : Nat → Nat → List (List (List Nat)) → List (List Nat)
-interns bits capacity batches = go (initial c) batches
+-- Code, arity, 1 if the operands commute; anything else is an op of which no node is.
+readOp : List Nat → Op
+readOp (code ∷ arity ∷ commutes ∷ []) = op code arity (0 <ᵇ commutes)
+readOp _                              = op 257 0 false
+
+-- Over a signature, for each batch: status, count, then the id of every node; last of all the keys.
+interns : List (List Nat) → Nat → Nat → List (List (List Nat)) → List (List Nat)
+interns signature bits capacity batches = go (initial c) batches
   where
+  open Interning (map readOp signature)
+  open Ledger
+
   c = config bits capacity
 
   go : Ledger → List (List (List Nat)) → List (List Nat)
@@ -32,6 +39,10 @@ interns bits capacity batches = go (initial c) batches
   go l []                = keys l ∷ []
   go l (batch ∷ batches) = row (intern c l (map readNode batch)) batches
   row (l , found) batches = (statusCode (status l) ∷ count l ∷ found) ∷ go l batches
+
+-- The signature that is built in, as `interns` takes it.
+built-in : List (List Nat)
+built-in = map (λ o → Op.code o ∷ Op.arity o ∷ (if Op.commutes o then 1 else 0) ∷ []) ops
 
 -- The number that every node of a list of keys denotes, in the order of their ids.
 values : Nat → List Nat → List Nat

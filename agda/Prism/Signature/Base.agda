@@ -4,6 +4,7 @@
 
 module Prism.Signature.Base where
 
+open import Prism.List.Base
 open import Prism.Logic.Base
 open import Prism.Nat.Base
 
@@ -13,6 +14,10 @@ record Op : Set where
     code     : Nat
     arity    : Nat
     commutes : Bool
+
+-- The ops that a ledger knows, any at all; of two rows with one code the first counts.
+Signature : Set
+Signature = List Op
 
 record Layout : Set where
   constructor layout

@@ -2,10 +2,12 @@
 
 -- Strata: what each batch of a sequence added to the ledger, and the ids below which its operands lie.
 
-module Prism.Strata.Base where
+open import Prism.Signature.Base using (Signature)
+
+module Prism.Strata.Base (ops : Signature) where
 
 open import Prism.Key.Base
-open import Prism.Ledger.Base
+open import Prism.Ledger.Base ops
 open import Prism.List.Base
 open import Prism.Logic.Base
 open import Prism.Nat.Base

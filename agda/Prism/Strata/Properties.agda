@@ -2,21 +2,23 @@
 
 -- Committed nodes refer to earlier strata only.
 
-module Prism.Strata.Properties where
+open import Prism.Signature.Base using (Signature)
+
+module Prism.Strata.Properties (ops : Signature) where
 
 open import Prism.Key.Base
 open import Prism.Key.Properties
-open import Prism.Ledger.Base
-open import Prism.Ledger.Lemmas
-open import Prism.Ledger.Properties
+open import Prism.Ledger.Base ops
+open import Prism.Ledger.Lemmas ops
+open import Prism.Ledger.Properties ops
 open import Prism.List.Base
 open import Prism.List.Properties
 open import Prism.Logic.Base
 open import Prism.Logic.Properties
 open import Prism.Nat.Base
 open import Prism.Nat.Properties
-open import Prism.Strata.Base
-open import Prism.Generated
+open import Prism.Strata.Base ops
+open import Prism.Generated hiding (ops)
 
 open Config
 open Ledger

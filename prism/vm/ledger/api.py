@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from prism.status import Status
 from prism.vm.ledger.key import KeyLayout
+from prism.vm.ledger.optable import OpTable
 
 
 class Ledger(Protocol):
@@ -17,6 +18,11 @@ class Ledger(Protocol):
     @property
     def layout(self) -> KeyLayout:
         """How nodes are packed."""
+        ...
+
+    @property
+    def ops(self) -> OpTable:
+        """The ops that it knows: what a node of each code takes, and whether its operands are ordered."""
         ...
 
     @property

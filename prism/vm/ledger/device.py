@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from prism.status import Status
 from prism.vm.ledger.key import WIDE, KeyLayout
 from prism.vm.ledger.nodes import RESERVED, nodes_of, require_capacity
-from prism.vm.ledger.optable import ARITY, COMMUTES
+from prism.vm.ledger.optable import BUILT_IN, OpTable
 from prism.vm.ledger.probing import ROUNDS, VACANT, Probing
 from prism.vm.term.ops import NULL
 
@@ -87,16 +87,24 @@ def widen(state: State, room: int, probing: Probing = ROUNDS) -> State:
 
 @_in_64_bits
 def intern(
-    state: State, op: jax.Array, a: jax.Array, b: jax.Array, *, layout: KeyLayout = WIDE, probing: Probing = ROUNDS
+    state: State,
+    op: jax.Array,
+    a: jax.Array,
+    b: jax.Array,
+    *,
+    ops: OpTable = BUILT_IN,
+    layout: KeyLayout = WIDE,
+    probing: Probing = ROUNDS,
 ) -> tuple[State, jax.Array]:
     """Intern a batch as `prism.vm.ledger.api.Ledger.intern` does; the capacity is the room of `state`.
 
-    op: uint8[n]; a, b: int32[n]. Returns the next state and int32[n] ids. Pure; call it under `jit` with `layout` and
-    `probing` static. A caller's own `jit` around it works on the state as it is, in 32-bit mode too.
+    op: uint8[n]; a, b: int32[n]; ops: the op table, NumPy or JAX arrays. Returns the next state and int32[n] ids. Pure;
+    call it under `jit` with `layout` and `probing` static; `ops` may be traced, so that all theories share one trace.
+    A caller's own `jit` around it works on the state as it is, in 32-bit mode too.
     """
     limit, overflow = layout.bound(len(state.keys))
-    addable = _addable(op, a, b, state.count)
-    keys = jnp.where(addable, _packed(op, a, b, layout), _ABSENT)
+    addable = _addable(op, a, b, state.count, ops.arity)
+    keys = jnp.where(addable, _packed(op, a, b, layout, ops.commutes), _ABSENT)
     known = probing.find(state.keys, state.index, keys)
     ordered, place = _in_key_order(jnp.where(known < 0, keys, _ABSENT))
     leads = _leads(ordered)
@@ -121,17 +129,17 @@ def intern(
     return after, jnp.where(lands, jnp.where(known < 0, added, known), refused)
 
 
-def _addable(op: jax.Array, a: jax.Array, b: jax.Array, count: jax.Array) -> jax.Array:
+def _addable(op: jax.Array, a: jax.Array, b: jax.Array, count: jax.Array, arity: ArrayLike) -> jax.Array:
     """Return which nodes may be added to a ledger of `count` nodes [LEDGER-4]; bool[n]."""
-    takes = jnp.asarray(ARITY)[op]
+    takes = jnp.asarray(arity)[op]
     first = jnp.where(takes >= 1, (a > 0) & (a < count), a == 0)
     second = jnp.where(takes >= 2, (b > 0) & (b < count), b == 0)
     return (takes <= 2) & first & second
 
 
-def _packed(op: jax.Array, a: jax.Array, b: jax.Array, layout: KeyLayout) -> jax.Array:
+def _packed(op: jax.Array, a: jax.Array, b: jax.Array, layout: KeyLayout, commutes: ArrayLike) -> jax.Array:
     """Return the keys of nodes, operands of commuting ops in ascending order [LEDGER-2]; uint64[n]."""
-    swaps = jnp.asarray(COMMUTES)[op] & (b < a)
+    swaps = jnp.asarray(commutes)[op] & (b < a)
     return layout.pack(op, jnp.where(swaps, b, a), jnp.where(swaps, a, b))
 
 
@@ -161,8 +169,17 @@ class DeviceLedger:
     length. Memory: 16 to 24 bytes a node of room on the device.
     """
 
-    def __init__(self, layout: KeyLayout = WIDE, capacity: int = 1 << 26, *, probing: Probing | None = None) -> None:
+    def __init__(
+        self,
+        layout: KeyLayout = WIDE,
+        capacity: int = 1 << 26,
+        ops: OpTable = BUILT_IN,
+        *,
+        probing: Probing | None = None,
+    ) -> None:
         require_capacity(capacity)
+        self.ops = ops
+        self._ops = jax.tree.map(jnp.asarray, ops)
         self.layout = layout
         self.capacity = capacity
         self._probing = probing or default_probing()
@@ -197,7 +214,7 @@ class DeviceLedger:
         self._make_room(size)
         # NULL nodes fill the batch up: they are in every ledger, and change nothing.
         padded = [_padded(column, NULL.code) for column in columns]
-        self.state, ids = intern_in_place(self.state, *padded, layout=self.layout, probing=self._probing)
+        self.state, ids = intern_in_place(self.state, *padded, ops=self._ops, layout=self.layout, probing=self._probing)
         return np.array(ids)[:size]
 
     def _make_room(self, nodes: int) -> None:

@@ -76,7 +76,7 @@ class Table:
 def pack_one(op, a, b, id_bits, commutes):
     """Return the key of a well-formed node, the operands of a commuting op in ascending order [LEDGER-2].
 
-    `commutes` is `prism.vm.ledger.optable.COMMUTES`. All scalars; the key is uint64.
+    `commutes` is that of an `prism.vm.ledger.optable.OpTable`. All scalars; the key is uint64.
     """
     if commutes[op] and b < a:
         a, b = b, a

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from prism.vm.ledger.api import Ledger
 from prism.vm.ledger.nodes import RESERVED
-from prism.vm.ledger.optable import ARITY, COMMUTES, NO_OP
+from prism.vm.ledger.optable import NO_OP
 
 
 class Fault(Enum):
@@ -43,7 +43,7 @@ def verify(ledger: Ledger) -> list[Violation]:
     """Return the violations of a ledger, by fault and id; empty if it is sound. Cost: a sort of its keys."""
     keys = ledger.keys()
     op, a, b = ledger.layout.unpack(keys)
-    ids, takes = np.arange(len(keys)), ARITY[op]
+    ids, takes = np.arange(len(keys)), ledger.ops.arity[op]
     known = takes != NO_OP
     late = (takes >= 1) & ((a < 1) | (a >= ids)) | (takes >= 2) & ((b < 1) | (b >= ids))
     broken = {
@@ -51,7 +51,7 @@ def verify(ledger: Ledger) -> list[Violation]:
         Fault.UNKNOWN_OP: ~known,
         Fault.NOT_EARLIER: known & late,
         Fault.NOT_NULL: (takes < 1) & (a != 0) | (takes < 2) & (b != 0),
-        Fault.NOT_ORDERED: COMMUTES[op] & (b < a),
+        Fault.NOT_ORDERED: ledger.ops.commutes[op] & (b < a),
         Fault.DUPLICATE: _repeated(keys),
         Fault.BEYOND_LAYOUT: ids > ledger.layout.max_id,
         Fault.NOT_FOUND: ledger.find(keys) != ids,
