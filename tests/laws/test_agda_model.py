@@ -140,7 +140,7 @@ def _edge(*numbers: int) -> EdgeView:
 @pytest.mark.clause("LEDGER-3")
 @pytest.mark.slow
 def test_what_python_computes_agda_proves(tmp_path: Path) -> None:
-    """What the host ledger does, over built-in and random signatures, are equations that Agda accepts by computation."""
+    """What the host ledger does, over built-in and random signatures, is equations that Agda accepts by computing."""
     sources = copy_sources(tmp_path / "agda")
     programs = [*random_programs(seed=7, count=40), *random_programs(seed=9, count=20, any_ops=True)]
     text = obligations((program, python_trace(program, HostLedger)) for program in programs)
