@@ -7,6 +7,7 @@ import pytest
 
 from prism.vm.ledger.host import HostLedger
 from prism.vm.ledger.key import WIDE, KeyLayout
+from prism.vm.ledger.optable import BUILT_IN
 from prism.vm.ledger.verify import Fault, verify
 from prism.vm.term.ops import ADD, NULL, SUC, ZERO
 
@@ -21,6 +22,7 @@ class Store:
     def __init__(self, nodes, layout: KeyLayout = WIDE, index=None):
         op, a, b = (np.array(column) for column in zip(*nodes, strict=True)) if nodes else [np.zeros(0, np.uint8)] * 3
         self.layout, self._keys, self._index = layout, layout.pack(op, a, b), index
+        self.ops = BUILT_IN
 
     def keys(self):
         return self._keys.copy()
