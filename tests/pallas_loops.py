@@ -15,7 +15,7 @@ import numpy as np
 import prism.pallas
 from prism.codegen import elementary
 from prism.pallas import dot_loops
-from prism.pallas.loops import compiled
+from prism.pallas.numba_source import compiled
 
 
 def _fused(x: Any, y: Any, z: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +14,13 @@ import numpy as np
 from prism.errors import PrismError
 from prism.pallas import compat, debug, fast, hooks
 from prism.pallas.execute import execute
+from prism.pallas.kernel import Kernel
 from prism.pallas.machine import Machine
 from prism.pallas.params import InterpretParams
 from prism.pallas.prepared import cache
+from prism.pallas.read import read
 
-Call = Callable[[dict[str, Any], list[Any]], list[Any]]
+Call = Callable[[Mapping[str, Any], list[Any]], list[Any]]
 
 
 @contextlib.contextmanager
@@ -37,7 +39,7 @@ def run(function: Callable[..., Any], **params: Any) -> Callable[..., Any]:
     settings = InterpretParams(**params)
     traced: dict[Any, _Traced] = {}
 
-    def call(parameters: dict[str, Any], operands: list[Any]) -> list[Any]:
+    def call(parameters: Mapping[str, Any], operands: list[Any]) -> list[Any]:
         return execute(cache.prepared(parameters), operands, settings)
 
     def wrapped(*args: Any, **named: Any) -> Any:
@@ -55,25 +57,23 @@ def run(function: Callable[..., Any], **params: Any) -> Callable[..., Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Traced:
-    """A traced function: its jaxpr with constants, the tree of its results, and what its evaluation refers to."""
+    """A traced function: its equations, the tree of its results, and what its evaluation refers to."""
 
-    jaxpr: Any
-    consts: list[Any]
+    kernel: Kernel
     results: Any
     env: debug.Environment
 
     def evaluate(self, leaves: Sequence[Any]) -> Any:
         with np.errstate(all="ignore"):
-            results = debug.evaluate(self.jaxpr, self.consts, [compat.to_numpy(x) for x in leaves], self.env)
+            results = debug.evaluate(self.kernel, [compat.to_numpy(x) for x in leaves], self.env)
         return jax.tree.unflatten(self.results, [np.asarray(r) for r in results])
 
 
 def _trace(function: Callable[..., Any], settings: InterpretParams, args: Any, named: Any, call: Call) -> _Traced:
     with hooks.interpret(settings):
         jaxpr, shape = jax.make_jaxpr(function, return_shape=True)(*args, **named)
-    inner, consts = compat.open_jaxpr(jaxpr)
     env = debug.Environment(Machine("run", settings), call=call)
-    return _Traced(inner, [np.asarray(c) for c in consts], jax.tree.structure(shape), env)
+    return _Traced(read(jaxpr, outside=True), jax.tree.structure(shape), env)
 
 
 def source(function: Callable[..., Any], **params: Any) -> Callable[..., str]:
@@ -87,7 +87,7 @@ def source(function: Callable[..., Any], **params: Any) -> Callable[..., str]:
     def wrapped(*args: Any, **named: Any) -> str:
         texts: list[str] = []
 
-        def show(parameters: dict[str, Any], operands: list[Any]) -> list[Any]:
+        def show(parameters: Mapping[str, Any], operands: list[Any]) -> list[Any]:
             texts.append(fast.source_of(cache.prepared(parameters), operands, settings))
             return execute(cache.prepared(parameters), operands, settings)
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from prism.pallas.call import Block, Call
-from prism.pallas.codegen.program import Plan
 from prism.pallas.launch import in_place, padded
 from prism.pallas.machine import Machine
+from prism.pallas.numpy_source.program import Plan
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -14,11 +14,6 @@ from prism.pallas.params import TraceEvent
 Trace = Callable[[TraceEvent], None]
 
 
-def watcher(trace: Trace | None) -> Trace | None:
-    """Return what the evaluator calls after every equation, or None if nothing watches."""
-    return trace
-
-
 def breakpoint_at(file: str, line: int, action: Callable[[TraceEvent], None] | None = None) -> Trace:
     """Return a `trace` that stops in the debugger whenever a value of `line` of `file` has been computed.
 

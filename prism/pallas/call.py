@@ -8,9 +8,9 @@ from typing import Any, Literal
 import numpy as np
 
 from prism.pallas.errors import UNKNOWN_SITE, KernelSite
+from prism.pallas.kernel import Kernel
 
 DimKind = Literal["blocked", "element", "squeezed"]
-Backend = Literal["sequential", "parallel"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class BlockDim:
 class Block:
     """How one operand is cut into blocks.
 
-    `index_map` is a jaxpr from the grid indices and the prefetched references to one block index a dimension, and
+    `index_map` is a kernel from the grid indices and the prefetched references to one block index a dimension, and
     `site` its place; `space` is the name of the memory space.
     """
 
@@ -34,7 +34,7 @@ class Block:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     dims: tuple[BlockDim, ...]
-    index_map: Any
+    index_map: Kernel
     space: str
     site: KernelSite = UNKNOWN_SITE
 
@@ -107,7 +107,7 @@ class Call:
     """
 
     name: str
-    jaxpr: Any
+    kernel: Kernel
     grid: tuple[int | None, ...]
     prefetched: tuple[Memory, ...]
     inputs: tuple[Block, ...]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,10 @@ from jax._src.indexing import Slice as Slice
 from jax._src.interpreters import mlir, pxla
 from jax._src.pallas import core as pallas_core
 from jax._src.pallas import pallas_call
+from jax._src.pallas.core import Blocked as Blocked
+from jax._src.pallas.core import Element as Element
+from jax._src.pallas.core import Squeezed as Squeezed
+from jax._src.pallas.core import is_dynamic_dim as is_dynamic_dim
 from jax._src.state.indexing import NDIndexer as NDIndexer
 from jax._src.state.types import BitcastTransform as BitcastTransform
 from jax._src.state.types import ReshapeTransform as ReshapeTransform
@@ -24,8 +28,7 @@ from jax._src.state.types import TransformedRef as TransformedRef
 from jax._src.state.types import TransposeTransform as TransposeTransform
 
 from prism.errors import PrismError
-from prism.pallas.call import Block, BlockDim, Call, Memory
-from prism.pallas.errors import UNKNOWN_SITE, KernelSite, UnsupportedError
+from prism.pallas.errors import UNKNOWN_SITE, KernelSite
 from prism.pallas.params import InterpretParams
 
 CALLBACK_LOGGER = callback.__name__
@@ -41,9 +44,9 @@ def open_jaxpr(jaxpr: Any) -> tuple[Any, Sequence[Any]]:
     return inner, getattr(jaxpr, "consts", ())
 
 
-def is_ref(var: Any) -> bool:
-    """Whether a variable is a reference to memory."""
-    return isinstance(var.aval, state.AbstractRef)
+def is_ref(aval: Any) -> bool:
+    """Whether a variable of this type is a reference to memory."""
+    return isinstance(aval, state.AbstractRef)
 
 
 def site_of(equation: Any) -> KernelSite:
@@ -53,15 +56,11 @@ def site_of(equation: Any) -> KernelSite:
 
 
 def function_site(jaxpr: Any) -> KernelSite:
-    """Return where the function was defined of which a jaxpr is the trace, or its first line if JAX does not say."""
-    inner, _ = open_jaxpr(jaxpr)
-    text = inner.debug_info.func_src_info or ""
-    name, _, place = text.rpartition(" at ")
+    """Return where the function was defined of which a jaxpr is the trace, or `UNKNOWN_SITE` if JAX does not say."""
+    name, _, place = (jaxpr.debug_info.func_src_info or "").rpartition(" at ")
     file, _, line = place.rpartition(":")
-    if line.isdigit() and not file.startswith(_JAX):
-        return KernelSite(file, int(line), name)
-    sites = (site_of(equation) for equation in inner.eqns)
-    return next((site for site in sites if site is not UNKNOWN_SITE), UNKNOWN_SITE)
+    known = line.isdigit() and not file.startswith(_JAX)
+    return KernelSite(file, int(line), name) if known else UNKNOWN_SITE
 
 
 def cpu_position(platforms: Sequence[Any]) -> int:
@@ -72,7 +71,7 @@ def cpu_position(platforms: Sequence[Any]) -> int:
     return len(platforms) - 1
 
 
-def format_debug(parameters: dict[str, Any], operands: Sequence[Any]) -> str:
+def format_debug(parameters: Mapping[str, Any], operands: Sequence[Any]) -> str:
     """Return the text of a `debug_print`."""
     text: list[str] = []
 
@@ -84,7 +83,7 @@ def format_debug(parameters: dict[str, Any], operands: Sequence[Any]) -> str:
     return text[0]
 
 
-def scan_parts(parameters: dict[str, Any]) -> tuple[int, int]:
+def scan_parts(parameters: Mapping[str, Any]) -> tuple[int, int]:
     """Return the numbers of constants and of carried values of a `scan`."""
     if "num_consts" in parameters:
         return parameters["num_consts"], parameters["num_carry"]
@@ -113,19 +112,14 @@ def _is_barrier(dtype: Any) -> bool:
     return getattr(dtype, "name", "") == "barrier"
 
 
-def arrivals_of(var: Any) -> int:
-    """Return how many arrivals complete a phase of a barrier."""
-    return int(var.aval.dtype.num_arrivals)
+def arrivals_of(dtype: Any) -> int:
+    """Return how many arrivals complete a phase of a barrier; 0 of what is none."""
+    return int(dtype.num_arrivals) if _is_barrier(dtype) else 0
 
 
-def is_main_memory(var: Any) -> bool:
+def is_main_memory(aval: Any) -> bool:
     """Whether a reference lies in memory that every core of the device sees."""
-    return any(name in str(var.aval.memory_space).lower() for name in ("any", "hbm", "gmem"))
-
-
-def shape_of(var: Any) -> tuple[int, ...]:
-    """Return the shape of a variable, a literal or a reference; effects tokens and keys have none."""
-    return getattr(var.aval, "shape", ())
+    return any(name in str(aval.memory_space).lower() for name in ("any", "hbm", "gmem"))
 
 
 def to_numpy(array: Any) -> Any:
@@ -165,97 +159,6 @@ def to_jax(array: Any, aval: Any) -> jax.Array:
     if not isinstance(device, jax.Device):
         return jax.device_put(array)
     return pxla.batched_device_put(aval, jax.sharding.SingleDeviceSharding(device), [array], [device], committed=False)
-
-
-def describe(parameters: dict[str, Any]) -> Call:
-    """Return a `pallas_call` equation's parameters as a `Call`."""
-    mapping, jaxpr = parameters["grid_mapping"], parameters["jaxpr"]
-    kernel, _ = open_jaxpr(jaxpr)
-    debug = kernel.debug_info
-    names = _ref_names(kernel)
-    prefetched = len(kernel.invars[mapping.slice_index_ops])
-    blocks = [
-        _block(names[prefetched + k], block, kernel.invars[prefetched + k], function_site(kernel))
-        for k, block in enumerate(mapping.block_mappings)
-    ]
-    scratch = kernel.invars[mapping.slice_scratch_ops]
-    grid = tuple(None if pallas_core.is_dynamic_dim(n) or not isinstance(n, int) else int(n) for n in mapping.grid)
-    backend, parallel = _semantics(parameters, mapping)
-    return Call(
-        name=parameters.get("name") or debug.func_name,
-        jaxpr=jaxpr,
-        grid=grid,
-        prefetched=tuple(_memory(name, var) for name, var in zip(names, kernel.invars[:prefetched], strict=False)),
-        inputs=tuple(blocks[: mapping.num_inputs]),
-        outputs=tuple(blocks[mapping.num_inputs :]),
-        scratch=tuple(
-            _memory(name, var) for name, var in zip(names[len(names) - len(scratch) :], scratch, strict=True)
-        ),
-        aliases=tuple(parameters["input_output_aliases"]),
-        parallel=parallel,
-        vmapped=tuple(mapping.vmapped_dims),
-        axis_names=tuple(mapping.grid_names or ()),
-        shares_aliases=backend == "gpu" or parameters.get("mesh") is not None,
-        synchronises=_synchronises(parameters.get("mesh"), grid),
-    )
-
-
-def _synchronises(mesh: Any, grid: tuple[int | None, ...]) -> bool:
-    """Whether a call's steps are cores, or blocks and threads, that may wait for one another."""
-    return mesh is not None and ("mosaic_gpu" in type(mesh).__module__ or any(n != 1 for n in grid))
-
-
-def _ref_names(kernel: Any) -> list[str]:
-    names = list(kernel.debug_info.arg_names or ())
-    return [str(names[k]) if k < len(names) and names[k] is not None else f"ref{k}" for k in range(len(kernel.invars))]
-
-
-def _memory(name: str, var: Any) -> Memory:
-    dtype = getattr(var.aval, "dtype", None)
-    return Memory(name, shape_of(var), element_type(dtype), is_semaphore(dtype))
-
-
-def _block(name: str, mapping: Any, var: Any, kernel: KernelSite) -> Block:
-    aval = mapping.array_aval
-    space = getattr(var.aval, "memory_space", None)
-    return Block(
-        name,
-        tuple(int(n) for n in aval.shape),
-        element_type(aval.dtype),
-        tuple(_block_dim(dim) for dim in mapping.block_shape),
-        mapping.index_map_jaxpr,
-        str(space),
-        # A block spec without an index map has none of the user's lines.
-        kernel if (site := function_site(mapping.index_map_jaxpr)) is UNKNOWN_SITE else site,
-    )
-
-
-def _block_dim(dim: Any) -> BlockDim:
-    match dim:
-        case pallas_core.Squeezed():
-            return BlockDim("squeezed", 1)
-        case pallas_core.Element():
-            low, high = dim.padding
-            return BlockDim("element", int(dim.block_size), (int(low), int(high)))
-        case pallas_core.Blocked():
-            return BlockDim("blocked", int(dim.block_size))
-        case _:
-            raise UnsupportedError(f"the block dimension {type(dim).__name__}", UNKNOWN_SITE)
-
-
-def _semantics(parameters: dict[str, Any], mapping: Any) -> tuple[str, tuple[bool, ...]]:
-    """Return the kind of device that the call declares, and which grid axes run in any order."""
-    rank, compiler = len(mapping.grid), parameters["compiler_params"]
-    module = type(compiler).__module__
-    if "triton" in module or "mosaic_gpu" in module:
-        return "gpu", (True,) * rank
-    if parameters.get("mesh") is not None:
-        return "mesh", (True,) * rank
-    declared = tuple(getattr(compiler, "dimension_semantics", None) or ())
-    parallel = ["parallel" in str(getattr(kind, "value", kind)).lower() for kind in declared]
-    seen = iter(parallel)
-    # Semantics are declared for the axes the user wrote; a vmapped axis is parallel by construction.
-    return "tpu", tuple(True if k in mapping.vmapped_dims else next(seen, False) for k in range(rank))
 
 
 def active_params() -> InterpretParams | None:

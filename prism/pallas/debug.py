@@ -1,4 +1,4 @@
-"""Debug mode: a kernel's jaxpr evaluated equation by equation on NumPy arrays and stateful references.
+"""Debug mode: a kernel evaluated equation by equation on NumPy arrays and stateful references.
 
 It is the definition of what a kernel means; the other modes are tested against it.
 """
@@ -7,22 +7,22 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from prism.pallas import compat, state
-from prism.pallas.decode import STATE_PRIMITIVES, decode
+from prism.pallas import state
+from prism.pallas.analysis import IDLE, dropped, used_variables
 from prism.pallas.errors import UNKNOWN_SITE, KernelSite, UnsupportedError
+from prism.pallas.kernel import Atom, Constant, Equation, Kernel, Var
 from prism.pallas.machine import Machine
 from prism.pallas.memory import Ref
 from prism.pallas.params import TraceEvent
 from prism.pallas.primitives import TABLE, Aval, Site
 from prism.pallas.races import watch_of
-from prism.pallas.structure import IDLE, INLINED, dropped, used_variables
 
 Values = list[Any]
 
@@ -32,7 +32,8 @@ class Environment:
     """What an evaluation may refer to besides its variables.
 
     `extents` and `indices` are of the visible grid axes, `axes` the names of grid axes. `watch` is called after every
-    equation, `call` runs a Pallas call around which the equations stand. `compiled` has what was read of each jaxpr.
+    equation, `call` runs a Pallas call around which the equations stand. `compiled` has what was made
+    ready of each kernel.
     """
 
     machine: Machine
@@ -40,8 +41,8 @@ class Environment:
     indices: tuple[int, ...] = ()
     axes: dict[Any, int] = field(default_factory=dict)
     watch: Callable[[TraceEvent], None] | None = None
-    call: Callable[[dict[str, Any], Values], Values] | None = None
-    compiled: dict[Any, _Steps] = field(default_factory=dict)
+    call: Callable[[Mapping[str, Any], Values], Values] | None = None
+    compiled: dict[Kernel, _Steps] = field(default_factory=dict)
 
 
 Performer = Callable[[Values, Environment], Values]
@@ -51,7 +52,7 @@ Performer = Callable[[Values, Environment], Values]
 class _Step:
     """One equation: the slots of its operands and results, what performs it, and its site if reports may name it."""
 
-    equation: Any
+    equation: Equation
     reads: tuple[int, ...]
     writes: tuple[int, ...]
     perform: Performer
@@ -60,20 +61,20 @@ class _Step:
 
 @dataclass(frozen=True, slots=True)
 class _Steps:
-    """A jaxpr read once. Its variables and literals have one slot each; `slots` holds the literals."""
+    """A kernel made ready to run: its variables and constants have one slot each; `slots` holds the constants."""
 
     slots: Values
     steps: tuple[_Step, ...]
     results: tuple[int, ...]
 
 
-def evaluate(jaxpr: Any, consts: Sequence[Any], args: Sequence[Any], env: Environment) -> Values:
-    """Evaluate a jaxpr; references are `Ref`s and are changed in place."""
-    known = env.compiled.get(jaxpr)
+def evaluate(kernel: Kernel, args: Sequence[Any], env: Environment) -> Values:
+    """Evaluate a kernel; references are `Ref`s and are changed in place."""
+    known = env.compiled.get(kernel)
     if known is None:
-        known = env.compiled[jaxpr] = _read(jaxpr, outside=env.call is not None)
+        known = env.compiled[kernel] = _ready(kernel, outside=env.call is not None)
     values = known.slots.copy()
-    values[: len(consts) + len(args)] = (*consts, *args)
+    values[: len(args)] = args
     for step in known.steps:
         if step.site is not None:
             env.machine.site = step.site
@@ -85,88 +86,86 @@ def evaluate(jaxpr: Any, consts: Sequence[Any], args: Sequence[Any], env: Enviro
     return [values[k] for k in known.results]
 
 
-def _read(jaxpr: Any, *, outside: bool) -> _Steps:
-    reader = _Reader(outside=outside)
-    places = {var: reader.slot() for var in (*jaxpr.constvars, *jaxpr.invars)}
-    results = reader.read(jaxpr, places)
-    return _Steps(reader.slots, tuple(reader.steps), results)
+def _ready(kernel: Kernel, *, outside: bool) -> _Steps:
+    slots = _Slots(outside=outside)
+    places: dict[Atom, int] = {var: slots.add() for var in kernel.ins}
+    results = slots.place(kernel, places)
+    return _Steps(slots.values, tuple(slots.steps), results)
 
 
-class _Reader:
-    """Gives variables and literals their slots, and equations their steps.
+class _Slots:
+    """Gives variables and constants their slots, and equations their steps.
 
     Outside of kernels, where nobody watches, a call is the equations that it calls.
     """
 
     def __init__(self, *, outside: bool) -> None:
         self.outside = outside
-        self.slots: Values = []
+        self.values: Values = []
         self.steps: list[_Step] = []
-        # One jaxpr may be called many times.
-        self._performers: dict[int, tuple[Performer, KernelSite | None]] = {}
+        # One kernel may be called many times.
+        self._performers: dict[Equation, tuple[Performer, KernelSite | None]] = {}
 
-    def slot(self, value: Any = None) -> int:
+    def add(self, value: Any = None) -> int:
         """Return a new slot."""
-        self.slots.append(value)
-        return len(self.slots) - 1
+        self.values.append(value)
+        return len(self.values) - 1
 
-    def read(self, jaxpr: Any, places: dict[Any, int]) -> tuple[int, ...]:
-        """Add the steps of a jaxpr whose inputs have places, and return the slots of its results."""
-        used = used_variables(jaxpr)
-        for equation in jaxpr.eqns:
-            reads, name = self._slots_of(equation.invars, places), equation.primitive.name
-            if self.outside and name in INLINED:
-                inner, consts = compat.open_jaxpr(equation.params[INLINED[name]])
-                slots = (*(self.slot(np.asarray(const)) for const in consts), *reads)
-                results = self.read(inner, dict(zip((*inner.constvars, *inner.invars), slots, strict=True)))
-                places.update(zip(equation.outvars, results, strict=True))
+    def place(self, kernel: Kernel, places: dict[Atom, int]) -> tuple[int, ...]:
+        """Add the steps of a kernel whose inputs have places, and return the slots of its results."""
+        places.update((var, self.add(const)) for var, const in kernel.consts)
+        used = used_variables(kernel)
+        for equation in kernel.equations:
+            reads = self._slots_of(equation.ins, places)
+            if self.outside and equation.calls:
+                called = equation.inner[0].kernel
+                results = self.place(called, dict(zip(called.ins, reads, strict=True)))
+                places.update(zip(equation.outs, results, strict=True))
                 continue
-            if id(equation) not in self._performers:
-                self._performers[id(equation)] = _performer(equation, used, outside=self.outside)
-            places.update((var, self.slot()) for var in equation.outvars)
-            writes = self._slots_of(equation.outvars, places)
-            self.steps.append(_Step(equation, reads, writes, *self._performers[id(equation)]))
-        return self._slots_of(jaxpr.outvars, places)
+            if equation not in self._performers:
+                self._performers[equation] = _performer(equation, used)
+            places.update((var, self.add()) for var in equation.outs)
+            writes = self._slots_of(equation.outs, places)
+            self.steps.append(_Step(equation, reads, writes, *self._performers[equation]))
+        return self._slots_of(kernel.outs, places)
 
-    def _slots_of(self, atoms: Sequence[Any], places: dict[Any, int]) -> tuple[int, ...]:
-        return tuple(self.slot(_literal(a)) if isinstance(a, compat.Literal) else places[a] for a in atoms)
+    def _slots_of(self, atoms: Sequence[Atom], places: dict[Atom, int]) -> tuple[int, ...]:
+        return tuple(self.add(a.value) if isinstance(a, Constant) else places[a] for a in atoms)
 
 
-def _performer(equation: Any, used: set[Any], *, outside: bool) -> tuple[Performer, KernelSite | None]:
-    name = equation.primitive.name
-    structured = _STRUCTURED.get(name)
-    if structured is None and name not in STATE_PRIMITIVES:
-        function, multiple = compile_equation(equation, outside=outside), equation.primitive.multiple_results
-        return lambda operands, _: list(function(*operands)) if multiple else [function(*operands)], None
-    site = compat.site_of(equation)
+def _performer(equation: Equation, used: set[Var]) -> tuple[Performer, KernelSite | None]:
+    structured = _run_inner if equation.calls else _STRUCTURED.get(equation.name)
+    access = equation.access
+    if structured is None and access is None:
+        function = compile_equation(equation)
+        if equation.several:
+            return lambda operands, _: list(function(*operands)), None
+        return lambda operands, _: [function(*operands)], None
     # Equations of JAX's own making have no place: the one around them does.
-    place = None if site is UNKNOWN_SITE else site
+    place = None if equation.site is UNKNOWN_SITE else equation.site
     if structured is not None:
         return lambda operands, env: structured(equation, operands, env), place
-    access, unread = decode(equation), dropped(equation, used)
+    assert access is not None
+    unread = dropped(equation, used)
     return lambda operands, _: state.perform(access, operands, unread), place
 
 
-def _literal(atom: Any) -> Any:
-    return np.asarray(atom.val).astype(compat.element_type(atom.aval.dtype))[()]
-
-
-def _report(equation: Any, results: Values, env: Environment) -> None:
-    event = TraceEvent(compat.site_of(equation), env.machine.step, equation.primitive.name, tuple(results))
+def _report(equation: Equation, results: Values, env: Environment) -> None:
+    event = TraceEvent(equation.site, env.machine.step, equation.name, tuple(results))
     assert env.watch is not None
     env.watch(event)
 
 
-def compile_equation(equation: Any, *, outside: bool = False) -> Callable[..., Any]:
+def compile_equation(equation: Equation) -> Callable[..., Any]:
     """Return a function of one equation's operands, from the primitive table.
 
     Outside of kernels, a primitive without a rule is left to JAX.
     """
-    rule = TABLE.get(equation.primitive.name)
-    if rule is None and outside:
-        return _by_jax(equation)
+    rule = TABLE.get(equation.name)
+    if rule is None and equation.by_jax is not None:
+        return equation.by_jax
     if rule is None:
-        raise UnsupportedError(f"the primitive {equation.primitive.name}", compat.site_of(equation))
+        raise UnsupportedError(f"the primitive {equation.name}", equation.site)
     scope: dict[str, Any] = {"np": np}
 
     def bind(value: object, hint: str) -> str:
@@ -174,84 +173,65 @@ def compile_equation(equation: Any, *, outside: bool = False) -> Callable[..., A
         scope[name] = value
         return name
 
-    names = tuple(f"x{k}" for k in range(len(equation.invars)))
-    site = Site(equation.params, avals(equation.invars), avals(equation.outvars), names, bind)
+    names = tuple(f"x{k}" for k in range(len(equation.ins)))
+    site = Site(equation.params, avals(equation.ins), avals(equation.outs), names, bind)
     return eval(f"lambda {', '.join(names)}: {rule.emit(site)}", scope)
 
 
-def _by_jax(equation: Any) -> Callable[..., Any]:
-    """Return a function that lets JAX evaluate an equation on NumPy operands."""
-    primitive = equation.primitive
-    parameters = primitive.get_bind_params(equation.params)
-
-    def function(*operands: Any) -> Any:
-        results = primitive.bind(*operands, **parameters)
-        return [np.asarray(r) for r in results] if primitive.multiple_results else np.asarray(results)
-
-    return function
+def avals(atoms: Sequence[Atom]) -> tuple[Aval, ...]:
+    """Return shapes and element types of variables and constants."""
+    return tuple(Aval(atom.shape, atom.dtype) for atom in atoms)
 
 
-def avals(variables: Sequence[Any]) -> tuple[Aval, ...]:
-    """Return shapes and element types of variables."""
-    return tuple(Aval(compat.shape_of(v), compat.element_type(v.aval.dtype)) for v in variables)
+def _run_inner(equation: Equation, operands: Values, env: Environment) -> Values:
+    return evaluate(equation.inner[0].kernel, operands, env)
 
 
-def _inline(jaxpr: Any, operands: Values, env: Environment) -> Values:
-    inner, consts = compat.open_jaxpr(jaxpr)
-    return evaluate(inner, consts, operands, env)
-
-
-def _call(parameter: str) -> Callable[[Any, Values, Environment], Values]:
-    return lambda equation, operands, env: _inline(equation.params[parameter], operands, env)
-
-
-def _cond(equation: Any, operands: Values, env: Environment) -> Values:
+def _cond(equation: Equation, operands: Values, env: Environment) -> Values:
     which, *rest = operands
-    branches = equation.params["branches"]
-    return _inline(branches[min(max(int(which), 0), len(branches) - 1)], rest, env)
+    chosen = equation.inner[min(max(int(which), 0), len(equation.inner) - 1)]
+    return evaluate(chosen.kernel, rest, env)
 
 
-def _while(equation: Any, operands: Values, env: Environment) -> Values:
-    parameters = equation.params
-    for_cond, for_body = parameters["cond_nconsts"], parameters["body_nconsts"]
-    cond_consts, body_consts = operands[:for_cond], operands[for_cond : for_cond + for_body]
-    carry = operands[for_cond + for_body :]
-    while bool(_inline(parameters["cond_jaxpr"], [*cond_consts, *carry], env)[0]):
-        carry = _inline(parameters["body_jaxpr"], [*body_consts, *carry], env)
+def _while(equation: Equation, operands: Values, env: Environment) -> Values:
+    for_test, for_body = equation.params["test_consts"], equation.params["body_consts"]
+    test, body = (inner.kernel for inner in equation.inner)
+    fixed, carry = operands[: for_test + for_body], operands[for_test + for_body :]
+    while bool(evaluate(test, [*fixed[:for_test], *carry], env)[0]):
+        carry = evaluate(body, [*fixed[for_test:], *carry], env)
     return carry
 
 
-def _scan(equation: Any, operands: Values, env: Environment) -> Values:
-    parameters = equation.params
-    for_consts, for_carry = compat.scan_parts(parameters)
+def _scan(equation: Equation, operands: Values, env: Environment) -> Values:
+    parameters, body = equation.params, equation.inner[0].kernel
+    for_consts, for_carry, length = parameters["consts"], parameters["carry"], parameters["length"]
     consts, carry = operands[:for_consts], operands[for_consts : for_consts + for_carry]
     rows = operands[for_consts + for_carry :]
-    length = parameters["length"]
-    stacked = [np.empty(compat.shape_of(v), compat.element_type(v.aval.dtype)) for v in equation.outvars[for_carry:]]
+    stacked = [np.empty(v.shape, v.dtype) for v in equation.outs[for_carry:]]
     for k in reversed(range(length)) if parameters["reverse"] else range(length):
-        results = _inline(parameters["jaxpr"], [*consts, *carry, *(x[k] for x in rows)], env)
+        results = evaluate(body, [*consts, *carry, *(x[k] for x in rows)], env)
         carry = results[:for_carry]
         for into, value in zip(stacked, results[for_carry:], strict=True):
             into[k] = value
     return [*carry, *stacked]
 
 
-def _run_scoped(equation: Any, operands: Values, env: Environment) -> Values:
-    inner, _ = compat.open_jaxpr(equation.params["jaxpr"])
-    axes = equation.params.get("collective_axes", ())
-    shared = [_axis(name, equation, env) for name in (axes if isinstance(axes, tuple) else (axes,))]
+def _run_scoped(equation: Equation, operands: Values, env: Environment) -> Values:
+    kernel = equation.inner[0].kernel
+    shared = [_axis(name, equation, env) for name in equation.params["collective_axes"]]
     lanes = env.machine.lanes
     with nullcontext() if lanes is None else lanes.scope():
-        refs = [_scoped(v, f"scratch{k}", shared, env) for k, v in enumerate(inner.invars)]
-        return evaluate(inner, operands, refs, env)
+        allocated = kernel.ins[len(operands) :]
+        refs = [_scoped(v, f"scratch{k}", shared, env) for k, v in enumerate(allocated)]
+        return evaluate(kernel, [*operands, *refs], env)
 
 
-def _scoped(var: Any, name: str, shared: Sequence[int], env: Environment) -> Ref:
+def _scoped(var: Var, name: str, shared: Sequence[int], env: Environment) -> Ref:
     """Allocate for one step, or for all that share the allocation because they differ along the `shared` axes only."""
     machine, lanes = env.machine, env.machine.lanes
     if lanes is None:
         return scratch(var, name, machine)
-    if not shared and compat.is_main_memory(var):
+    if not shared and var.space == "main":
         return lanes.shared(id(var), None, lanes.count, lambda: scratch(var, name, machine))
     if not shared:
         return own_scratch(var, name, machine)
@@ -259,20 +239,20 @@ def _scoped(var: Any, name: str, shared: Sequence[int], env: Environment) -> Ref
     return lanes.shared(id(var), group, sharers, lambda: scratch(var, name, machine))
 
 
-def own_scratch(var: Any, name: str, machine: Machine) -> Ref:
+def own_scratch(var: Var, name: str, machine: Machine) -> Ref:
     """Allocate for one lane of several; its semaphores are known to the others."""
     lanes = machine.lanes
-    if lanes is None or not compat.is_semaphore(var.aval.dtype):
+    if lanes is None or not var.semaphore:
         return scratch(var, name, machine)
-    shape = (lanes.count, *compat.shape_of(var))
+    shape = (lanes.count, *var.shape)
     peers = lanes.shared(id(var), None, lanes.count, lambda: Ref(name, np.zeros(shape, np.int32), machine)).data
     return Ref(name, peers[lanes.current, ...], machine, peers=peers)
 
 
-def scratch(var: Any, name: str, machine: Machine) -> Ref:
+def scratch(var: Var, name: str, machine: Machine) -> Ref:
     """Allocate a reference that nobody has written; semaphores start at 0."""
-    dtype, shape = compat.element_type(var.aval.dtype), compat.shape_of(var)
-    if compat.is_semaphore(var.aval.dtype):
+    dtype, shape = var.dtype, var.shape
+    if var.semaphore:
         return Ref(name, np.zeros(shape, dtype), machine)
     watched = machine.lanes is not None and machine.params.races != "off"
     return Ref(
@@ -284,17 +264,17 @@ def scratch(var: Any, name: str, machine: Machine) -> Ref:
     )
 
 
-def _program_id(equation: Any, operands: Values, env: Environment) -> Values:
+def _program_id(equation: Equation, operands: Values, env: Environment) -> Values:
     del operands
     return [np.int32(env.indices[equation.params["axis"]])]
 
 
-def _num_programs(equation: Any, operands: Values, env: Environment) -> Values:
+def _num_programs(equation: Equation, operands: Values, env: Environment) -> Values:
     del operands
     return [np.int32(env.extents[equation.params["axis"]])]
 
 
-def _axis_index(equation: Any, operands: Values, env: Environment) -> Values:
+def _axis_index(equation: Equation, operands: Values, env: Environment) -> Values:
     del operands
     name = equation.params["axis_name"]
     names = name if isinstance(name, tuple) else (name,)
@@ -305,25 +285,25 @@ def _axis_index(equation: Any, operands: Values, env: Environment) -> Values:
     return [np.int32(number)]
 
 
-def _axis(name: Any, equation: Any, env: Environment) -> int:
+def _axis(name: Any, equation: Equation, env: Environment) -> int:
     if name not in env.axes:
-        raise UnsupportedError(f"{equation.primitive.name} of the mesh axis {name!r}", compat.site_of(equation))
+        raise UnsupportedError(f"{equation.name} of the mesh axis {name!r}", equation.site)
     return env.axes[name]
 
 
-def _platform_index(equation: Any, operands: Values, env: Environment) -> Values:
+def _platform_index(equation: Equation, operands: Values, env: Environment) -> Values:
     del operands, env
-    return [np.int32(compat.cpu_position(equation.params["platforms"]))]
+    return [np.int32(equation.params["position"])]
 
 
-def _debug_print(equation: Any, operands: Values, env: Environment) -> Values:
+def _debug_print(equation: Equation, operands: Values, env: Environment) -> Values:
     if env.machine.filler:
         return []  # The run repeats another one, to compare its outputs.
-    sys.stdout.write(compat.format_debug(equation.params, _shown(operands)) + "\n")
+    sys.stdout.write(equation.params["text"](_shown(operands)) + "\n")
     return []
 
 
-def _debug_callback(equation: Any, operands: Values, env: Environment) -> Values:
+def _debug_callback(equation: Equation, operands: Values, env: Environment) -> Values:
     if env.machine.filler:
         return []
     return list(equation.params["callback"](*_shown(operands)) or ())
@@ -334,19 +314,18 @@ def _shown(operands: Values) -> Values:
     return [v.load(()) if isinstance(v, Ref) else v for v in operands]
 
 
-def _pallas_call(equation: Any, operands: Values, env: Environment) -> Values:
+def _pallas_call(equation: Equation, operands: Values, env: Environment) -> Values:
     if env.call is None:
-        raise UnsupportedError("a pallas_call inside a kernel", compat.site_of(equation))
+        raise UnsupportedError("a pallas_call inside a kernel", equation.site)
     return env.call(equation.params, operands)
 
 
-def _nothing(equation: Any, operands: Values, env: Environment) -> Values:
+def _nothing(equation: Equation, operands: Values, env: Environment) -> Values:
     del equation, operands, env
     return []
 
 
 _STRUCTURED: dict[str, Callable[[Any, Values, Environment], Values]] = {
-    **{name: _call(parameter) for name, parameter in INLINED.items()},
     "cond": _cond,
     "while": _while,
     "scan": _scan,

@@ -158,13 +158,13 @@ def _decode_inspect(equation: Any, operands: list[Operand]) -> Access:
 def _decode_arrive(equation: Any, operands: list[Operand]) -> Access:
     ref, *rest = operands
     place = _place(ref, equation.params["transforms_treedef"].unflatten(rest), equation)
-    return Arrive(place, compat.arrivals_of(equation.invars[0]))
+    return Arrive(place, compat.arrivals_of(equation.invars[0].aval.dtype))
 
 
 def _decode_await(equation: Any, operands: list[Operand]) -> Access:
     ref, *rest = operands
     place = _place(ref, equation.params["transforms_treedef"].unflatten(rest), equation)
-    return Await(place, compat.arrivals_of(equation.invars[0]))
+    return Await(place, compat.arrivals_of(equation.invars[0].aval.dtype))
 
 
 def _decode_copy_in(equation: Any, operands: list[Operand]) -> Access:
@@ -173,7 +173,7 @@ def _decode_copy_in(equation: Any, operands: list[Operand]) -> Access:
         raise UnsupportedError("a copy to several blocks of a cluster", compat.site_of(equation))
     seen = _unflatten(rest, [parameters[f"{name}_transforms_treedef"] for name in ("src", "dst", "barrier")])
     places = [_place(ref, t, equation) for ref, t in zip((source, target, barrier), seen, strict=True)]
-    arrivals = compat.arrivals_of(equation.invars[2])
+    arrivals = compat.arrivals_of(equation.invars[2].aval.dtype)
     return Copy(places[0], places[1], places[2], None, None, add=False, arrivals=arrivals)
 
 

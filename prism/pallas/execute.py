@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from prism.pallas import breakpoints, compat, debug, fast
+from prism.pallas import debug, fast
 from prism.pallas.call import Call
 from prism.pallas.dtypes import FILLERS
 from prism.pallas.errors import KernelError
@@ -64,11 +64,10 @@ def _debug_run(
     """Run a kernel equation by equation, up to the first report if there is one."""
     launch = prepare(call, args, params, filler=filler)
     launch.machine.culprit = culprit
-    kernel, consts = compat.open_jaxpr(call.jaxpr)
-    watch = None if filler else breakpoints.watcher(params.trace)
+    watch = None if filler else params.trace
     env = debug.Environment(launch.machine, axes={name: k for k, name in enumerate(call.axis_names)}, watch=watch)
     try:
-        run_steps(launch, lambda refs, env: debug.evaluate(kernel, consts, refs, env), env)
+        run_steps(launch, lambda refs, env: debug.evaluate(call.kernel, refs, env), env)
     except KernelError as error:
         return launch, error
     return launch, None

@@ -12,8 +12,8 @@ import numpy as np
 from prism.pallas.arrays import Arrays
 from prism.pallas.call import Call
 from prism.pallas.errors import KernelError, SuspectError
-from prism.pallas.loops import compiled
 from prism.pallas.machine import Machine
+from prism.pallas.numba_source import compiled
 from prism.pallas.params import InterpretParams
 from prism.pallas.prepared import Loops, Planned, Prepared, Variant, loops_of
 from prism.pallas.races import watch_of

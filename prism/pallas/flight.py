@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from prism.pallas import compat, structure
 from prism.pallas.access import Copy, CopyWait, Load, Store
-from prism.pallas.decode import STATE_PRIMITIVES, decode
+from prism.pallas.kernel import Atom, Kernel
 
 
-def uses_copies_in_flight(jaxpr: Any) -> bool:
+def uses_copies_in_flight(kernel: Kernel) -> bool:
     """Whether some straight line of a kernel accesses a copy's target between the start and the wait of its semaphore.
 
     Such a kernel is worth watching copy by copy: what it accesses may be another part of the target, or a race.
     """
-    jaxpr, _ = compat.open_jaxpr(jaxpr)
-    pending: dict[Any, set[Any]] = {}
-    for equation in jaxpr.eqns:
-        if any(uses_copies_in_flight(inner.jaxpr) for inner in structure.inner_jaxprs(equation)):
+    pending: dict[Atom, set[Atom]] = {}
+    for equation in kernel.equations:
+        if any(uses_copies_in_flight(inner.kernel) for inner in equation.inner):
             return True
-        if equation.primitive.name not in STATE_PRIMITIVES:
-            continue
-        access, atoms = decode(equation), equation.invars
+        access, atoms = equation.access, equation.ins
         if isinstance(access, Copy) and access.signal is not None:
             pending.setdefault(atoms[access.signal.ref.position], set()).add(atoms[access.target.ref.position])
         elif isinstance(access, CopyWait):

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from prism.pallas import compat, debug, structure
+from prism.pallas import debug
+from prism.pallas.analysis import Use
 from prism.pallas.call import Block, Call
 from prism.pallas.errors import OutOfBoundsError, RaceError
+from prism.pallas.kernel import primitives_in
 from prism.pallas.machine import Machine, step_at, warn_race
 from prism.pallas.primitives import TABLE
-from prism.pallas.structure import Use
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Step = tuple[int, ...]
@@ -49,25 +50,23 @@ def depends_on_memory(call: Call) -> bool:
     """Whether some index map reads prefetched memory, so that tables differ from launch to launch."""
     rank = len(call.grid)
     for block in (*call.inputs, *call.outputs):
-        jaxpr, _ = compat.open_jaxpr(block.index_map)
-        prefetched = set(jaxpr.invars[rank:])
-        if any(v in prefetched for e in jaxpr.eqns for v in e.invars if not isinstance(v, compat.Literal)):
+        prefetched = set(block.index_map.ins[rank:])
+        if any(not prefetched.isdisjoint(equation.variables) for equation in block.index_map.equations):
             return True
     return False
 
 
 def _tabulate(block: Block, grid: Step, prefetched: Sequence[Any], env: debug.Environment) -> Table:
-    jaxpr, consts = compat.open_jaxpr(block.index_map)
     steps = int(np.prod(grid, dtype=np.int64))
-    if all(_elementwise(name) for name in structure.primitives_in(jaxpr)):
+    if all(_elementwise(name) for name in primitives_in(block.index_map)):
         axes = [
             np.arange(n, dtype=np.int32).reshape([-1 if k == axis else 1 for k in range(len(grid))])
             for axis, n in enumerate(grid)
         ]
-        columns = debug.evaluate(jaxpr, consts, [*axes, *prefetched], env)
+        columns = debug.evaluate(block.index_map, [*axes, *prefetched], env)
     else:
         rows = [
-            debug.evaluate(jaxpr, consts, [*(np.int32(k) for k in step), *prefetched], env)
+            debug.evaluate(block.index_map, [*(np.int32(k) for k in step), *prefetched], env)
             for step in itertools.product(*(range(n) for n in grid))
         ]
         columns = [np.asarray([row[k] for row in rows]).reshape(grid) for k in range(len(block.dims))]
@@ -80,7 +79,7 @@ def _tabulate(block: Block, grid: Step, prefetched: Sequence[Any], env: debug.En
 
 def _elementwise(name: str) -> bool:
     rule = TABLE.get(name)
-    return name in structure.INLINED or name == "get" or (rule is not None and rule.elementwise)
+    return name == "get" or (rule is not None and rule.elementwise)
 
 
 def _slopes(starts: Array, grid: Step) -> Array | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from prism.pallas import compat, debug, grid, structure
+from prism.pallas import analysis, debug, grid
 from prism.pallas.call import Block, Call, Memory
 from prism.pallas.errors import UNKNOWN_SITE, KernelSite, UninitializedReadError
 from prism.pallas.lanes import Lanes
@@ -219,9 +219,9 @@ def _run_lane(
     env: debug.Environment,
 ) -> None:
     """Run the steps of one core or thread, which has scratch memory of its own."""
-    kernel, _ = compat.open_jaxpr(launch.call.jaxpr)
+    kernel = launch.call.kernel
     names = [memory.name for memory in launch.call.scratch]
-    variables = kernel.invars[len(kernel.invars) - len(names) :]
+    variables = kernel.ins[len(kernel.ins) - len(names) :]
     scratch = [debug.own_scratch(v, name, launch.machine) for v, name in zip(variables, names, strict=True)]
     for number in numbers:
         run(number, scratch, env)
@@ -264,7 +264,7 @@ def _blame(launch: Launch, operand: Operand, element: Step) -> tuple[bool, Kerne
     if not visited:
         return False, block.site
     position = len(launch.prefetched) + len(launch.inputs) + launch.outputs.index(operand)
-    kernel, _ = compat.open_jaxpr(launch.call.jaxpr)
-    store = structure.last_store(kernel, kernel.invars[position])
-    site = UNKNOWN_SITE if store is None else compat.site_of(store)
-    return True, compat.function_site(kernel) if site is UNKNOWN_SITE else site
+    kernel = launch.call.kernel
+    store = analysis.last_store(kernel, kernel.ins[position])
+    site = UNKNOWN_SITE if store is None else store.site
+    return True, kernel.site if site is UNKNOWN_SITE else site

@@ -1,32 +1,33 @@
-"""What is kept of a kernel between its runs: what its jaxpr says, and the programs of each choice of its blocks."""
+"""What is kept of a kernel between its runs: what its equations say, and the programs of each choice of its blocks."""
 
 from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import CodeType
 from typing import Any
 
 import numpy as np
 
-from prism.pallas import compat, debug, grid, structure, unknowns
+from prism.pallas import analysis, debug, grid, taint
 from prism.pallas.arrays import Arrays, arrays_of
 from prism.pallas.call import Call
-from prism.pallas.codegen import program
-from prism.pallas.codegen.control import has_effects
-from prism.pallas.codegen.equations import RefVar
-from prism.pallas.codegen.layout import covers
-from prism.pallas.codegen.program import Plan, Program
-from prism.pallas.codegen.writer import load_function
 from prism.pallas.errors import KernelError
 from prism.pallas.flight import uses_copies_in_flight
+from prism.pallas.kernel import primitives_in
 from prism.pallas.launch import schedule
-from prism.pallas.loops import compiled
 from prism.pallas.machine import Machine
 from prism.pallas.memory import Ref
+from prism.pallas.numba_source import compiled
+from prism.pallas.numpy_source import program
+from prism.pallas.numpy_source.layout import covers
+from prism.pallas.numpy_source.program import Plan, Program
+from prism.pallas.numpy_source.values import RefVar
+from prism.pallas.numpy_source.writer import load_function
 from prism.pallas.params import InterpretParams
+from prism.pallas.read import read_call
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -206,7 +207,7 @@ class Cache:
         self._kernels: OrderedDict[tuple[int, int], tuple[Any, Any, Prepared]] = OrderedDict()
         self._codes: OrderedDict[str, CodeType] = OrderedDict()
 
-    def prepared(self, parameters: dict[str, Any]) -> Prepared:
+    def prepared(self, parameters: Mapping[str, Any]) -> Prepared:
         """Return what is known of a `pallas_call` equation's kernel."""
         jaxpr, mapping = parameters["jaxpr"], parameters["grid_mapping"]
         key = (id(jaxpr), id(mapping))
@@ -214,7 +215,7 @@ class Cache:
         if found is not None:
             self._kernels.move_to_end(key)
             return found[2]
-        entry = _prepare(compat.describe(parameters))
+        entry = _prepare(read_call(parameters))
         _keep(self._kernels, key, (jaxpr, mapping, entry), self._capacity)
         return entry
 
@@ -236,13 +237,13 @@ cache = Cache(512)
 
 
 def _prepare(call: Call) -> Prepared:
-    primitives = frozenset(structure.primitives_in(compat.open_jaxpr(call.jaxpr)[0]))
+    primitives = frozenset(primitives_in(call.kernel))
     uses = program.uses_of(call)
-    call = replace(call, synchronises=call.synchronises or uses_copies_in_flight(call.jaxpr))
+    call = replace(call, synchronises=call.synchronises or uses_copies_in_flight(call.kernel))
     return Prepared(
         call,
         uses,
-        fillers=unknowns.fillers_for(call, uses, primitives),
+        fillers=taint.fillers_for(call, uses, primitives),
         changing=grid.depends_on_memory(call),
-        effects=call.synchronises or has_effects(call.jaxpr),
+        effects=call.synchronises or analysis.has_effects(call.kernel),
     )

@@ -13,7 +13,7 @@ from hypothesis import event, given, settings
 
 import prism.pallas
 from prism.pallas import KernelError, fast
-from prism.pallas.loops import compiled
+from prism.pallas.numba_source import compiled
 from tests.pallas_kernels import RandomKernel, faulty_kernels, kernels
 from tests.pallas_loops import python_loops
 

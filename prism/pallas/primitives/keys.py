@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from prism.pallas import compat
 from prism.pallas.errors import UNKNOWN_SITE, UnsupportedError
 from prism.pallas.primitives.site import Rule, Site
 
@@ -79,11 +78,8 @@ def bits(keys: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
 
 
 def _supported(site: Site) -> Site:
-    implementation = site.params.get("impl")
-    if implementation is not None and implementation.name != "threefry2x32":
-        raise UnsupportedError(f"keys of the generator {implementation.name}", UNKNOWN_SITE)
-    if not compat.counts_bits():
-        raise UnsupportedError("jax_threefry_partitionable=False", UNKNOWN_SITE)
+    if site.params["generator"] != "threefry2x32":
+        raise UnsupportedError(site.params["generator"], UNKNOWN_SITE)
     return site
 
 

@@ -12,7 +12,7 @@ from jax.experimental import pallas as pl
 from jax.sharding import Mesh, PartitionSpec
 
 import prism.pallas
-from prism.pallas import UnsupportedError, compat, decode
+from prism.pallas import UnsupportedError, compat, decode, read
 
 pytestmark = pytest.mark.m6
 
@@ -81,7 +81,7 @@ def test_an_unknown_transform_or_block_dimension_is_refused() -> None:
     with pytest.raises(UnsupportedError, match="the reference transform Unknown"):
         decode._transform(Unknown(), equation)
     with pytest.raises(UnsupportedError, match="the block dimension Unknown"):
-        compat._block_dim(Unknown())
+        read._block_dim(Unknown())
 
 
 def test_results_are_placed_as_device_put_places_them() -> None:

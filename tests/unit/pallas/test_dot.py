@@ -15,7 +15,7 @@ from jax.experimental import pallas as pl
 
 import prism.pallas
 from prism.pallas import dot
-from prism.pallas.loops import compiled
+from prism.pallas.numba_source import compiled
 
 pytestmark = pytest.mark.m6
 

@@ -12,7 +12,7 @@ from jax.experimental.pallas import triton as plt_triton
 
 import prism.pallas
 from prism.pallas import prepared
-from prism.pallas.codegen import layout
+from prism.pallas.numpy_source import layout
 from tests.unit.pallas.kernels import count, double, reach_beyond, total
 
 pytestmark = pytest.mark.m6

@@ -13,8 +13,8 @@ from jax.experimental.pallas import tpu as pltpu
 import prism.pallas
 from prism.pallas import OutOfBoundsError, RaceError, UninitializedReadError
 from prism.pallas.call import Block, BlockDim
-from prism.pallas.codegen.layout import _apart, batched_layout, covers
 from prism.pallas.grid import Table, _slopes, visits
+from prism.pallas.numpy_source.layout import _apart, batched_layout, covers
 
 pytestmark = pytest.mark.m6
 

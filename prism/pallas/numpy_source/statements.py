@@ -1,57 +1,90 @@
-"""Control flow of a kernel as Python statements: calls are inlined, loops and branches stay loops and branches."""
+"""A kernel's equations as Python statements: calls are inlined, loops and branches stay loops and branches."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from prism.codegen.texts import indented
-from prism.pallas import compat
-from prism.pallas.codegen import memory
-from prism.pallas.codegen.equations import (
+from prism.pallas.analysis import (
+    IDLE,
+    dropped,
+    lasting_loads,
+    spent_operands,
+    tested_conditions,
+    use_of,
+    used_variables,
+)
+from prism.pallas.errors import UnsupportedError
+from prism.pallas.kernel import Constant, Equation, Kernel, Var
+from prism.pallas.numpy_source import memory
+from prism.pallas.numpy_source.constant_folding import known_value
+from prism.pallas.numpy_source.rules import emit_rule
+from prism.pallas.numpy_source.values import (
     NONE,
     Bound,
     Context,
     Counter,
     DependsOnError,
+    Given,
     NoFastFormError,
     RefVar,
     Value,
-    constant,
-    emit,
     lifted,
+    named,
     solid,
-    values_of,
+    value_of,
 )
-from prism.pallas.codegen.static import known_value
-from prism.pallas.codegen.writer import Writer
-from prism.pallas.errors import UnsupportedError
-from prism.pallas.structure import IDLE, INLINED, primitives_in, use_of
+from prism.pallas.numpy_source.writer import Writer
+from prism.pallas.primitives import TABLE
 
-Handler = Callable[[Any, Sequence[Bound | None], Context], list[Value]]
+Handler = Callable[[Equation, Sequence[Given], Context], list[Value]]
 
 
-def _bound(equation: Any, operands: Sequence[Bound | None], context: Context) -> list[Bound]:
-    return [
-        constant(atom, context) if operand is None else operand
-        for atom, operand in zip(equation.invars, operands, strict=True)
-    ]
+def emit(kernel: Kernel, args: Sequence[Bound], context: Context) -> list[Value]:
+    """Write the statements of a kernel and return its results."""
+    env: dict[Var, Bound] = dict(zip(kernel.ins, args, strict=True))
+    env.update((var, Value(context.writer.bind(const, "const"))) for var, const in kernel.consts)
+    lasting, used, spent = lasting_loads(kernel), used_variables(kernel), spent_operands(kernel)
+    tested = tested_conditions(kernel)
+    for position, equation in enumerate(kernel.equations):
+        context.writer.site = equation.site
+        context.copy_load, context.dropped = position in lasting, dropped(equation, used)
+        context.spent = spent[position]
+        operands = [v if isinstance(v, Constant) else env[v] for v in equation.ins]
+        if position in tested:
+            # A branch is as well chosen by the condition itself as by its number.
+            (condition,) = equation.variables
+            env[equation.outs[0]] = env[condition]
+            continue
+        results = _emit_equation(equation, operands, context)
+        env.update(zip(equation.outs, results, strict=True))
+    return [value_of(v if isinstance(v, Constant) else env[v], context) for v in kernel.outs]
 
 
-def _inline(jaxpr: Any, args: Sequence[Bound], context: Context) -> list[Value]:
-    inner, consts = compat.open_jaxpr(jaxpr)
-    return emit(inner, consts, args, context)
+def _emit_equation(equation: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
+    name = equation.name
+    if equation.access is not None:
+        return memory.emit_access(equation, equation.access, operands, context)
+    handler = _call if equation.calls else _HANDLERS.get(name)
+    if handler is not None:
+        return handler(equation, operands, context)
+    rule = TABLE.get(name)
+    if rule is None:
+        raise UnsupportedError(f"the primitive {name}", equation.site)
+    return emit_rule(equation, rule, operands, context)
 
 
-def _call(parameter: str) -> Handler:
-    def handler(equation: Any, operands: Sequence[Bound | None], context: Context) -> list[Value]:
-        return _inline(equation.params[parameter], _bound(equation, operands, context), context)
+def _bound(operands: Sequence[Given], context: Context) -> list[Bound]:
+    return [named(operand, context) for operand in operands]
 
-    return handler
+
+def _call(equation: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
+    """Write what a call runs in its place."""
+    return emit(equation.inner[0].kernel, _bound(operands, context), context)
 
 
 @contextlib.contextmanager
@@ -78,25 +111,25 @@ def _assign(names: Sequence[str], values: Sequence[Value], context: Context) -> 
         context.writer.line(f"{', '.join(left)} = {', '.join(right)}")
 
 
-def _shapes(variables: Sequence[Any]) -> list[tuple[int, ...]]:
-    return [compat.shape_of(v) for v in variables]
+def _shapes(variables: Sequence[Var]) -> list[tuple[int, ...]]:
+    return [v.shape for v in variables]
 
 
-def _cond(equation: Any, operands: Sequence[Bound | None], context: Context) -> list[Value]:
-    which, *args = _bound(equation, operands, context)
+def _cond(equation: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
+    which, *args = _bound(operands, context)
     if isinstance(which, RefVar):
         raise NoFastFormError
     if which.axes:
         raise DependsOnError(which.axes)
-    branches = equation.params["branches"]
+    branches = [inner.kernel for inner in equation.inner]
     known = known_value(which, context)
     if known is not None:
-        return _inline(branches[min(max(int(known), 0), len(branches) - 1)], args, context)
-    names = [context.writer.name() for _ in equation.outvars]
+        return emit(branches[min(max(int(known), 0), len(branches) - 1)], args, context)
+    names = [context.writer.name() for _ in equation.outs]
     batched = (
         [any(column) for column in _branch_axes(branches, args, context)] if context.lead else [False] * len(names)
     )
-    shapes = _shapes(equation.outvars)
+    shapes = _shapes(equation.outs)
     boolean = len(branches) == 2
     for k, branch in enumerate(branches):
         if boolean:
@@ -106,10 +139,10 @@ def _cond(equation: Any, operands: Sequence[Bound | None], context: Context) -> 
             # Indices outside of the branches choose the first or the last one.
             test = f"{which.text} <= 0" if k == 0 else f"{which.text} == {k}"
             header = f"if {test}:" if k == 0 else "else:" if k == len(branches) - 1 else f"elif {test}:"
-        if not names and not compat.open_jaxpr(branch)[0].eqns and header == "else:":
+        if not names and not branch.equations and header == "else:":
             continue
         with indented(context.writer, header), _own_checks(context):
-            results = _inline(branch, args, context)
+            results = emit(branch, args, context)
             results = [solid(v, shape, context) for v, shape in zip(results, shapes, strict=True)]
             results = [lifted(v, context) if lift else v for v, lift in zip(results, batched, strict=True)]
             _assign(names, results, context)
@@ -117,8 +150,8 @@ def _cond(equation: Any, operands: Sequence[Bound | None], context: Context) -> 
     return [Value(name, axes if lift else NONE, thin=lift) for name, lift in zip(names, batched, strict=True)]
 
 
-def _branch_axes(branches: Sequence[Any], args: Sequence[Bound], context: Context) -> list[tuple[bool, ...]]:
-    rows = [[bool(v.axes) for v in _inline(branch, args, _dry(context))] for branch in branches]
+def _branch_axes(branches: Sequence[Kernel], args: Sequence[Bound], context: Context) -> list[tuple[bool, ...]]:
+    rows = [[bool(v.axes) for v in emit(branch, args, _dry(context))] for branch in branches]
     return list(zip(*rows, strict=True))
 
 
@@ -148,20 +181,21 @@ def _leave(names: list[Value], results: list[Value], shapes: Sequence[tuple[int,
     _assign([n.text for n in names], full, context)
 
 
-def _while(equation: Any, operands: Sequence[Bound | None], context: Context) -> list[Value]:
+def _while(equation: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
     parameters = equation.params
-    for_cond, for_body = parameters["cond_nconsts"], parameters["body_nconsts"]
-    args = _bound(equation, operands, context)
+    for_cond, for_body = parameters["test_consts"], parameters["body_consts"]
+    test_kernel, body_kernel = (inner.kernel for inner in equation.inner)
+    args = _bound(operands, context)
     cond_consts, body_consts = args[:for_cond], args[for_cond : for_cond + for_body]
     carry = [v for v in args[for_cond + for_body :] if isinstance(v, Value)]
-    shapes = _shapes(equation.outvars)
+    shapes = _shapes(equation.outs)
 
     def body(values: list[Value], inner: Context) -> list[Value]:
-        return _inline(parameters["body_jaxpr"], [*body_consts, *_plain(values)], inner)
+        return emit(body_kernel, [*body_consts, *_plain(values)], inner)
 
     carry = _enter(_settle(body, carry, context), shapes, context)
     with indented(context.writer, "while True:"), _own_checks(context):
-        test = _inline(parameters["cond_jaxpr"], [*cond_consts, *carry], context)[0]
+        test = emit(test_kernel, [*cond_consts, *carry], context)[0]
         if test.axes:
             raise DependsOnError(test.axes)
         context.writer.line(f"if not {test.text}: break")
@@ -174,39 +208,38 @@ def _plain(values: Sequence[Value]) -> list[Value]:
     return [replace(v, ramp=None, counter=None) for v in values]
 
 
-def _scan(equation: Any, operands: Sequence[Bound | None], context: Context) -> list[Value]:
-    parameters, length = equation.params, equation.params["length"]
-    for_consts, for_carry = compat.scan_parts(parameters)
-    args = _bound(equation, operands, context)
+def _scan(equation: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
+    parameters, kernel = equation.params, equation.inner[0].kernel
+    length, for_consts, for_carry = parameters["length"], parameters["consts"], parameters["carry"]
+    args = _bound(operands, context)
     consts, rows = args[:for_consts], [v for v in args[for_consts + for_carry :] if isinstance(v, Value)]
     carry = [v for v in args[for_consts : for_consts + for_carry] if isinstance(v, Value)]
-    shapes = _shapes(equation.outvars[:for_carry])
-    stacked = equation.outvars[for_carry:]
+    shapes = _shapes(equation.outs[:for_carry])
+    stacked = equation.outs[for_carry:]
     if (rows or stacked) and context.lead:
         raise DependsOnError(frozenset(context.batched))
     once = length == 1 and not stacked
     index = "0" if once else context.writer.name()
-    counter = None if parameters["reverse"] else _loop_counter(parameters["jaxpr"], for_consts, carry)
+    counter = None if parameters["reverse"] else _loop_counter(kernel, for_consts, carry)
     scanned = [
-        solid(v, compat.shape_of(a), context).text
-        for v, a in zip(rows, equation.invars[for_consts + for_carry :], strict=True)
+        solid(v, a.shape, context).text for v, a in zip(rows, equation.ins[for_consts + for_carry :], strict=True)
     ]
 
     def body(values: list[Value], inner: Context) -> list[Value]:
         row = [Value(f"{text}[{index}]") for text in scanned]
-        named = []
+        entries = []
         for value in row:
             name = inner.writer.name()
             inner.writer.line(f"{name} = {value.text}")
-            named.append(Value(name))
+            entries.append(Value(name))
         if once:
-            return _inline(parameters["jaxpr"], [*consts, *values, *named], inner)
+            return emit(kernel, [*consts, *values, *entries], inner)
         entered = _plain(values)
         if counter is not None and entered:
             low, high = counter[1], counter[1] + max(length - 1, 0)
             text = f"{index} + {low}" if low else index
             entered[counter[0]] = replace(entered[counter[0]], counter=Counter(text, low, high))
-        return _inline(parameters["jaxpr"], [*consts, *entered, *named], inner)
+        return emit(kernel, [*consts, *entered, *entries], inner)
 
     if once:
         return body(carry, context)
@@ -214,8 +247,8 @@ def _scan(equation: Any, operands: Sequence[Bound | None], context: Context) -> 
     stacks = []
     for var in stacked:
         name = context.writer.name()
-        dtype = context.writer.bind(compat.element_type(var.aval.dtype), compat.element_type(var.aval.dtype).name)
-        context.writer.line(f"{name} = np.empty({compat.shape_of(var)}, {dtype})")
+        dtype = context.writer.bind(var.dtype, var.dtype.name)
+        context.writer.line(f"{name} = np.empty({var.shape}, {dtype})")
         stacks.append(name)
     order = f"reversed(range({length}))" if parameters["reverse"] else f"range({length})"
     with indented(context.writer, f"for {index} in {order}:"), _own_checks(context):
@@ -226,94 +259,90 @@ def _scan(equation: Any, operands: Sequence[Bound | None], context: Context) -> 
     return [*carry, *(Value(name) for name in stacks)]
 
 
-def _loop_counter(jaxpr: Any, consts: int, carry: Sequence[Value]) -> tuple[int, int] | None:
+def _loop_counter(kernel: Kernel, consts: int, carry: Sequence[Value]) -> tuple[int, int] | None:
     """Return which carried value counts the iterations by one, and from where; `fori_loop` has one."""
-    inner, _ = compat.open_jaxpr(jaxpr)
     for k, value in enumerate(carry):
-        var, result = inner.invars[consts + k], inner.outvars[k]
+        var, result = kernel.ins[consts + k], kernel.outs[k]
         if value.ramp is None or value.ramp.slopes:
             continue
-        for equation in inner.eqns:
-            if equation.outvars[0] is result and equation.primitive.name == "add":
-                step = equation.invars[1]
-                if equation.invars[0] is var and isinstance(step, compat.Literal) and np.ndim(step.val) == 0:
-                    return (k, value.ramp.base) if step.val == 1 else None
-            if equation.outvars and equation.outvars[0] is result:
-                break
+        for equation in kernel.equations:
+            if not equation.outs or equation.outs[0] is not result:
+                continue
+            step = equation.ins[-1]
+            if equation.name == "add" and equation.ins[0] is var and isinstance(step, Constant) and not step.shape:
+                return (k, value.ramp.base) if step.value == 1 else None
+            break
     return None
 
 
-def _run_scoped(equation: Any, operands: Sequence[Bound | None], context: Context) -> list[Value]:
-    inner, _ = compat.open_jaxpr(equation.params["jaxpr"])
+def _run_scoped(equation: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
+    kernel, outer = equation.inner[0].kernel, _bound(operands, context)
     refs = []
-    for k, var in enumerate(inner.invars):
+    for k, var in enumerate(kernel.ins[len(outer) :]):
         text = context.writer.bind(object(), f"scratch{k}")
         ref = RefVar(
             text,
-            compat.shape_of(var),
-            compat.element_type(var.aval.dtype),
-            use_of(inner, var),
+            var.shape,
+            var.dtype,
+            use_of(kernel, var),
             axes=frozenset(context.batched),
-            tracked=not compat.is_semaphore(var.aval.dtype),
-            masked=not compat.is_semaphore(var.aval.dtype),
+            tracked=not var.semaphore,
+            masked=not var.semaphore,
         )
         memory.emit_allocation(ref, context, zero=not ref.tracked)
         refs.append(ref)
-    return emit(inner, _bound(equation, operands, context), refs, context)
+    return emit(kernel, [*outer, *refs], context)
 
 
-def _program_id(equation: Any, operands: Sequence[Bound | None], context: Context) -> list[Value]:
+def _program_id(equation: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
     del operands
     return [context.program[equation.params["axis"]][0]]
 
 
-def _num_programs(equation: Any, operands: Sequence[Bound | None], context: Context) -> list[Value]:
+def _num_programs(equation: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
     del operands
     extent = context.program[equation.params["axis"]][1]
     return [Value(context.writer.bind(np.int32(extent), f"int32_{extent}") if isinstance(extent, int) else extent)]
 
 
-def _axis_index(equation: Any, operands: Sequence[Bound | None], context: Context) -> list[Value]:
+def _axis_index(equation: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
     del operands
     name = equation.params["axis_name"]
     if name not in context.named_axes:
         if isinstance(name, tuple):
             raise NoFastFormError
-        raise UnsupportedError(f"axis_index of the mesh axis {name!r}", compat.site_of(equation))
+        raise UnsupportedError(f"axis_index of the mesh axis {name!r}", equation.site)
     return [context.program[context.named_axes[name]][0]]
 
 
-def _platform_index(equation: Any, operands: Sequence[Bound | None], context: Context) -> list[Value]:
+def _platform_index(equation: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
     del operands
-    return [Value(context.writer.bind(np.int32(compat.cpu_position(equation.params["platforms"])), "platform"))]
+    return [Value(context.writer.bind(np.int32(equation.params["position"]), "platform"))]
 
 
-def _debug_print(equation: Any, operands: Sequence[Bound | None], context: Context) -> list[Value]:
+def _debug_print(equation: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
     if context.lead:
         raise DependsOnError(frozenset(context.batched))
-    values = values_of(equation, operands, context)
-    values = [solid(v, compat.shape_of(a), context) for v, a in zip(values, equation.invars, strict=True)]
-    parameters = context.writer.bind(equation.params, "print_options")
+    values = [solid(value_of(v, context), a.shape, context) for v, a in zip(operands, equation.ins, strict=True)]
     shown = ", ".join(v.text for v in values)
-    context.writer.line(f"print({context.writer.bind(compat.format_debug, 'format_debug')}({parameters}, [{shown}]))")
+    context.writer.line(f"print({context.writer.bind(equation.params['text'], 'debug_text')}([{shown}]))")
     return []
 
 
-def _debug_callback(equation: Any, operands: Sequence[Bound | None], context: Context) -> list[Value]:
+def _debug_callback(equation: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
     if context.lead:
         raise DependsOnError(frozenset(context.batched))
     callback = context.writer.bind(equation.params["callback"], "callback")
-    context.writer.line(f"{callback}({', '.join(v.text for v in values_of(equation, operands, context))})")
+    context.writer.line(f"{callback}({', '.join(value_of(v, context).text for v in operands)})")
     return []
 
 
-def _nothing(equation: Any, operands: Sequence[Bound | None], context: Context) -> list[Value]:
+def _nothing(equation: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
     del equation, operands, context
     return []
 
 
-HANDLERS: dict[str, Handler] = {
-    **{name: _call(parameter) for name, parameter in INLINED.items()},
+_HANDLERS: dict[str, Handler] = {
     "cond": _cond,
     "while": _while,
     "scan": _scan,
@@ -326,8 +355,3 @@ HANDLERS: dict[str, Handler] = {
     "debug_callback": _debug_callback,
     **dict.fromkeys(IDLE, _nothing),
 }
-
-
-def has_effects(jaxpr: Any) -> bool:
-    """Whether a kernel prints or calls back, so that its steps must keep their order."""
-    return any(name in ("debug_print", "debug_callback") for name in primitives_in(jaxpr))

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from prism.pallas.call import Block, BlockDim
-from prism.pallas.codegen.layout import Layout
-from prism.pallas.codegen.windows import start_texts, window_text
-from prism.pallas.codegen.writer import Writer
 from prism.pallas.grid import Table
+from prism.pallas.numpy_source.layout import Layout
+from prism.pallas.numpy_source.windows import start_texts, window_text
+from prism.pallas.numpy_source.writer import Writer
 
 pytestmark = pytest.mark.m6
 

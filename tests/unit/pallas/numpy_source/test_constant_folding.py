@@ -91,7 +91,7 @@ def test_a_mask_that_is_all_true_is_no_mask() -> None:
 @pytest.mark.parametrize("mode", ["debug", "fast"])
 def test_lanes_that_are_on_are_checked_although_their_mask_is_constant(offset, mode) -> None:
     """An element beyond the memory, on either side, is reported as if the mask were computed."""
-    with pytest.raises(OutOfBoundsError, match=r"test_static\.py"):
+    with pytest.raises(OutOfBoundsError, match=r"test_constant_folding\.py"):
         prism.pallas.run(_masked(offset, 8), mode=mode)(X)
 
 

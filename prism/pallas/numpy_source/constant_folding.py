@@ -8,52 +8,52 @@ from typing import Any
 
 import numpy as np
 
-from prism.pallas import compat, debug
+from prism.pallas import debug
 from prism.pallas.access import Load, Operand, Span, Store
-from prism.pallas.codegen.equations import Bound, Context, Value, constant_of
+from prism.pallas.kernel import Constant, Equation
+from prism.pallas.numpy_source.values import Context, Given, Value, constant_of
 from prism.pallas.primitives import TABLE
 
 _LARGEST = 1 << 16
 """Elements of a constant that is worth its memory."""
 
 
-def folded(equation: Any, operands: Sequence[Bound | None], context: Context) -> Value | None:
+def folded(equation: Equation, operands: Sequence[Given], context: Context) -> Value | None:
     """Return the value of an equation on constants, or None if it has other operands or a large result."""
-    if not operands or len(equation.outvars) != 1 or equation.primitive.multiple_results:
+    if not operands or len(equation.outs) != 1 or equation.several:
         return None
-    known = [
-        atom.val if operand is None else known_value(operand, context)
-        for atom, operand in zip(equation.invars, operands, strict=True)
-    ]
+    known = [known_value(operand, context) for operand in operands]
     if any(value is None for value in known):
         return None
-    shape = compat.shape_of(equation.outvars[0])
+    shape = equation.outs[0].shape
     if shape and (not any(map(np.ndim, known)) or np.prod(shape) > _LARGEST or not _is_pure(equation)):
         return None  # A scalar stands for all elements of an array that has its value.
     typed = [
-        np.broadcast_to(np.asarray(value).astype(compat.element_type(atom.aval.dtype)), compat.shape_of(atom))[()]
-        for atom, value in zip(equation.invars, known, strict=True)
+        np.broadcast_to(np.asarray(value).astype(atom.dtype), atom.shape)[()]
+        for atom, value in zip(equation.ins, known, strict=True)
     ]
     return constant_of(np.asarray(debug.compile_equation(equation)(*typed))[()], context)
 
 
-def _is_pure(equation: Any) -> bool:
-    name = equation.primitive.name
+def _is_pure(equation: Equation) -> bool:
+    name = equation.name
     return TABLE[name].elementwise or name in ("broadcast_in_dim", "reshape", "transpose", "squeeze")
 
 
-def known_value(operand: Bound | None, context: Context) -> Any:
+def known_value(operand: Given, context: Context) -> Any:
     """Return the NumPy value of a constant, None of anything else."""
+    if isinstance(operand, Constant):
+        return operand.value
     return context.constants.get(operand.text) if isinstance(operand, Value) else None
 
 
 def plain(
-    access: Load | Store, items: Sequence[Any], equation: Any, operands: Sequence[Bound | None], context: Context
+    access: Load | Store, items: Sequence[Any], equation: Equation, operands: Sequence[Given], context: Context
 ) -> tuple[Load | Store, tuple[Any, ...]]:
     """Return an access and its index with an array that counts up as a span, then without a mask that is all true."""
 
     def is_array(item: Any) -> bool:
-        return isinstance(item, Operand) and bool(compat.shape_of(equation.invars[item.position]))
+        return isinstance(item, Operand) and bool(equation.ins[item.position].shape)
 
     if sum(map(is_array, items)) == 1:
         items = [_spanned(item, operands, context) if is_array(item) else item for item in items]
@@ -65,7 +65,7 @@ def plain(
     return access, tuple(items)
 
 
-def _spanned(item: Any, operands: Sequence[Bound | None], context: Context) -> Any:
+def _spanned(item: Any, operands: Sequence[Given], context: Context) -> Any:
     known = known_value(operands[item.position], context)
     if known is None or np.ndim(known) != 1 or not len(known) or known[0] < 0 or (np.diff(known) != 1).any():
         return item

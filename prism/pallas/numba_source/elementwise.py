@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from prism.codegen.elementary import TEXTS
-from prism.pallas.loops.reductions import REDUCTIONS
-from prism.pallas.loops.shapes import SHAPES
-from prism.pallas.loops.values import Lazy, NoLoopFormError, Rule, Texts, cast, constant, spread, typed
+from prism.pallas.kernel import Equation
+from prism.pallas.numba_source.reductions import REDUCTIONS
+from prism.pallas.numba_source.shapes import SHAPES
+from prism.pallas.numba_source.values import Lazy, NoLoopFormError, Rule, Texts, cast, constant, spread, typed
 from prism.pallas.primitives.elementwise import TEMPLATES
 from prism.pallas.primitives.site import Aval
 
@@ -28,7 +29,7 @@ def _keeps_type(text: str, values: Sequence[Lazy], out: Aval) -> bool:
 
 
 def _elementwise(text: str, weight: int = 1) -> Rule:
-    def rule(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+    def rule(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
         del equation
         out = outs[0]
         if out.shape:
@@ -62,7 +63,7 @@ def _arithmetic(text: str, neutral: int) -> Rule:
     """Return the rule of an operation whose second operand may change nothing."""
     plain = _elementwise(text)
 
-    def rule(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+    def rule(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
         x, y = values
         for one, other in ((x, y), (y, x))[: 1 if text == "{0} - {1}" else 2]:
             if other.known == neutral and other.dtype.kind in "iu" and one.shape == outs[0].shape:
@@ -90,7 +91,7 @@ def _bounds(text: str, values: Sequence[Lazy], dtype: np.dtype[Any]) -> tuple[in
 def _comparison(name: str) -> Rule:
     plain = _elementwise(TEMPLATES[name])
 
-    def rule(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+    def rule(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
         ranges = [v.range for v in values]
         if ranges[0] is not None and ranges[1] is not None:
             (a, b), (c, d) = ranges[0], ranges[1]
@@ -104,7 +105,7 @@ def _comparison(name: str) -> Rule:
 
 
 def _typed_choice(integer: str, floating: str) -> Rule:
-    def rule(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+    def rule(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
         chosen = floating if outs[0].dtype.kind == "f" else integer
         return _elementwise(chosen)(equation, values, outs, writer)
 
@@ -112,18 +113,18 @@ def _typed_choice(integer: str, floating: str) -> Rule:
 
 
 def _elementary(name: str) -> Rule:
-    def rule(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+    def rule(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
         return _elementwise(TEXTS[name].of(outs[0].dtype), 20)(equation, values, outs, writer)
 
     return rule
 
 
-def _rsqrt(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+def _rsqrt(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
     return _elementwise(f"{typed(outs[0].dtype)}(1) / np.sqrt({{0}})", 2)(equation, values, outs, writer)
 
 
 def _shift(helper: str, *, kind: str) -> Rule:
-    def rule(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+    def rule(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
         bits = 8 * outs[0].dtype.itemsize
         text = f"{helper}(np.{kind}{bits}({{0}}), np.int64({{1}}), {bits})"
         return _elementwise(text)(equation, values, outs, writer)
@@ -132,7 +133,7 @@ def _shift(helper: str, *, kind: str) -> Rule:
 
 
 def _logical(text: str) -> Rule:
-    def rule(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+    def rule(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
         for one, other in (values, values[::-1]):
             if text == "{0} & {1}" and one.dtype == np.bool_ and one.known == 1 and other.shape == outs[0].shape:
                 return [other]
@@ -141,11 +142,11 @@ def _logical(text: str) -> Rule:
     return rule
 
 
-def _not(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+def _not(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
     return _elementwise("not {0}" if outs[0].dtype == np.bool_ else "~{0}")(equation, values, outs, writer)
 
 
-def _convert(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+def _convert(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
     value, target = values[0], outs[0].dtype
     if value.dtype == target:
         return [value]
@@ -163,7 +164,7 @@ def _convert(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: 
     return [replace(result, known=value.known, bounds=value.bounds) if fits else result]
 
 
-def _integer_pow(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+def _integer_pow(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
     power = equation.params["y"]
     if not 1 <= power <= 8:
         raise NoLoopFormError
@@ -181,7 +182,7 @@ def _power(exponent: int) -> str:
     return result
 
 
-def _select(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+def _select(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
     if len(values) != 3 or values[0].dtype != np.bool_:
         raise NoLoopFormError
     if values[0].known is not None and values[1 + values[0].known].shape == outs[0].shape:
@@ -189,7 +190,7 @@ def _select(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: A
     return _elementwise("_sel({0}, {2}, {1})")(equation, values, outs, writer)
 
 
-def _same(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+def _same(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
     del equation, outs, writer
     return [values[0]]
 

@@ -11,8 +11,8 @@ import pytest
 import prism.pallas
 from prism.pallas import OutOfBoundsError, fast
 from prism.pallas.arrays import Arrays
-from prism.pallas.codegen.program import Plan
-from prism.pallas.loops import compiled
+from prism.pallas.numba_source import compiled
+from prism.pallas.numpy_source.program import Plan
 from prism.pallas.prepared import Loops, Planned
 from tests.unit.pallas.kernels import count, double, every_other
 

@@ -10,26 +10,26 @@ from typing import Any
 
 import numpy as np
 
-from prism.pallas import compat, state
-from prism.pallas.access import Index, Load, Operand, Span, Store
-from prism.pallas.codegen.equations import (
+from prism.pallas import state
+from prism.pallas.access import Access, Index, Load, Operand, Span, Store
+from prism.pallas.errors import SuspectError
+from prism.pallas.kernel import Constant, Equation
+from prism.pallas.memory import Ref
+from prism.pallas.numpy_source.constant_folding import plain
+from prism.pallas.numpy_source.masked import emit_masked
+from prism.pallas.numpy_source.values import (
     NONE,
     Axes,
-    Bound,
     Context,
     DependsOnError,
+    Given,
     NoFastFormError,
     Ramp,
     RefVar,
     Value,
-    constant,
     solid,
+    value_of,
 )
-from prism.pallas.codegen.masked import emit_masked
-from prism.pallas.codegen.static import plain
-from prism.pallas.decode import decode
-from prism.pallas.errors import SuspectError
-from prism.pallas.memory import Ref
 
 
 def strided(x: Any, starts: Sequence[int], sizes: Sequence[int], lead: Sequence[int], slopes: Sequence[Any]) -> Any:
@@ -65,9 +65,9 @@ def emit_allocation(ref: RefVar, context: Context, *, zero: bool) -> None:
         writer.line(f"{ref.text}_done = np.zeros({shape}, np.bool_)")
 
 
-def emit_access(equation: Any, operands: Sequence[Bound | None], context: Context) -> list[Value]:
+def emit_access(equation: Equation, access: Access, operands: Sequence[Given], context: Context) -> list[Value]:
     """Write one memory access and return its results."""
-    access, ref = decode(equation), operands[0]
+    ref = operands[0]
     if isinstance(ref, RefVar) and isinstance(access, Load | Store) and not ref.use.involved:
         transform = access.place.transforms[0] if access.place.transforms else None
         items = transform.items if isinstance(transform, Index) else tuple(Span(0, n) for n in ref.shape)
@@ -82,9 +82,9 @@ def emit_access(equation: Any, operands: Sequence[Bound | None], context: Contex
     return _emit_performed(access, equation, operands, context)
 
 
-def _scattered(access: Load | Store, items: Sequence[Any], equation: Any) -> bool:
+def _scattered(access: Load | Store, items: Sequence[Any], equation: Equation) -> bool:
     """Whether an accumulation may name one element twice, which plain indexing would do once."""
-    arrays = any(isinstance(i, Operand) and compat.shape_of(equation.invars[i.position]) for i in items)
+    arrays = any(isinstance(i, Operand) and equation.ins[i.position].shape for i in items)
     return arrays and isinstance(access, Store) and access.combine != "set"
 
 
@@ -96,13 +96,13 @@ class _Subscript:
     """
 
     def __init__(
-        self, equation: Any, operands: Sequence[Bound | None], ref: RefVar, items: Sequence[Any], context: Context
+        self, equation: Equation, operands: Sequence[Given], ref: RefVar, items: Sequence[Any], context: Context
     ) -> None:
         self.equation, self.operands, self.ref, self.context = equation, operands, ref, context
         self.items = items
         values = [self._value(i.start if isinstance(i, Span) else i) for i in items]
         self.index_axes: Axes = frozenset().union(*(v.axes for v in values if isinstance(v, Value)))
-        self.arrays = [isinstance(i, Operand) and bool(compat.shape_of(equation.invars[i.position])) for i in items]
+        self.arrays = [isinstance(i, Operand) and bool(equation.ins[i.position].shape) for i in items]
         self.basic = not any(self.arrays)
         self.view: str | None = None
         self.covered: Axes = ref.axes
@@ -122,12 +122,9 @@ class _Subscript:
         if not isinstance(item, Operand):
             return int(item)
         operand = self.operands[item.position]
-        if operand is None:
-            atom = self.equation.invars[item.position]
-            return int(atom.val) if np.ndim(atom.val) == 0 else constant(atom, self.context)
-        if isinstance(operand, RefVar):
-            raise NoFastFormError
-        return operand
+        if isinstance(operand, Constant) and not operand.shape:
+            return int(operand.value)
+        return value_of(operand, self.context)
 
     def _adjacent(self) -> None:
         places = [k for k, item in enumerate(self.items) if not isinstance(item, Span)]
@@ -146,8 +143,8 @@ class _Subscript:
                 value = min(max(value, 0), extent - 1)
             return str(value)
         writer = self.context.writer
-        if compat.shape_of(self.equation.invars[item.position]):
-            value = solid(value, compat.shape_of(self.equation.invars[item.position]), self.context)
+        if self.equation.ins[item.position].shape:
+            value = solid(value, self.equation.ins[item.position].shape, self.context)
             self._suspect_if(f"{writer.bind(outside, 'outside')}({value.text}, {extent})")
             return value.text
         return self._whole_number(value, extent - 1)
@@ -200,7 +197,7 @@ class _Subscript:
         if any(isinstance(i, Span) for i in self.items):
             raise DependsOnError(self.index_axes)
         rank = max(
-            (len(compat.shape_of(self.equation.invars[i.position])) for i in self.items if isinstance(i, Operand)),
+            (len(self.equation.ins[i.position].shape) for i in self.items if isinstance(i, Operand)),
             default=0,
         )
         parts = []
@@ -209,7 +206,7 @@ class _Subscript:
                 self._item(item, value, extent)
                 parts.append(str(value))
                 continue
-            own = compat.shape_of(self.equation.invars[item.position])
+            own = self.equation.ins[item.position].shape
             value = solid(value, own, context)
             self._suspect_if(f"{context.writer.bind(outside, 'outside')}(np.asarray({value.text}), {extent})")
             tail = ", None" * (rank - len(own)) if value.axes else ""
@@ -287,24 +284,20 @@ def _emit_store(
     access: Store,
     ref: RefVar,
     subscript: _Subscript,
-    equation: Any,
-    operands: Sequence[Bound | None],
+    equation: Equation,
+    operands: Sequence[Given],
     context: Context,
 ) -> list[Value]:
     writer = context.writer
     missing = frozenset(context.batched) - subscript.covered
     if missing or (subscript.index_axes and ref.use.read):
         raise DependsOnError(missing or subscript.index_axes)
-    value = operands[access.value.position]
-    if isinstance(value, RefVar):
-        raise NoFastFormError
-    if value is None:
-        value = constant(equation.invars[access.value.position], context)
+    value = value_of(operands[access.value.position], context)
     old: list[Value] = []
     read = access.combine != "set" or not all(context.dropped)
     if read:
         _check_written(ref, subscript, context)
-    if access.combine == "set" and equation.outvars:
+    if access.combine == "set" and equation.outs:
         name = "_" if not read else writer.name()
         if read:
             copied = "" if subscript.scalar or not subscript.basic else ".copy()"
@@ -329,27 +322,25 @@ def _emit_store(
     return old
 
 
-def _aligned(value: Value, subscript: _Subscript, access: Store, equation: Any, context: Context) -> str:
+def _aligned(value: Value, subscript: _Subscript, access: Store, equation: Equation, context: Context) -> str:
     """Return a stored value so that it broadcasts to the window; a loose one has its trailing axes already."""
-    shape = compat.shape_of(equation.invars[access.value.position])
+    shape = equation.ins[access.value.position].shape
     if (value.loose and value.axes) or (value.loose and len(shape) != 0 and not subscript.basic):
         value = solid(value, shape, context)
     return value.text
 
 
-def _emit_performed(access: Any, equation: Any, operands: Sequence[Bound | None], context: Context) -> list[Value]:
+def _emit_performed(access: Access, equation: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
     """Write a call that performs an involved access on reference objects."""
     if context.lead:
         raise DependsOnError(frozenset(context.batched))
     writer = context.writer
     texts = []
-    for atom, operand in zip(equation.invars, operands, strict=True):
+    for atom, operand in zip(equation.ins, operands, strict=True):
         if isinstance(operand, RefVar):
             texts.append(_reference(operand, context))
-        elif operand is None:
-            texts.append(constant(atom, context).text)
         else:
-            texts.append(solid(operand, compat.shape_of(atom), context).text)
+            texts.append(solid(value_of(operand, context), atom.shape, context).text)
     perform = writer.bind(state.perform, "perform")
     dropped = context.dropped
     call = f"{perform}({writer.bind(access, type(access).__name__.lower())}, [{', '.join(texts)}], {dropped})"

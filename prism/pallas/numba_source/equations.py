@@ -1,4 +1,4 @@
-"""A kernel's jaxpr as scalar loops for Numba: array expressions are fused into the loops that need them.
+"""A kernel as scalar loops for Numba: array expressions are fused into the loops that need them.
 
 A value is lazy: it knows the text of one element. It is stored where it is needed more than once and costs more than
 a store, or where memory may change before it is needed.
@@ -14,60 +14,59 @@ from typing import Any
 import numpy as np
 
 from prism.codegen.texts import indented
-from prism.pallas import compat, structure
+from prism.pallas.analysis import dropped, used_variables
 from prism.pallas.debug import avals
-from prism.pallas.loops.elementwise import LOOP_RULES
-from prism.pallas.loops.memory import Bound, emit_access
-from prism.pallas.loops.values import Lazy, NoLoopFormError, cast, constant, held
-from prism.pallas.loops.writer import LoopWriter
-from prism.pallas.structure import INLINED, dropped, used_variables
+from prism.pallas.kernel import Atom, Constant, Equation, Kernel, Var, primitives_in
+from prism.pallas.numba_source.elementwise import LOOP_RULES
+from prism.pallas.numba_source.memory import Bound, emit_access
+from prism.pallas.numba_source.values import Lazy, NoLoopFormError, cast, constant, held
+from prism.pallas.numba_source.writer import LoopWriter
 
 
-def emit(jaxpr: Any, consts: Sequence[Any], args: Sequence[Bound], writer: LoopWriter) -> list[Lazy]:
-    """Write the statements of a jaxpr and return its results."""
-    if consts:
+def emit(kernel: Kernel, args: Sequence[Bound], writer: LoopWriter) -> list[Lazy]:
+    """Write the statements of a kernel and return its results."""
+    if kernel.consts:
         raise NoLoopFormError
-    uses = Counter(v for e in jaxpr.eqns for v in e.invars if not isinstance(v, compat.Literal))
-    uses.update(v for v in jaxpr.outvars if not isinstance(v, compat.Literal))
-    used = used_variables(jaxpr)
-    env: dict[Any, Bound] = {}
+    uses = Counter(v for equation in kernel.equations for v in equation.variables)
+    uses.update(v for v in kernel.outs if isinstance(v, Var))
+    used = used_variables(kernel)
+    env: dict[Var, Bound] = {}
 
-    def bind(var: Any, value: Bound) -> None:
+    def bind(var: Var, value: Bound) -> None:
         if isinstance(value, Lazy) and uses[var] > 1:
             value = writer.shared(value) if value.cheap and value.size > 1 else writer.settle(value)
         env[var] = value
 
-    def read(atom: Any) -> Bound:
-        return _literal(atom) if isinstance(atom, compat.Literal) else env[atom]
+    def read(atom: Atom) -> Bound:
+        return _literal(atom) if isinstance(atom, Constant) else env[atom]
 
-    for var, value in zip((*jaxpr.constvars, *jaxpr.invars), args, strict=True):
+    for var, value in zip(kernel.ins, args, strict=True):
         bind(var, value)
-    for equation in jaxpr.eqns:
-        operands = [read(v) for v in equation.invars]
+    for equation in kernel.equations:
+        operands = [read(v) for v in equation.ins]
         results = _emit_equation(equation, operands, dropped(equation, used), writer)
-        for var, value in zip(equation.outvars, results, strict=True):
+        for var, value in zip(equation.outs, results, strict=True):
             bind(var, value)
-    results = [read(v) for v in jaxpr.outvars]
+    results = [read(v) for v in kernel.outs]
     return [r for r in results if isinstance(r, Lazy)]
 
 
-def _literal(atom: Any) -> Lazy:
-    if np.ndim(atom.val):
+def _literal(atom: Constant) -> Lazy:
+    if atom.shape:
         raise NoLoopFormError
-    return constant(atom.val, compat.element_type(atom.aval.dtype))
+    return constant(atom.value, atom.dtype)
 
 
 _PIECEWISE = frozenset(("reshape", "squeeze", "expand_dims", "dynamic_slice", "slice", "copy"))
 """Primitives that make use of the pieces of their operand."""
 
 
-def _emit_equation(equation: Any, operands: list[Bound], unused: list[bool], writer: LoopWriter) -> list[Lazy]:
-    name = equation.primitive.name
+def _emit_equation(equation: Equation, operands: list[Bound], unused: list[bool], writer: LoopWriter) -> list[Lazy]:
+    name = equation.name
     if name in _ACCESSES:
         return emit_access(equation, operands, unused, writer)
-    if name in INLINED:
-        inner, consts = compat.open_jaxpr(equation.params[INLINED[name]])
-        return emit(inner, consts, operands, writer)
+    if equation.calls:
+        return emit(equation.inner[0].kernel, operands, writer)
     structured = _STRUCTURED.get(name)
     if structured is not None:
         return structured(equation, operands, writer)
@@ -77,7 +76,7 @@ def _emit_equation(equation: Any, operands: list[Bound], unused: list[bool], wri
     values = _lazies(operands)
     if name not in _PIECEWISE:
         values = [writer.settle(v) if v.pieces else v for v in values]
-    return rule(equation, values, avals(equation.outvars), writer)
+    return rule(equation, values, avals(equation.outs), writer)
 
 
 # Control flow
@@ -133,86 +132,81 @@ def _body_buffers(carry: Sequence[Lazy], before: set[str], writer: LoopWriter) -
     return {*writer.buffers} - before | {v.name for v in carry if v.name}
 
 
-def _scan(equation: Any, operands: list[Bound], writer: LoopWriter) -> list[Lazy]:
-    parameters = equation.params
-    for_consts, for_carry = compat.scan_parts(parameters)
-    if len(operands) != for_consts + for_carry or len(equation.outvars) != for_carry:
+def _scan(equation: Equation, operands: list[Bound], writer: LoopWriter) -> list[Lazy]:
+    parameters, body = equation.params, equation.inner[0].kernel
+    for_consts, for_carry = parameters["consts"], parameters["carry"]
+    if len(operands) != for_consts + for_carry or len(equation.outs) != for_carry:
         raise NoLoopFormError
-    inner, consts = compat.open_jaxpr(parameters["jaxpr"])
     fixed = _fixed(operands[:for_consts], writer)
     initial = _lazies(operands[for_consts:])
     carry = _enter(initial, writer)
     before = {*writer.buffers}
     inside = [
-        replace(variable, bounds=_counted(inner, for_consts + k, k, first.known, parameters["length"]))
+        replace(variable, bounds=_counted(body, for_consts + k, k, first.known, parameters["length"]))
         for k, (variable, first) in enumerate(zip(carry, initial, strict=True))
     ]
     with indented(writer, f"for _ in range({parameters['length']}):"):
-        results = emit(inner, consts, [*fixed, *inside], writer)
+        results = emit(body, [*fixed, *inside], writer)
         _leave(carry, results, _body_buffers(carry, before, writer), writer)
     return carry
 
 
-def _counted(jaxpr: Any, place: int, result: int, first: int | None, length: int) -> tuple[int, int] | None:
+def _counted(kernel: Kernel, place: int, result: int, first: int | None, length: int) -> tuple[int, int] | None:
     """Return the range of a carried integer that every iteration increments."""
-    var, last = jaxpr.invars[place], jaxpr.outvars[result]
-    if first is None or var.aval.shape or not length:
+    var, last = kernel.ins[place], kernel.outs[result]
+    if first is None or var.shape or not length:
         return None
-    for equation in jaxpr.eqns:
-        if any(v is last for v in equation.outvars):
-            one = equation.invars[-1]
-            steps = equation.primitive.name == "add" and equation.invars[0] is var
-            if steps and isinstance(one, compat.Literal) and one.val == 1:
+    for equation in kernel.equations:
+        if any(v is last for v in equation.outs):
+            one = equation.ins[-1]
+            steps = equation.name == "add" and equation.ins[0] is var
+            if steps and isinstance(one, Constant) and one.value == 1:
                 return first, first + length - 1
     return None
 
 
-def _while(equation: Any, operands: list[Bound], writer: LoopWriter) -> list[Lazy]:
-    parameters = equation.params
-    for_cond, for_body = parameters["cond_nconsts"], parameters["body_nconsts"]
+def _while(equation: Equation, operands: list[Bound], writer: LoopWriter) -> list[Lazy]:
+    for_cond, for_body = equation.params["test_consts"], equation.params["body_consts"]
+    test_kernel, body = (inner.kernel for inner in equation.inner)
     fixed = _fixed(operands[: for_cond + for_body], writer)
     carry = _enter(_lazies(operands[for_cond + for_body :]), writer)
     before = {*writer.buffers}
-    cond, cond_consts = compat.open_jaxpr(parameters["cond_jaxpr"])
-    body, body_consts = compat.open_jaxpr(parameters["body_jaxpr"])
     with indented(writer, "while True:"):
-        test = emit(cond, cond_consts, [*fixed[:for_cond], *carry], writer)[0]
+        test = emit(test_kernel, [*fixed[:for_cond], *carry], writer)[0]
         writer.line(f"if not ({test.at(())}): break")
-        results = emit(body, body_consts, [*fixed[for_cond:], *carry], writer)
+        results = emit(body, [*fixed[for_cond:], *carry], writer)
         _leave(carry, results, _body_buffers(carry, before, writer), writer)
     return carry
 
 
-def _cond(equation: Any, operands: list[Bound], writer: LoopWriter) -> list[Lazy]:
+def _cond(equation: Equation, operands: list[Bound], writer: LoopWriter) -> list[Lazy]:
     which, *args = operands
-    branches = equation.params["branches"]
+    branches = [inner.kernel for inner in equation.inner]
     if not isinstance(which, Lazy):
         raise NoLoopFormError
     fixed = _fixed(args, writer)
     if which.known is not None:
-        inner, consts = compat.open_jaxpr(branches[max(0, min(which.known, len(branches) - 1))])
-        return emit(inner, consts, fixed, writer)
+        return emit(branches[max(0, min(which.known, len(branches) - 1))], fixed, writer)
     chosen = writer.name("b")
     writer.line(f"{chosen} = np.int64({which.at(())})")
-    outs = avals(equation.outvars)
+    outs = avals(equation.outs)
     names = [writer.name("c") for _ in outs]
     for k, branch in enumerate(branches):
         header = f"if {chosen} <= 0:" if k == 0 else "else:" if k == len(branches) - 1 else f"elif {chosen} == {k}:"
         with indented(writer, header):
-            inner, consts = compat.open_jaxpr(branch)
-            for name, result in zip(names, emit(inner, consts, fixed, writer), strict=True):
+            for name, result in zip(names, emit(branch, fixed, writer), strict=True):
                 writer.fill(name, result)
     return [held(name, out.shape, out.dtype) for name, out in zip(names, outs, strict=True)]
 
 
-def _program_id(equation: Any, operands: list[Bound], writer: LoopWriter) -> list[Lazy]:
+def _program_id(equation: Equation, operands: list[Bound], writer: LoopWriter) -> list[Lazy]:
     del operands
     text, extent = writer.program[equation.params["axis"]]
     shown = cast(np.dtype(np.int32), text)
     return [Lazy((), np.dtype(np.int32), lambda _: shown, bounds=(0, max(extent - 1, 0)))]
 
 
-def _num_programs(equation: Any, operands: list[Bound], writer: LoopWriter) -> list[Lazy]:
+def _num_programs(equation: Equation, operands: list[Bound], writer: LoopWriter) -> list[Lazy]:
     del operands
     return [constant(writer.program[equation.params["axis"]][1], np.dtype(np.int32))]
 
@@ -226,9 +220,9 @@ _STRUCTURED: dict[str, Callable[[Any, list[Bound], LoopWriter], list[Lazy]]] = {
 }
 _ACCESSES = ("get", "swap", "addupdate", "masked_load", "masked_swap")
 
-PRIMITIVES = frozenset((*_STRUCTURED, *LOOP_RULES, *INLINED, *_ACCESSES))
+PRIMITIVES = frozenset((*_STRUCTURED, *LOOP_RULES, *_ACCESSES))
 
 
-def expressible(jaxpr: Any) -> bool:
+def expressible(kernel: Kernel) -> bool:
     """Whether every primitive of a kernel has a loop form; some uses of them may still have none."""
-    return PRIMITIVES.issuperset(structure.primitives_in(jaxpr))
+    return PRIMITIVES.issuperset(primitives_in(kernel))

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from prism.pallas.analysis import Use
 from prism.pallas.call import Call
 from prism.pallas.grid import Table
-from prism.pallas.structure import Use
 
 _STEP_BYTES = 256 * 1024
 """A step that touches more than this gains nothing from batching: the work outweighs NumPy's call overhead."""

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from prism.codegen.sums import LANES
-from prism.pallas.loops.values import Lazy, NoLoopFormError, Rule, Texts, cast, element, flat, held, row_major
+from prism.pallas.kernel import Equation
+from prism.pallas.numba_source.values import Lazy, NoLoopFormError, Rule, Texts, cast, element, flat, held, row_major
 from prism.pallas.primitives.site import Aval
 from prism.pallas.sums import summed_along
 
@@ -55,7 +56,7 @@ _ANY = _Fold("False", "{0} | {1}", "")
 
 
 def _reduction(fold: _Fold, truth: _Fold | None = None) -> Rule:
-    def rule(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+    def rule(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
         value, out, axes = values[0], outs[0], tuple(sorted(equation.params["axes"]))
         if value.dtype != out.dtype:
             raise NoLoopFormError
@@ -161,7 +162,7 @@ def _by_rows(fold: _Fold, value: Lazy, out: Aval, axes: tuple[int, ...], writer:
 
 
 def _cumulation(fold: _Fold) -> Rule:
-    def rule(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+    def rule(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
         axis, reverse, out = equation.params["axis"], equation.params["reverse"], outs[0]
         extent = out.shape[axis]
         if out.dtype.kind == "f" and fold in (_SUM, _PRODUCT) and (reverse or extent > 16):
@@ -187,7 +188,7 @@ def _cumulation(fold: _Fold) -> Rule:
 
 
 def _arg_reduction(step: str) -> Rule:
-    def rule(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+    def rule(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
         value, out, axes = writer.settle(values[0]), outs[0], tuple(equation.params["axes"])
         if len(axes) != 1 or value.dtype == np.bool_:
             raise NoLoopFormError
@@ -211,7 +212,7 @@ def _arg_reduction(step: str) -> Rule:
     return rule
 
 
-def _dot(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+def _dot(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
     (contract, batch), out = equation.params["dimension_numbers"], outs[0]
     contract, batch = tuple(map(tuple, contract)), tuple(map(tuple, batch))
     alike = all(v.dtype == out.dtype for v in values)

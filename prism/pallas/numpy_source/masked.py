@@ -5,29 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from prism.pallas import compat
 from prism.pallas.access import Load, Operand, Span, Store
-from prism.pallas.codegen.equations import (
+from prism.pallas.errors import SuspectError
+from prism.pallas.kernel import Equation
+from prism.pallas.masked import masked_load, masked_store, note_masked_read
+from prism.pallas.numpy_source.values import (
     NONE,
-    Bound,
     Context,
     DependsOnError,
+    Given,
     NoFastFormError,
     RefVar,
     Value,
-    constant,
     solid,
+    value_of,
 )
-from prism.pallas.errors import SuspectError
-from prism.pallas.masked import masked_load, masked_store, note_masked_read
 
 
 def emit_masked(
     access: Load | Store,
     ref: RefVar,
     items: Sequence[Any],
-    equation: Any,
-    operands: Sequence[Bound | None],
+    equation: Equation,
+    operands: Sequence[Given],
     context: Context,
 ) -> list[Value]:
     """Write a masked access and return its results; only the window itself may differ along batched axes."""
@@ -58,21 +58,20 @@ def emit_masked(
     done = f"{ref.text}_done" if ref.masked else "None"
     store = writer.bind(masked_store, "masked_store")
     writer.line(f"{store}({ref.text}, {done}, {index}, {value.text}, {mask.text}, {lead})")
-    return [Value("_") for _ in equation.outvars]
+    return [Value("_") for _ in equation.outs]
 
 
 def _parts(items: Sequence[Any]) -> list[Any]:
     return [part for i in items for part in ((i.start, i.size) if isinstance(i, Span) else (i,))]
 
 
-def _named_operands(equation: Any, operands: Sequence[Bound | None], context: Context) -> dict[int, Value]:
+def _named_operands(equation: Equation, operands: Sequence[Given], context: Context) -> dict[int, Value]:
     """Return the operands of a masked access that are values, in their full shapes."""
-    named = {}
-    for k, (atom, operand) in enumerate(zip(equation.invars, operands, strict=True)):
+    values = {}
+    for k, (atom, operand) in enumerate(zip(equation.ins, operands, strict=True)):
         if not isinstance(operand, RefVar):
-            value = constant(atom, context) if operand is None else operand
-            named[k] = solid(value, compat.shape_of(atom), context)
-    return named
+            values[k] = solid(value_of(operand, context), atom.shape, context)
+    return values
 
 
 def _item_text(item: Any, named: dict[int, Value]) -> str:

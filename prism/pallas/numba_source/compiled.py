@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,15 @@ from prism.codegen import modules
 from prism.codegen.directory import cache_directory
 from prism.codegen.prelude import prelude
 from prism.codegen.texts import added, times
-from prism.pallas import compat, grid, structure
+from prism.pallas import analysis, grid
+from prism.pallas.analysis import Use
 from prism.pallas.call import Block
-from prism.pallas.codegen.program import Plan
-from prism.pallas.loops.equations import emit, expressible
-from prism.pallas.loops.memory import LoopRef, blank
-from prism.pallas.loops.values import NoLoopFormError, flat, has_loop_form, row_major
-from prism.pallas.loops.writer import LoopWriter
-from prism.pallas.structure import Use
+from prism.pallas.kernel import primitives_in
+from prism.pallas.numba_source.equations import emit, expressible
+from prism.pallas.numba_source.memory import LoopRef, blank
+from prism.pallas.numba_source.values import NoLoopFormError, flat, has_loop_form, row_major
+from prism.pallas.numba_source.writer import LoopWriter
+from prism.pallas.numpy_source.program import Plan
 
 DIRECTORY = cache_directory("pallas")
 """Where generated sources and Numba's machine code are kept."""
@@ -36,7 +37,7 @@ def write_loops(plan: Plan) -> str | None:
     mode must judge) or 2 (nothing was read where nobody wrote but from outputs and by lanes that are off).
     """
     call = plan.call
-    kernel, consts = compat.open_jaxpr(call.jaxpr)
+    kernel = call.kernel
     memories = (*call.prefetched, *call.inputs, *call.outputs, *call.scratch)
     # A lazy load is evaluated where it is used: its memory must not change under another name.
     simple = not any(v.contested for v in plan.visits) and not call.aliases and not call.axis_names
@@ -44,7 +45,7 @@ def write_loops(plan: Plan) -> str | None:
     if not simple or not expressible(kernel) or any(use.involved for use in plan.uses):
         return None
     try:
-        return _LoopProgram(plan, kernel, consts).write()
+        return _LoopProgram(plan).write()
     except NoLoopFormError:
         return None
 
@@ -63,8 +64,7 @@ def block_starts(plan: Plan) -> list[np.ndarray[Any, Any]]:
 
 def blank_types(plan: Plan) -> tuple[np.dtype[Any], ...]:
     """Return the element types of which a kernel may load lanes that are off."""
-    kernel, _ = compat.open_jaxpr(plan.call.jaxpr)
-    if "masked_load" not in structure.primitives_in(kernel):
+    if "masked_load" not in primitives_in(plan.call.kernel):
         return ()
     memories = (*plan.call.prefetched, *plan.call.inputs, *plan.call.outputs, *plan.call.scratch)
     return tuple(np.dtype(name) for name in sorted({memory.dtype.name for memory in memories}))
@@ -73,8 +73,8 @@ def blank_types(plan: Plan) -> tuple[np.dtype[Any], ...]:
 class _LoopProgram:
     """Writes the grid's loops around the kernel's."""
 
-    def __init__(self, plan: Plan, kernel: Any, consts: Sequence[Any]) -> None:
-        self.plan, self.call, self.kernel, self.consts = plan, plan.call, kernel, consts
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.call, self.kernel = plan, plan.call, plan.call.kernel
         self.tracked = tracked_outputs(plan)
         self.writer = LoopWriter([(f"g{axis}", plan.grid[axis]) for axis in self.call.visible_axes])
         self.names: list[str] = []
@@ -100,7 +100,7 @@ class _LoopProgram:
         for k, block in enumerate(blocks):
             start = f"t{k}[{step}]" if k in tabled else self._start(k, block)
             writer.line(f"x{k}_start = {start}")
-        emit(self.kernel, self.consts, refs, writer)
+        emit(self.kernel, refs, writer)
         writer.depth -= len(self.plan.grid)
         writer.line("return 1 if stale else 2 if unsure else 0")
         return self._module()
@@ -108,8 +108,8 @@ class _LoopProgram:
     def _module(self) -> str:
         lines = [*self.views, "    stale = unsure = False", *self.writer.allocations(), *self.writer.lines]
         body = "\n".join(lines)
-        site = compat.function_site(self.kernel)
-        start = f'"""Generated from {site.function}."""\n\nimport numba\nimport numpy as np\nfrom llvmlite import ir\n'
+        title = f'"""Generated from {self.kernel.site.function}."""'
+        start = f"{title}\n\nimport numba\nimport numpy as np\nfrom llvmlite import ir\n"
         if "_multiply(" in body:
             start += _dot_import()
         decorator = '@numba.njit(error_model="numpy", cache=True, nogil=True)'
@@ -145,14 +145,14 @@ class _LoopProgram:
 
     def _scratch(self) -> list[LoopRef]:
         refs = []
-        offset = len(self.kernel.invars) - len(self.call.scratch)
+        offset = len(self.kernel.ins) - len(self.call.scratch)
         for k, memory in enumerate(self.call.scratch):
             if memory.semaphore:
                 raise NoLoopFormError
             name, size, strides = f"s{k}", math.prod(memory.shape), row_major(memory.shape)
             self.writer.buffer(name, size, memory.dtype)
             ref = LoopRef(name, "0", strides, memory.shape, memory.dtype, self.plan.uses[offset + k])
-            if structure.first_use(self.kernel, self.kernel.invars[offset + k]) != "stored":
+            if analysis.first_use(self.kernel, self.kernel.ins[offset + k]) != "stored":
                 self.views.append(f"    {name}_set = False")
                 self.views.append(f"    {name}_done = np.zeros({size}, np.bool_)")
                 ref = replace(ref, flag=f"{name}_set", mask=f"{name}_done")
@@ -168,11 +168,11 @@ def _dot_import() -> str:
 
 def tracked_outputs(plan: Plan) -> tuple[bool, ...]:
     """Return for each output whether what is written of it must be followed."""
-    kernel, _ = compat.open_jaxpr(plan.call.jaxpr)
+    kernel = plan.call.kernel
     aliased = {out for _, out in plan.call.aliases}
     first = len(plan.call.prefetched) + len(plan.call.inputs)
     return tuple(
-        k not in aliased and structure.first_use(kernel, kernel.invars[first + k]) != "stored"
+        k not in aliased and analysis.first_use(kernel, kernel.ins[first + k]) != "stored"
         for k in range(len(plan.call.outputs))
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from prism.codegen.texts import added
-from prism.pallas.loops.values import Lazy, Piece, Texts, element, flat, held, row_major, typed
+from prism.pallas.numba_source.values import Lazy, Piece, Texts, element, flat, held, row_major, typed
 
 
 @dataclass(slots=True)

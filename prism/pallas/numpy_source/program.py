@@ -12,10 +12,17 @@ from typing import Any
 import numpy as np
 
 from prism.codegen.texts import added, indented, times
-from prism.pallas import compat, structure
+from prism.pallas import analysis
+from prism.pallas.analysis import Use
 from prism.pallas.call import Block, Call, Memory
-from prism.pallas.codegen import control
-from prism.pallas.codegen.equations import (
+from prism.pallas.errors import SuspectError
+from prism.pallas.grid import Table, Visits
+from prism.pallas.kernel import equations_in, primitives_in
+from prism.pallas.launch import in_place, steps
+from prism.pallas.numpy_source.layout import Layout, batched_layout, independent_axes, step_bytes
+from prism.pallas.numpy_source.memory import emit_allocation
+from prism.pallas.numpy_source.statements import emit
+from prism.pallas.numpy_source.values import (
     Context,
     Counter,
     DependsOnError,
@@ -24,17 +31,10 @@ from prism.pallas.codegen.equations import (
     RefVar,
     Value,
     constant_of,
-    emit,
 )
-from prism.pallas.codegen.layout import Layout, batched_layout, independent_axes, step_bytes
-from prism.pallas.codegen.memory import emit_allocation
-from prism.pallas.codegen.windows import start_texts, window_text
-from prism.pallas.codegen.writer import Writer
-from prism.pallas.errors import SuspectError
-from prism.pallas.grid import Table, Visits
-from prism.pallas.launch import in_place, steps
+from prism.pallas.numpy_source.windows import start_texts, window_text
+from prism.pallas.numpy_source.writer import Writer
 from prism.pallas.params import InterpretParams
-from prism.pallas.structure import Use
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,7 @@ class Plan:
 
 def uses_of(call: Call) -> tuple[Use, ...]:
     """Return how the kernel uses each of its references."""
-    kernel, _ = compat.open_jaxpr(call.jaxpr)
-    return tuple(structure.use_of(kernel, var) for var in kernel.invars)
+    return tuple(analysis.use_of(call.kernel, var) for var in call.kernel.ins)
 
 
 def write_program(plan: Plan, *, batch: bool) -> Program | None:
@@ -86,9 +85,8 @@ def write_program(plan: Plan, *, batch: bool) -> Program | None:
     With `batch`, axes that turn out to matter to a construct which must run serially become loops.
     """
     call, grid = plan.call, plan.grid
-    kernel, _ = compat.open_jaxpr(call.jaxpr)
     candidates = []
-    if batch and not control.has_effects(kernel):
+    if batch and not analysis.has_effects(call.kernel):
         candidates = independent_axes(call, plan.tables, plan.uses, grid)
     while True:
         layout = batched_layout(grid, candidates, step_bytes(plan.tables))
@@ -111,13 +109,13 @@ class _ProgramWriter:
     def __init__(self, plan: Plan, layout: Layout) -> None:
         self.plan, self.layout, self.call = plan, layout, plan.call
         self.writer = Writer()
-        self.kernel, self.consts = compat.open_jaxpr(plan.call.jaxpr)
+        self.kernel = plan.call.kernel
         self.names = self._ref_names()
         count = len(self.call.prefetched)
         self.blocks: tuple[Block, ...] = (*self.call.inputs, *self.call.outputs)
         self.block_names = self.names[count : count + len(self.blocks)]
         self.refs: dict[str, RefVar] = {}
-        self.primitives = set(structure.primitives_in(self.kernel))
+        self.primitives = set(primitives_in(self.kernel))
         self.indices = self._indices()
         self.lists = tuple(k for k, table in enumerate(plan.tables) if table.slopes is None)
         self.levels = [self._level(k) for k in range(len(self.blocks))]
@@ -141,7 +139,7 @@ class _ProgramWriter:
         if "axis_index" in self.primitives:
             return set(range(len(self.plan.grid)))
         visible = self.call.visible_axes
-        asked = (e for e in structure.equations_in(self.kernel) if e.primitive.name == "program_id")
+        asked = (e for e in equations_in(self.kernel) if e.name == "program_id")
         return {visible[equation.params["axis"]] for equation in asked}
 
     def _level(self, k: int) -> int:
@@ -169,8 +167,7 @@ class _ProgramWriter:
             self._body()
         parameters = ", ".join(["m", *self._parameters()])
         notes = [f"# {b.name}: {b.dtype.name}{list(b.shape)} in blocks of {b.sizes}" for b in self.blocks]
-        site = compat.function_site(self.kernel)
-        header = "\n".join([f"# {site}, grid {self.plan.grid}", *notes, f"def {name}({parameters}):"])
+        header = "\n".join([f"# {self.kernel.site}, grid {self.plan.grid}", *notes, f"def {name}({parameters}):"])
         source = self.writer.text(header)
         refs = tuple(self.refs[n] for n in self.names)
         return Program(name, source, self.writer.scope, self.layout, self.lists, refs)
@@ -245,7 +242,7 @@ class _ProgramWriter:
 
     def _scratch_ref(self, position: int, memory: Memory) -> RefVar:
         use = self.plan.uses[position]
-        proved = structure.first_use(self.kernel, self.kernel.invars[position]) == "stored"
+        proved = analysis.first_use(self.kernel, self.kernel.ins[position]) == "stored"
         tracked = not proved and not memory.semaphore and self._tracks_scratch()
         return RefVar(
             self.names[position],
@@ -303,7 +300,7 @@ class _ProgramWriter:
             step = (f"i{axis}, " if axis in self.layout.serial else "0, " for axis in range(len(self.plan.grid)))
             self.writer.line(f"m.step = ({''.join(step)})")
             self.writer.line(f"m.number = {self._step_number(range(len(self.plan.grid)))}")
-        emit(self.kernel, self.consts, [self.refs[n] for n in self.names], self.context)
+        emit(self.kernel, [self.refs[n] for n in self.names], self.context)
         self.writer.site = None
 
     def _window(self, k: int) -> None:
@@ -344,7 +341,7 @@ class _ProgramWriter:
             contested = partner is not None and self._contested(partner)
             return replace(ref, contested=contested, use=replace(use, involved=use.involved or contested))
         aliased = any(out == output for _, out in self.call.aliases)
-        proved = structure.first_use(self.kernel, self.kernel.invars[position]) == "stored"
+        proved = analysis.first_use(self.kernel, self.kernel.ins[position]) == "stored"
         tracked = not aliased and not proved and self.plan.params.uninitialized == "raise"
         scattered = self._revisited(k) or (axes != frozenset(self.layout.batched))
         contested = self._contested(k)

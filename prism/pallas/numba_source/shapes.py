@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from prism.codegen.texts import added, times
-from prism.pallas.loops.values import (
+from prism.pallas.kernel import Equation
+from prism.pallas.numba_source.values import (
     Lazy,
     NoLoopFormError,
     Piece,
@@ -31,7 +32,7 @@ def _moved(value: Lazy, out: Aval, at: Callable[[Texts], str]) -> Lazy:
     return Lazy(out.shape, out.dtype, at, weight=value.weight, known=value.known, bounds=value.bounds)
 
 
-def _broadcast(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+def _broadcast(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
     value, dims, out = values[0], tuple(equation.params["broadcast_dimensions"]), outs[0]
     if value.weight and np.prod(out.shape, dtype=int) > value.size:
         value = writer.settle(value)
@@ -42,16 +43,16 @@ def _broadcast(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer
     return [_moved(value, out, at)]
 
 
-def _broadcast_to(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+def _broadcast_to(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
     del equation
     value, out = writer.settle(values[0]) if values[0].weight else values[0], outs[0]
     skipped = len(out.shape) - len(value.shape)
     return [_moved(value, out, lambda index: spread(value, index[skipped:]))]
 
 
-def _reshape(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+def _reshape(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
     value, out = values[0], outs[0]
-    if equation.primitive.name == "reshape" and equation.params["dimensions"] is not None:
+    if equation.name == "reshape" and equation.params["dimensions"] is not None:
         raise NoLoopFormError
     if value.known is not None:
         return [replace(value, shape=out.shape)]
@@ -89,7 +90,7 @@ def _padded_axes(value: Lazy, shape: tuple[int, ...], mine: list[int], theirs: l
     return Lazy(shape, value.dtype, at, weight=value.weight)
 
 
-def _transpose(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+def _transpose(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
     del writer
     value, order = values[0], tuple(equation.params["permutation"])
 
@@ -99,7 +100,7 @@ def _transpose(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer
     return [replace(_moved(value, outs[0], at), flipped=value if order == (1, 0) else None)]
 
 
-def _slice(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+def _slice(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
     starts = equation.params["start_indices"]
     strides = equation.params["strides"] or (1,) * len(starts)
     value = writer.settle(values[0]) if values[0].pieces else values[0]
@@ -110,7 +111,7 @@ def _slice(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: An
     return [_moved(value, outs[0], at)]
 
 
-def _rev(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+def _rev(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
     del writer
     value, axes = values[0], equation.params["dimensions"]
 
@@ -124,7 +125,7 @@ def _rev(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any)
     return [_moved(value, outs[0], at)]
 
 
-def _tile(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+def _tile(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
     reps = tuple(equation.params["reps"])
     if set(reps) == {1} and values[0].shape == outs[0].shape:
         return values
@@ -151,7 +152,7 @@ def _starts(values: list[Lazy], shape: tuple[int, ...], sizes: tuple[int, ...], 
     return names
 
 
-def _dynamic_slice(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+def _dynamic_slice(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
     del equation
     value, out = values[0], outs[0]
     value = writer.settle(value) if value.weight or value.pieces else value
@@ -163,7 +164,7 @@ def _dynamic_slice(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], wr
     return [_moved(value, out, at)]
 
 
-def _dynamic_update_slice(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+def _dynamic_update_slice(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
     del equation
     value, update, out = values[0], values[1], outs[0]
     names = _starts(values[2:], value.shape, update.shape, writer)
@@ -195,12 +196,12 @@ def _joined(values: list[Lazy], axis: int, out: Aval) -> Lazy:
     return Lazy(out.shape, out.dtype, at, weight=len(values) + sum(v.weight for v in values), pieces=pieces)
 
 
-def _concatenate(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+def _concatenate(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
     del writer
     return [_joined(values, equation.params["dimension"], outs[0])]
 
 
-def _stack(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+def _stack(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
     del writer
     axis = int(equation.params.get("axis", 0))
 
@@ -211,7 +212,7 @@ def _stack(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: An
     return [_joined([thick(v) for v in values], axis, outs[0])]
 
 
-def _pad(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+def _pad(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
     value, filler = writer.settle(values[0]), values[1]
     config = equation.params["padding_config"]
     if any(inner or low < 0 or high < 0 for low, high, inner in config):
@@ -227,7 +228,7 @@ def _pad(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any)
     return [Lazy(outs[0].shape, outs[0].dtype, at, weight=8)]
 
 
-def _unstack(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+def _unstack(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
     axis, value = int(equation.params.get("axis", 0)), writer.settle(values[0])
 
     def part(k: int) -> Callable[[Texts], str]:
@@ -236,7 +237,7 @@ def _unstack(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: 
     return [_moved(value, out, part(k)) for k, out in enumerate(outs)]
 
 
-def _split(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+def _split(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
     axis, value = int(equation.params["axis"]), writer.settle(values[0])
     starts = itertools.accumulate((out.shape[axis] for out in outs), initial=0)
 
@@ -246,7 +247,7 @@ def _split(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: An
     return [_moved(value, out, part(start)) for out, start in zip(outs, starts, strict=False)]
 
 
-def _iota(equation: Any, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+def _iota(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
     del values, writer
     out, axis = outs[0], equation.params["dimension"]
     bounds = (0, out.shape[axis] - 1) if out.dtype.kind in "iu" else None

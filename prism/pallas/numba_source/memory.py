@@ -10,11 +10,11 @@ import numpy as np
 
 from prism.codegen.texts import added, indented, times
 from prism.pallas.access import Index, Load, Operand, Span, Store
-from prism.pallas.decode import decode
+from prism.pallas.analysis import Use
 from prism.pallas.indexing import selected_shape, slots
-from prism.pallas.loops.values import Lazy, NoLoopFormError, Texts, element, flat, spread
-from prism.pallas.loops.writer import LoopWriter
-from prism.pallas.structure import Use
+from prism.pallas.kernel import Equation
+from prism.pallas.numba_source.values import Lazy, NoLoopFormError, Texts, element, flat, spread
+from prism.pallas.numba_source.writer import LoopWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,9 @@ class _Selection:
     gathers: bool
 
 
-def emit_access(equation: Any, operands: list[Bound], unused: list[bool], writer: LoopWriter) -> list[Lazy]:
+def emit_access(equation: Equation, operands: list[Bound], unused: list[bool], writer: LoopWriter) -> list[Lazy]:
     """Write a load or a store and return its results."""
-    access, ref = decode(equation), operands[0]
+    access, ref = equation.access, operands[0]
     if not isinstance(ref, LoopRef) or not isinstance(access, Load | Store) or len(access.place.transforms) > 1:
         raise NoLoopFormError
     transform = access.place.transforms[0] if access.place.transforms else None

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from prism.codegen.texts import added, times
-from prism.pallas.codegen.layout import Layout
-from prism.pallas.codegen.memory import strided
-from prism.pallas.codegen.writer import Writer
 from prism.pallas.grid import Table
+from prism.pallas.numpy_source.layout import Layout
+from prism.pallas.numpy_source.memory import strided
+from prism.pallas.numpy_source.writer import Writer
 
 
 def start_texts(table: Table, layout: Layout) -> list[str]:

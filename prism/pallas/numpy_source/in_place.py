@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from prism.pallas import compat
-from prism.pallas.codegen.equations import Axes, Context, Value
-from prism.pallas.primitives import Aval
+from prism.pallas.kernel import Equation
+from prism.pallas.numpy_source.values import Axes, Context, Value
 
 _OPERATORS = {"add": "+", "add_any": "+", "sub": "-", "mul": "*", "div": "/"}
 _COMMUTATIVE = frozenset(("add", "add_any", "mul"))
 
 
-def written_over(
-    equation: Any, values: Sequence[Value], text: str, ins: Sequence[Aval], out: Aval, context: Context
-) -> str | None:
+def written_over(equation: Equation, values: Sequence[Value], text: str, context: Context) -> str | None:
     """Write `text`, the expression of an equation's result, over one of its operands.
 
     Returns the operand's name, or None and writes nothing if no operand is spent or has the result's shape and type.
     """
     axes: Axes = frozenset().union(*(v.axes for v in values))
-    for k, (atom, value, aval) in enumerate(zip(equation.invars, values, ins, strict=True)):
-        full = not value.loose and not value.thin and value.axes == axes and aval == out
-        if not full or not out.shape or value.text in context.constants or isinstance(atom, compat.Literal):
+    out = equation.outs[0]
+    for k, (atom, value) in enumerate(zip(equation.ins, values, strict=True)):
+        alike = bool(out.shape) and (atom.shape, atom.dtype) == (out.shape, out.dtype)
+        full = alike and not value.loose and not value.thin and value.axes == axes
+        if not full or value.text in context.constants or atom not in context.spent:
             continue
-        if atom not in context.spent:
-            continue
-        statement = _over(equation.primitive.name, k, value.text, text)
+        statement = _over(equation.name, k, value.text, text)
         if statement is not None:
             context.writer.line(statement)
             return value.text

@@ -1,1 +1,0 @@
-"""Fast mode's source: a kernel's jaxpr and its grid, written as NumPy."""

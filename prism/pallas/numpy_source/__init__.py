@@ -1,0 +1,1 @@
+"""Fast mode's source: a kernel and its grid, written as NumPy."""

@@ -1,0 +1,250 @@
+"""The door: JAX's jaxprs and Pallas calls read once into the records of `kernel` and `call`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+
+from prism.pallas import compat
+from prism.pallas.call import Block, BlockDim, Call, Memory
+from prism.pallas.decode import STATE_PRIMITIVES, decode
+from prism.pallas.errors import UNKNOWN_SITE, KernelSite, UnsupportedError
+from prism.pallas.kernel import Atom, Constant, Equation, Inner, Kernel, Var
+
+Parameters = Mapping[str, Any]
+
+_CALLED = {
+    "jit": "jaxpr",
+    "pjit": "jaxpr",
+    "closed_call": "call_jaxpr",
+    "core_call": "call_jaxpr",
+    "remat2": "jaxpr",
+    "checkpoint": "jaxpr",
+    "custom_jvp_call": "call_jaxpr",
+    "custom_vjp_call": "call_jaxpr",
+    "custom_vjp_call_jaxpr": "fun_jaxpr",
+}
+"""Primitives that only call a jaxpr, and the parameter that holds it."""
+
+
+def read(jaxpr: Any, *, outside: bool = False) -> Kernel:
+    """Return a jaxpr as a kernel; `outside` of Pallas kernels, JAX may be asked to evaluate an equation.
+
+    Cost: about 10 us an equation. Errors: UnsupportedError for an access that no rule describes.
+    """
+    return _Reader(outside=outside).kernel(jaxpr)
+
+
+class _Reader:
+    """Reads one jaxpr; what it calls several times is one kernel."""
+
+    def __init__(self, *, outside: bool) -> None:
+        self._outside = outside
+        self._known: dict[tuple[int, ...], Kernel] = {}
+
+    def kernel(self, jaxpr: Any) -> Kernel:
+        body, consts = compat.open_jaxpr(jaxpr)
+        key = (id(body), *map(id, consts))
+        if key not in self._known:
+            self._known[key] = self._read(body, consts)
+        return self._known[key]
+
+    def _read(self, body: Any, consts: Any) -> Kernel:
+        names: dict[Any, Var] = {}
+
+        def new(var: Any) -> Var:
+            names[var] = _var(var.aval)
+            return names[var]
+
+        def atom(atom: Any) -> Atom:
+            return _constant(atom) if isinstance(atom, compat.Literal) else names[atom]
+
+        held = [(new(var), _host(const)) for var, const in zip(body.constvars, consts, strict=False)]
+        # The references that `run_scoped` closes over are constants without values: its first inputs.
+        ins = [new(var) for var in (*body.constvars[len(held) :], *body.invars)]
+        equations = []
+        for equation in body.eqns:
+            operands = tuple(atom(a) for a in equation.invars)
+            equations.append(self._equation(equation, operands, tuple(new(v) for v in equation.outvars)))
+        outs = tuple(atom(a) for a in body.outvars)
+        site = compat.function_site(body)
+        if site is UNKNOWN_SITE:
+            site = next((e.site for e in equations if e.site is not UNKNOWN_SITE), UNKNOWN_SITE)
+        return Kernel(tuple(ins), tuple(held), tuple(equations), outs, site)
+
+    def _equation(self, equation: Any, ins: tuple[Atom, ...], outs: tuple[Var, ...]) -> Equation:
+        name, primitive, site = equation.primitive.name, equation.primitive, compat.site_of(equation)
+        inner = tuple(Inner(self.kernel(jaxpr), operands) for jaxpr, operands in _bodies(name, equation.params, ins))
+        return Equation(
+            name,
+            ins,
+            outs,
+            _parameters(name, equation.params),
+            site,
+            inner,
+            decode(equation) if name in STATE_PRIMITIVES else None,
+            calls=name in _CALLED,
+            several=primitive.multiple_results,
+            by_jax=partial(_evaluate, primitive, equation.params) if self._outside else None,
+        )
+
+
+def _var(aval: Any) -> Var:
+    shape, dtype = getattr(aval, "shape", ()), getattr(aval, "dtype", None)
+    if not compat.is_ref(aval):
+        return Var(shape, compat.element_type(dtype))
+    return Var(
+        shape,
+        compat.element_type(dtype),
+        "main" if compat.is_main_memory(aval) else "own",
+        compat.is_semaphore(dtype),
+        compat.arrivals_of(dtype),
+    )
+
+
+def _constant(literal: Any) -> Constant:
+    dtype = compat.element_type(literal.aval.dtype)
+    return Constant(_host(literal.val).astype(dtype)[()], literal.aval.shape, dtype)
+
+
+def _host(value: Any) -> np.ndarray[Any, np.dtype[Any]]:
+    return compat.to_numpy(value) if isinstance(value, jax.Array) else np.asarray(value)
+
+
+def _bodies(name: str, given: Parameters, ins: tuple[Atom, ...]) -> list[tuple[Any, tuple[Atom, ...]]]:
+    """Return the jaxprs that an equation runs, with the outer atoms of their inputs."""
+    if name in _CALLED:
+        return [(given[_CALLED[name]], ins)]
+    if name == "cond":
+        return [(branch, ins[1:]) for branch in given["branches"]]
+    if name == "while":
+        test, body = given["cond_nconsts"], given["cond_nconsts"] + given["body_nconsts"]
+        carry = ins[body:]
+        return [(given["cond_jaxpr"], (*ins[:test], *carry)), (given["body_jaxpr"], (*ins[test:body], *carry))]
+    return [(given["jaxpr"], ins)] if name in ("scan", "run_scoped") else []
+
+
+def _parameters(name: str, given: Parameters) -> Parameters:
+    """Return what rules may know of an equation besides its operands."""
+    if name in _CALLED or name in STATE_PRIMITIVES or name == "cond":
+        return {}
+    narrowed = _NARROWED.get(name)
+    return given if narrowed is None else narrowed(given)
+
+
+def _of_scan(given: Parameters) -> Parameters:
+    consts, carry = compat.scan_parts(given)
+    return {"consts": consts, "carry": carry, "length": given["length"], "reverse": given["reverse"]}
+
+
+def _of_scope(given: Parameters) -> Parameters:
+    axes = given.get("collective_axes", ())
+    return {"collective_axes": axes if isinstance(axes, tuple) else (axes,)}
+
+
+def _of_keys(given: Parameters) -> Parameters:
+    name = getattr(given.get("impl"), "name", "threefry2x32")
+    if name == "threefry2x32":
+        return {**given, "generator": name if compat.counts_bits() else "jax_threefry_partitionable=False"}
+    return {**given, "generator": f"keys of the generator {name}"}
+
+
+_NARROWED: dict[str, Callable[[Parameters], Parameters]] = {
+    "while": lambda given: {"test_consts": given["cond_nconsts"], "body_consts": given["body_nconsts"]},
+    "scan": _of_scan,
+    "run_scoped": _of_scope,
+    "axis_index": lambda given: {"axis_name": given["axis_name"]},
+    "platform_index": lambda given: {"position": compat.cpu_position(given["platforms"])},
+    "debug_print": lambda given: {"text": partial(compat.format_debug, given)},
+    "debug_callback": lambda given: {"callback": given["callback"]},
+    **dict.fromkeys(("random_wrap", "random_seed", "random_split", "random_fold_in", "random_bits"), _of_keys),
+}
+
+
+def _evaluate(primitive: Any, given: Parameters, *operands: Any) -> Any:
+    """Let JAX evaluate a primitive on NumPy operands."""
+    results = primitive.bind(*operands, **primitive.get_bind_params(given))
+    return [np.asarray(r) for r in results] if primitive.multiple_results else np.asarray(results)
+
+
+def read_call(parameters: Parameters) -> Call:
+    """Return a `pallas_call` equation's parameters as a `Call`."""
+    mapping, jaxpr = parameters["grid_mapping"], parameters["jaxpr"]
+    kernel, body = read(jaxpr), compat.open_jaxpr(jaxpr)[0]
+    refs, debug = kernel.ins, body.debug_info
+    given = tuple(debug.arg_names or ())
+    names = [str(n) if n is not None else f"ref{k}" for k, n in enumerate((*given, *[None] * len(refs))[: len(refs)])]
+    memories = [Memory(name, v.shape, v.dtype, v.semaphore) for name, v in zip(names, refs, strict=True)]
+    n_prefetched = len(refs[mapping.slice_index_ops])
+    blocks = [
+        _block(names[k], block, str(getattr(body.invars[k].aval, "memory_space", None)), kernel.site)
+        for k, block in enumerate(mapping.block_mappings, n_prefetched)
+    ]
+    grid = tuple(None if compat.is_dynamic_dim(n) or not isinstance(n, int) else int(n) for n in mapping.grid)
+    backend, parallel = _semantics(parameters, mapping)
+    return Call(
+        name=parameters.get("name") or debug.func_name,
+        kernel=kernel,
+        grid=grid,
+        prefetched=tuple(memories[:n_prefetched]),
+        inputs=tuple(blocks[: mapping.num_inputs]),
+        outputs=tuple(blocks[mapping.num_inputs :]),
+        scratch=tuple(memories[mapping.slice_scratch_ops]),
+        aliases=tuple(parameters["input_output_aliases"]),
+        parallel=parallel,
+        vmapped=tuple(mapping.vmapped_dims),
+        axis_names=tuple(mapping.grid_names or ()),
+        shares_aliases=backend == "gpu" or parameters.get("mesh") is not None,
+        synchronises=_synchronises(parameters.get("mesh"), grid),
+    )
+
+
+def _synchronises(mesh: Any, grid: tuple[int | None, ...]) -> bool:
+    """Whether a call's steps are cores, or blocks and threads, that may wait for one another."""
+    return mesh is not None and ("mosaic_gpu" in type(mesh).__module__ or any(n != 1 for n in grid))
+
+
+def _block(name: str, mapping: Any, space: str, kernel: KernelSite) -> Block:
+    aval, index_map = mapping.array_aval, read(mapping.index_map_jaxpr)
+    return Block(
+        name,
+        tuple(int(n) for n in aval.shape),
+        compat.element_type(aval.dtype),
+        tuple(_block_dim(dim) for dim in mapping.block_shape),
+        index_map,
+        space,
+        # A block spec without an index map has none of the user's lines.
+        kernel if index_map.site is UNKNOWN_SITE else index_map.site,
+    )
+
+
+def _block_dim(dim: Any) -> BlockDim:
+    match dim:
+        case compat.Squeezed():
+            return BlockDim("squeezed", 1)
+        case compat.Element():
+            low, high = dim.padding
+            return BlockDim("element", int(dim.block_size), (int(low), int(high)))
+        case compat.Blocked():
+            return BlockDim("blocked", int(dim.block_size))
+        case _:
+            raise UnsupportedError(f"the block dimension {type(dim).__name__}", UNKNOWN_SITE)
+
+
+def _semantics(parameters: Parameters, mapping: Any) -> tuple[str, tuple[bool, ...]]:
+    """Return the kind of device that the call declares, and which grid axes run in any order."""
+    rank, compiler = len(mapping.grid), parameters["compiler_params"]
+    module = type(compiler).__module__
+    if "triton" in module or "mosaic_gpu" in module:
+        return "gpu", (True,) * rank
+    if parameters.get("mesh") is not None:
+        return "mesh", (True,) * rank
+    declared = tuple(getattr(compiler, "dimension_semantics", None) or ())
+    parallel = ["parallel" in str(getattr(kind, "value", kind)).lower() for kind in declared]
+    seen = iter(parallel)
+    # Semantics are declared for the axes the user wrote; a vmapped axis is parallel by construction.
+    return "tpu", tuple(True if k in mapping.vmapped_dims else next(seen, False) for k in range(rank))
