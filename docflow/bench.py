@@ -94,7 +94,8 @@ def write_tree(root: Path, n_sections: int) -> None:
         numbers = range(first, min(first + _SECTIONS_A_DOCUMENT, n_sections))
         (root / _document(first)).write_text("\n".join(_document_lines(numbers)), encoding="utf-8")
     tree = corpus.load(root, Config())
-    (root / lock.FILE_NAME).write_bytes(lock.render(review.adopt(tree)[1]))
+    planned = review.adopt(tree)
+    (root / lock.FILE_NAME).write_bytes(lock.render(planned.entries, planned.texts))
 
 
 def _document(number: int) -> str:

@@ -172,31 +172,34 @@ def review(refs: tuple[str, ...], root: Path, outcome: str, note: str, *, dry_ru
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
 def adopt(root: Path, *, dry_run: bool) -> None:
     """Start a lock: trust fresh reviews, lock the texts as they are."""
-    from docflow import files, lock
     from docflow import review as reviewing
 
-    keys, entries = reviewing.adopt(_load(root))
-    if keys and not dry_run:
-        files.replace(root / lock.FILE_NAME, lock.render(entries))
-    click.echo(f"{'would adopt' if dry_run else 'adopted'} {len(keys)} edges; {len(entries)} are locked")
+    tree = _load(root)
+    planned = reviewing.adopt(tree)
+    new = len(planned.views) + len(planned.texts.keys() - tree.lock.texts.keys())
+    if new and not dry_run:
+        reviewing.apply(root, planned)
+    total = f"{len(planned.entries)} reviews and {len(planned.texts)} texts"
+    click.echo(f"{'would adopt' if dry_run else 'adopted'} {new} lines; {total} are locked")
 
 
 @main.command()
 @_ROOT
-@click.option("--base", default="HEAD", help="The git revision to compare with [HEAD].")
+@click.option("--base", default="", help="The git revision to compare with [HEAD].")
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
 def bump(root: Path, base: str, *, dry_run: bool) -> None:
-    """Raise the versions of texts that changed since BASE. A locked text counts from when it was locked."""
-    from docflow import bump as bumping
-    from docflow import files
-    from docflow.review import edited
+    """Raise the versions of texts that changed since BASE, and lock them.
 
-    raised = bumping.plan(_load(root), base)
-    new = {path: edited(root, path, bumping.changes(versions)) for path, versions in raised.items()}
-    for path, data in new.items():
-        if not dry_run:
-            files.replace(root / path, data)
-        for anchor, (old, version) in raised[path].items():
+    A locked text counts from when it was locked.
+    """
+    from docflow import bump as bumping
+
+    tree = _load(root)
+    raised = bumping.plan(tree, base)
+    if not dry_run:
+        bumping.apply(tree, raised)
+    for path, versions in raised.items():
+        for anchor, (old, version) in versions.items():
             click.echo(f"{path}{'#' if anchor else ''}{anchor} {old} -> {version}")
     if not raised:
         click.echo("nothing to bump: every changed text has a new version")
@@ -291,6 +294,25 @@ def fmt(paths: tuple[Path, ...], root: Path, *, is_check: bool) -> None:
                 files.replace(path, new)
     click.echo(f"{changed} of {len(chosen)} files {'would change' if is_check else 'changed'}")
     sys.exit(2 if refused else int(is_check and changed > 0))
+
+
+@main.command()
+@click.argument("refs", nargs=-1, metavar="[FILE]...")
+@_ROOT
+@click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
+def light(refs: tuple[str, ...], root: Path, *, dry_run: bool) -> None:
+    """Move versions and reviews from frontmatter to the lock. Of all documents, or of FILEs."""
+    from docflow import light as lightening
+    from docflow import names
+
+    tree = _load(root)
+    chosen = [names.node(tree, ref).partition("#")[0] for ref in refs] or [one.path for one in tree.governed]
+    planned = lightening.plan(tree, chosen)
+    if planned.documents and not dry_run:
+        lightening.apply(tree, planned)
+    for path in planned.documents:
+        click.echo(f"{'would lighten' if dry_run else 'lightened'} {path}")
+    click.echo(f"{len(planned.documents)} of {len(chosen)} documents; the others are light already")
 
 
 @main.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +31,11 @@ class EdgeView:
         """Name the edge as reports and the lock do."""
         return edge_key(self.path, self.edge.section, self.edge.ref)
 
+    @property
+    def own_name(self) -> str:
+        """Name the text that rests on the other: `path#section`, or `path` for the whole document."""
+        return f"{self.path}#{self.edge.section}" if self.edge.section else self.path
+
 
 @dataclass(frozen=True)
 class Corpus:
@@ -51,15 +56,34 @@ class Corpus:
 
     @cached_property
     def texts(self) -> Mapping[str, Seen]:
-        """Version and fingerprint of everything that a ref may name: `path` and `path#anchor`."""
+        """Version and fingerprint of everything that a ref may name: `path` and `path#anchor`.
+
+        A text of a light document has the version at which it is locked; before that, 1.
+        """
         texts: dict[str, Seen] = {}
         for document in self.governed:
-            if document.revision is not None:
-                texts[document.path] = Seen(document.revision, document.fingerprint)
-            for section in document.sections:
-                if section.version is not None:
-                    texts[f"{document.path}#{section.anchor}"] = Seen(section.version, section.fingerprint)
+            for anchor, version, fingerprint in _parts(document):
+                name = f"{document.path}#{anchor}" if anchor else document.path
+                if document.is_light:
+                    locked = self.lock.texts.get(name)
+                    texts[name] = Seen(locked.seen.version if locked else 1, fingerprint)
+                elif version is not None:
+                    texts[name] = Seen(version, fingerprint)
         return texts
+
+    @cached_property
+    def lockable(self) -> Mapping[str, Seen]:
+        """The texts that must be locked: all of normative documents, and the ends of edges."""
+        ends = {name for view in self.edges for name in (view.own_name, view.edge.ref)}
+        normative = {document.path for document in self.governed if document.fields.get("doc_authority") == "normative"}
+        return {name: seen for name, seen in self.texts.items() if name in ends or name.partition("#")[0] in normative}
+
+    def place(self, name: str) -> tuple[str, int]:
+        """Return file and line of a text: its anchor, its declaration if it has none, the head of a document."""
+        path, _, anchor = name.partition("#")
+        document = self.documents[path]
+        starts = (section.start or section.line for section in document.sections if section.anchor == anchor)
+        return path, next(starts, document.field_lines.get("doc_id", 1))
 
     @cached_property
     def edges(self) -> tuple[EdgeView, ...]:
@@ -68,13 +92,32 @@ class Corpus:
         for document in self.governed:
             reviews = {(review.section, review.ref): review for review in document.reviews}
             for edge in document.edges:
-                own = self.texts.get(f"{document.path}#{edge.section}") if edge.section else None
-                key = edge_key(document.path, edge.section, edge.ref)
-                review = reviews.get((edge.section, edge.ref))
-                views.append(
-                    EdgeView(document.path, edge, review, self.texts.get(edge.ref), own, self.lock.entries.get(key))
-                )
+                own = self.texts.get(f"{document.path}#{edge.section}" if edge.section else document.path)
+                locked = self.lock.entries.get(edge_key(document.path, edge.section, edge.ref))
+                review = _light_review(edge, locked) if document.is_light else reviews.get((edge.section, edge.ref))
+                views.append(EdgeView(document.path, edge, review, self.texts.get(edge.ref), own, locked))
         return tuple(views)
+
+    @cached_property
+    def reviews(self) -> tuple[tuple[str, Review], ...]:
+        """Every recorded review with the path of its document, wherever it is recorded."""
+        written = [(document.path, review) for document in self.governed for review in document.reviews]
+        light = {document.path for document in self.governed if document.is_light}
+        return (*written, *((view.path, view.review) for view in self.edges if view.path in light and view.review))
+
+
+def _parts(document: Document) -> Iterator[tuple[str, int | None, str]]:
+    yield "", document.revision, document.fingerprint
+    for section in document.sections:
+        yield section.anchor, section.version, section.fingerprint
+
+
+def _light_review(edge: Edge, locked: Entry | None) -> Review | None:
+    """Read the review of a light document's edge from the lock."""
+    if locked is None:
+        return None
+    own = locked.self.version if locked.self else None
+    return Review(edge.section, edge.ref, locked.dep.version, own, locked.outcome, locked.note, edge.line)
 
 
 def load(root: Path, config: Config) -> Corpus:
@@ -137,6 +180,7 @@ def _decode(row: list[Any]) -> Document:
         mentions,
         defects,
         text,
+        light,
     ) = row
     return Document(
         path,
@@ -153,4 +197,5 @@ def _decode(row: list[Any]) -> Document:
         tuple(Mention(*item) for item in mentions),
         tuple(Defect(*item) for item in defects),
         text,
+        light,
     )

@@ -10,12 +10,11 @@ from typing import Any, Final, TypeAlias
 
 from docflow.errors import DocflowError
 from docflow.frontmatter import FrontmatterError, resolve
-from docflow.read import parse_head
+from docflow.read import head_range, parse_head
 
 Change: TypeAlias = tuple[tuple[str, ...], "int | str"]
 """A path of mapping keys and the scalar to be there."""
 
-_BOM: Final = "\ufeff"
 _PLAIN: Final = re.compile(r"[A-Za-z_][\w./#-]*")
 _YAML_1_1_WORDS: Final = frozenset({"y", "n", "yes", "no", "on", "off"})
 _INDENT: Final = "  "
@@ -31,16 +30,16 @@ def rewrite(path: str, data: bytes, edit: Callable[[str], str]) -> bytes:
     except UnicodeDecodeError:
         raise DocflowError(f"{path} must be UTF-8 to be edited; save it as UTF-8 first") from None
     lines = text.split("\n")
-    ends = (number for number, line in enumerate(lines[1:], 1) if line.rstrip() in {"---", "..."})
-    end = next(ends, None)
-    if lines[0].removeprefix(_BOM).rstrip() != "---" or end is None:
+    found = head_range(lines)
+    if found is None:
         raise DocflowError(f"{path} must begin with frontmatter between two lines of --- to be edited")
-    newline = "\r\n" if lines[0].endswith("\r") else "\n"
-    head = "\n".join(line.removesuffix("\r") for line in lines[1:end])
+    start, end = found
+    newline = "\r\n" if lines[start - 1].endswith("\r") else "\n"
+    head = "\n".join(line.removesuffix("\r") for line in lines[start:end])
     if "\r" in head:
         raise DocflowError(f"{path} has lone carriage returns in its frontmatter; save it with LF line ends first")
-    edited = edit(head).split("\n") if end > 1 else edit("").split("\n")
-    return ("\n".join([lines[0], *(line + newline[:-1] for line in edited), *lines[end:]])).encode()
+    edited = edit(head).split("\n")
+    return ("\n".join([*lines[:start], *(line + newline[:-1] for line in edited), *lines[end:]])).encode()
 
 
 def assign(path: str, head: str, changes: Sequence[Change]) -> str:

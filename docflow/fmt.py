@@ -9,6 +9,7 @@ from typing import Any
 from docflow import edit
 from docflow.errors import DocflowError
 from docflow.frontmatter import FrontmatterError, parse, parse_dialect, parse_yaml
+from docflow.read import split
 
 
 def format_file(path: str, data: bytes) -> bytes:
@@ -16,7 +17,7 @@ def format_file(path: str, data: bytes) -> bytes:
 
     Errors: `DocflowError` if the frontmatter cannot be read at all.
     """
-    if not data.removeprefix(b"\xef\xbb\xbf").startswith(b"---"):
+    if not data.removeprefix(b"\xef\xbb\xbf").startswith(b"---") and split(data).head is None:
         return data
     return edit.rewrite(path, data, lambda head: format_head(path, head))
 

@@ -1,9 +1,9 @@
-"""docflow.lock: the fingerprints that each review saw, one line an edge, sorted, so that merges rarely conflict."""
+"""docflow.lock: the present texts and what each review saw, one line each, sorted, so that merges rarely conflict."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,15 +11,17 @@ from docflow.model import Defect
 
 FILE_NAME: Final = "docflow.lock"
 _HEADER: Final = (
-    "# docflow.lock: what each review saw, as version:sha256. Written by `docflow review`; after a merge\n"
-    "# conflict keep the lines of both sides, then run `docflow check`.\n"
+    "# docflow.lock: texts and what reviews saw, as version:sha256. Written by `docflow bump` and `docflow review`;\n"
+    "# after a merge conflict keep the lines of both sides and run `docflow bump`, then `docflow check`.\n"
 )
-_LINE: Final = re.compile(r"(?P<key>\S.* -> \S.*?)(?: self=(\d{1,18}):([0-9a-f]{64}))? dep=(\d{1,18}):([0-9a-f]{64})")
+_SEEN: Final = r"(\d{1,18}):([0-9a-f]{64})"
+_REVIEW: Final = re.compile(rf"(?P<key>\S.* -> \S.*?)(?: self={_SEEN})? dep={_SEEN}(?: (\w+): (\S.*))?")
+_TEXT: Final = re.compile(rf"(?P<key>\S.*?) text={_SEEN}")
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One side of an edge as a review saw it."""
+    """One text as it was seen: its version and its whole fingerprint."""
 
     version: int
     fingerprint: str
@@ -27,46 +29,98 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a review saw; `self` is None for an edge of a whole document, whose pin holds no version of its own."""
+    """What a review saw: both sides of an edge; of a light document also what the review concluded and said."""
 
     dep: Seen
     self: Seen | None
+    line: int = 0
+    outcome: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One locked text, `path` or `path#section`."""
+
+    seen: Seen
     line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """All entries by edge key, and what is wrong with the file."""
+    """Reviews by edge key, texts by name, and what is wrong with the file.
+
+    A defect `lock_repeated` is one that any rewrite settles; `lock_syntax` is for people.
+    """
 
     entries: Mapping[str, Entry] = field(default_factory=dict)
+    texts: Mapping[str, Text] = field(default_factory=dict)
     defects: tuple[Defect, ...] = ()
 
 
 def parse(data: bytes) -> Lock:
-    """Read a lock; lines that are not entries are defects and add nothing."""
+    """Read a lock; lines that are not of it are defects and add nothing. Of two lines for one thing the later counts.
+
+    The later one is that with the higher versions, or else the one that stands below.
+    """
     entries: dict[str, Entry] = {}
+    texts: dict[str, Text] = {}
     defects: list[Defect] = []
-    for number, line in enumerate(data.decode("utf-8", errors="replace").splitlines(), 1):
+    for number, line in enumerate(data.decode("utf-8", errors="replace").split("\n"), 1):
         if not line.strip() or line.startswith("#"):
             continue
-        found = _LINE.fullmatch(line)
-        if found is None:
+        row = _row(line, number)
+        if row is None:
             defects.append(Defect("lock_syntax", number, line[:60], f"not a line of {FILE_NAME}: {line[:60]!r}"))
             continue
-        key, self_version, self_text, dep_version, dep_text = found.groups()
-        if key in entries:
-            defects.append(Defect("lock_syntax", number, key, f"{key} is locked twice; the last line counts"))
-        own = Seen(int(self_version), self_text) if self_version else None
-        entries[key] = Entry(Seen(int(dep_version), dep_text), own, number)
-    return Lock(entries, tuple(defects))
+        key, value = row
+        before = texts.get(key) if isinstance(value, Text) else entries.get(key)
+        if before is not None and _without_line(before) != _without_line(value):
+            defects.append(Defect("lock_repeated", number, key, f"{key} is locked twice; the higher version counts"))
+        if before is None or _versions(before) <= _versions(value):
+            if isinstance(value, Text):
+                texts[key] = value
+            else:
+                entries[key] = value
+    return Lock(entries, texts, tuple(defects))
 
 
-def render(entries: Mapping[str, Entry]) -> bytes:
-    """Write a lock: header, then one line an edge, in the order of the keys."""
-    return (_HEADER + "".join(f"{line}\n" for line in _rows(sorted(entries.items())))).encode()
+def _row(line: str, number: int) -> tuple[str, Entry | Text] | None:
+    line = line.rstrip()
+    found = _TEXT.fullmatch(line)
+    if found is not None and " -> " not in found["key"]:
+        return found["key"], Text(Seen(int(found[2]), found[3]), number)
+    found = _REVIEW.fullmatch(line)
+    if found is None:
+        return None
+    key, self_version, self_text, dep_version, dep_text, outcome, note = found.groups()
+    own = Seen(int(self_version), self_text) if self_version else None
+    return key, Entry(Seen(int(dep_version), dep_text), own, number, outcome or "", note or "")
 
 
-def _rows(items: Iterable[tuple[str, Entry]]) -> Iterable[str]:
-    for key, entry in items:
+def _without_line(value: Entry | Text) -> tuple[object, ...]:
+    return (value.seen,) if isinstance(value, Text) else (value.dep, value.self, value.outcome, value.note)
+
+
+def _versions(value: Entry | Text) -> tuple[int, int]:
+    if isinstance(value, Text):
+        return value.seen.version, 0
+    return value.dep.version, value.self.version if value.self else 0
+
+
+def render(entries: Mapping[str, Entry], texts: Mapping[str, Seen]) -> bytes:
+    """Write a lock: header, then one line a text or an edge, in the order of the keys."""
+    rows = sorted([*_entry_rows(entries), *_text_rows(texts)])
+    return (_HEADER + "".join(f"{key}{rest}\n" for key, rest in rows)).encode()
+
+
+def _entry_rows(entries: Mapping[str, Entry]) -> Iterator[tuple[str, str]]:
+    for key, entry in entries.items():
         own = f" self={entry.self.version}:{entry.self.fingerprint}" if entry.self else ""
-        yield f"{key}{own} dep={entry.dep.version}:{entry.dep.fingerprint}"
+        said = f" {entry.outcome}: {entry.note}" if entry.outcome else ""
+        yield key, f"{own} dep={entry.dep.version}:{entry.dep.fingerprint}{said}"
+
+
+def _text_rows(texts: Mapping[str, Seen]) -> Iterator[tuple[str, str]]:
+    for name, seen in texts.items():
+        yield name, f" text={seen.version}:{seen.fingerprint}"

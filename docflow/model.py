@@ -113,6 +113,8 @@ class Document:
     mentions: tuple[Mention, ...] = ()
     defects: tuple[Defect, ...] = ()
     fingerprint: str = ""
+    is_light: bool = False
+    """The frontmatter states no version: versions, reviews and notes of the document stand in docflow.lock."""
 
 
 def edge_key(path: str, section: str, ref: str) -> str:

@@ -41,6 +41,8 @@ def edges(corpus: Corpus, name: str) -> tuple[list[EdgeView], bool]:
     meant = node(corpus, source)
     path, _, section = meant.partition("#")
     refs = {view.edge.ref for view in corpus.edges if view.path == path and view.edge.section == section}
+    if section and target in refs_of_all(corpus, path) - refs:  # a requirement of all of it is one of each part
+        section, refs = "", refs_of_all(corpus, path)
     if arrow:
         known = ", ".join(sorted(refs)) or "nothing"
         if target not in refs:
@@ -53,3 +55,8 @@ def edges(corpus: Corpus, name: str) -> tuple[list[EdgeView], bool]:
         and ((not section and not arrow) or (view.edge.section in {section, ""} and view.edge.ref in refs))
     ]
     return views, bool(arrow)
+
+
+def refs_of_all(corpus: Corpus, path: str) -> set[str]:
+    """Return what a document requires as a whole."""
+    return {view.edge.ref for view in corpus.edges if view.path == path and not view.edge.section}

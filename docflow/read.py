@@ -21,17 +21,19 @@ _LINK: Final = re.compile(r"""\]\(\s*<?([^)\s>]+)|^\s{0,3}\[[^\]]+\]:\s*(\S+)|hr
 _FENCE: Final = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 _HIDDEN: Final = re.compile(r"`[^`]*`|<!--.*?-->")
 _DASHES: Final = "---"
+_COMMENT: Final = "<!-- docflow"
 _BOM: Final = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file's text with LF line ends, cut at the frontmatter; `body_line` is the first line of the body."""
+    """A file's text with LF line ends, cut at the frontmatter; the lines are those where head and body begin."""
 
     head: str | None
     body: str
     body_line: int
     defects: tuple[Defect, ...]
+    head_line: int = 2
 
 
 def split(data: bytes) -> Source:
@@ -49,22 +51,52 @@ def split(data: bytes) -> Source:
         defects.append(Defect("crlf", line, "line ends", "a carriage return ends or splits this line"))
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     lines = text.split("\n")
-    if lines[0].rstrip() != _DASHES:
+    found = head_range(lines)
+    defects.extend(_stray_comment(lines, found))
+    if found is None:
+        if lines[0].rstrip() == _DASHES:
+            defects.append(Defect("unterminated", 1, "frontmatter", "the opening --- has no closing ---"))
         return Source(None, text, 1, tuple(defects))
-    end = next((n for n, line in enumerate(lines[1:], 1) if line.rstrip() in {_DASHES, "..."}), None)
-    if end is None:
-        defects.append(Defect("unterminated", 1, "frontmatter", "the opening --- has no closing ---"))
-        return Source(None, text, 1, tuple(defects))
-    head = "\n".join(lines[1:end])
+    start, end = found
+    head = "\n".join(lines[start:end])
     if "\t" in head:
-        line = 2 + head.count("\n", 0, head.index("\t"))
+        line = start + 1 + head.count("\n", 0, head.index("\t"))
         defects.append(Defect("tab", line, "frontmatter", "a tab in frontmatter; read as two spaces"))
-    return Source(head, "\n".join(lines[end + 1 :]), end + 2, tuple(defects))
+    if start == 1:
+        return Source(head, "\n".join(lines[end + 1 :]), end + 2, tuple(defects))
+    return Source(head, "\n".join(lines[: start - 1]), 1, tuple(defects), start + 1)
 
 
-def parse_head(head: str) -> Parsed:
-    """Read frontmatter that `split` cut off; it starts on line 2 of its file."""
-    return frontmatter.parse(head.replace("\t", "  "), 2)
+def head_range(lines: Sequence[str]) -> tuple[int, int] | None:
+    """Return where the frontmatter stands, as a range of lines: at the start, or in a comment that ends the file.
+
+    At the start it stands between two lines of three dashes; a comment begins with the line `<!-- docflow` and ends
+    with the line `-->`.
+    """
+    if lines[0].removeprefix("\ufeff").rstrip() == _DASHES:
+        end = next((n for n, line in enumerate(lines[1:], 1) if line.rstrip() in {_DASHES, "..."}), None)
+        return None if end is None else (1, end)
+    last = next((n for n in range(len(lines) - 1, 0, -1) if lines[n].strip()), 0)
+    if last and lines[last].rstrip() == "-->":
+        start = next((n for n in range(last - 1, -1, -1) if lines[n].startswith("<!--")), None)
+        if start is not None and lines[start].rstrip() == _COMMENT:
+            return start + 1, last
+    return None
+
+
+def _stray_comment(lines: Sequence[str], found: tuple[int, int] | None) -> Iterator[Defect]:
+    """Yield a defect if frontmatter stands in a comment that does not end the file, or beside other frontmatter."""
+    if not any(line.startswith(_COMMENT) for line in lines):
+        return
+    for number, line in _outside_fences(lines, 1):
+        if line.rstrip() == _COMMENT and (found is None or number != found[0]):
+            message = f"the comment {_COMMENT} must be the only frontmatter, and end the file with a line -->"
+            yield Defect("unterminated", number, "frontmatter", message)
+
+
+def parse_head(head: str, first_line: int = 2) -> Parsed:
+    """Read frontmatter that `split` cut off; it starts on `first_line` of its file."""
+    return frontmatter.parse(head.replace("\t", "  "), first_line)
 
 
 def read(path: str, data: bytes, *, required: Sequence[str] = (), allowed: Sequence[str] = ()) -> Document:
@@ -77,7 +109,7 @@ def read(path: str, data: bytes, *, required: Sequence[str] = (), allowed: Seque
         is_governed = any(defect.rule == "unterminated" for defect in source.defects)
         return Document(path, "none", is_governed, anchors=Body(source).anchors, defects=source.defects)
     try:
-        parsed = parse_head(source.head)
+        parsed = parse_head(source.head, source.head_line)
     except FrontmatterError as fault:
         defect = Defect("syntax", fault.line, "frontmatter", fault.message)
         return Document(path, "none", True, anchors=Body(source).anchors, defects=(*source.defects, defect))
@@ -103,10 +135,17 @@ def _document(path: str, source: Source, parsed: Parsed, defects: tuple[Defect, 
         reviews=tuple(_reviews(parsed)),
         anchors=body.anchors,
         labels=body.labels,
-        mentions=tuple(_mentions(path, source, {edge.ref for edge in requires if not edge.section})),
+        mentions=tuple(_mentions(path, source, _to_name(path, requires, is_summed="doc_requires" in values))),
         defects=defects,
         fingerprint=fingerprint(source.body),
+        is_light=schema.is_light(values),
     )
+
+
+def _to_name(path: str, edges: Sequence[Edge], *, is_summed: bool) -> set[str]:
+    """Return the references that the body must name: those of the document, or, if it sums up none, of its sections."""
+    summed = {edge.ref for edge in edges if not edge.section}
+    return summed if is_summed else {edge.ref for edge in edges if edge.ref.partition("#")[0] != path}
 
 
 _KEPT: Final = frozenset(
@@ -184,11 +223,13 @@ def _texts(value: Any) -> Iterator[tuple[int, str]]:
 
 
 def _sections(parsed: Parsed, body: Body) -> Iterator[Section]:
-    declared = _mapping(parsed.values.get("doc_sections"))
+    value = parsed.values.get("doc_sections")
+    listed = {anchor: (("doc_sections", index), None) for index, anchor in _texts(value)}
+    declared = listed or {anchor: (("doc_sections", anchor), number) for anchor, number in _mapping(value).items()}
     found = body.fingerprints(list(declared))
-    for anchor, version in declared.items():
+    for anchor, (place, version) in declared.items():
         start, text = found.get(anchor, (0, _EMPTY))
-        line = schema.line_of(parsed, ("doc_sections", anchor))
+        line = schema.line_of(parsed, place)
         yield Section(anchor, version if schema.is_version(version) else None, line, start, text)
 
 

@@ -1,4 +1,4 @@
-"""`docflow review`: record that someone compared the two texts of an edge, in the frontmatter and in the lock."""
+"""`docflow review`: record that someone compared the two texts of an edge, in the lock or the frontmatter."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from docflow import edit, files, lock, names
 from docflow.corpus import Corpus, EdgeView
 from docflow.edit import Change
 from docflow.errors import DocflowError
-from docflow.lock import Entry
+from docflow.lock import Entry, Seen
 from docflow.model import OUTCOMES
-from docflow.rules.edges import OK, statuses
+from docflow.rules.edges import OK, is_changed, statuses
 from docflow.rules.ledger import is_locked, normal
 
 
@@ -23,6 +23,7 @@ class Plan:
     views: tuple[EdgeView, ...]
     changes: Mapping[str, Sequence[Change]]
     entries: Mapping[str, Entry]
+    texts: Mapping[str, Seen]
 
 
 def plan(corpus: Corpus, refs: Iterable[str], *, outcome: str, note: str) -> Plan:
@@ -47,11 +48,18 @@ def plan(corpus: Corpus, refs: Iterable[str], *, outcome: str, note: str) -> Pla
             )
         if view.edge.section and view.own is None:
             raise DocflowError(f"{view.key}: section {view.edge.section} has no version; add it to doc_sections")
+    _refuse_unbumped(corpus, chosen.values())
     _refuse_laundering(corpus, chosen.values(), note)
     changes: dict[str, list[Change]] = {}
+    entries = kept(corpus)
     for view in chosen.values():
-        changes.setdefault(view.path, []).extend(_stamp(view, outcome, note))
-    return Plan(tuple(chosen.values()), changes, {**_kept(corpus), **entries_of(chosen.values())})
+        assert view.dep is not None
+        if corpus.documents[view.path].is_light:
+            entries[view.key] = Entry(view.dep, view.own, outcome=outcome, note=note)
+        else:
+            entries[view.key] = Entry(view.dep, view.own)
+            changes.setdefault(view.path, []).extend(_stamp(view, outcome, note))
+    return Plan(tuple(chosen.values()), changes, entries, _present_texts(corpus))
 
 
 def needs_review(view: EdgeView) -> bool:
@@ -59,28 +67,44 @@ def needs_review(view: EdgeView) -> bool:
     return statuses(view) != (OK,) or not is_locked(view)
 
 
-def entries_of(views: Iterable[EdgeView]) -> dict[str, Entry]:
-    """Return lock entries of the present texts of edges whose target is known."""
-    return {view.key: Entry(view.dep, view.own) for view in views if view.dep}
+def _present_texts(corpus: Corpus) -> dict[str, Seen]:
+    """Return every text to lock: as it is, unless it changed under its version, which `docflow bump` must see."""
+    locked = kept_texts(corpus)
+    return {
+        name: locked[name] if is_changed(locked.get(name), seen) else seen for name, seen in corpus.lockable.items()
+    }
 
 
-def _kept(corpus: Corpus) -> dict[str, Entry]:
-    """Return the lock's entries that belong to an edge."""
-    if corpus.lock.defects:
-        first = corpus.lock.defects[0]
-        raise DocflowError(
-            f"{lock.FILE_NAME}:{first.line} must be sound to be written again: {first.message}; resolve it first"
-        )
+def kept(corpus: Corpus) -> dict[str, Entry]:
+    """Return the lock's entries that belong to an edge.
+
+    Errors: `DocflowError` if the lock holds what is no line of a lock, such as the marks of a conflict.
+    """
+    for defect in corpus.lock.defects:
+        if defect.rule == "lock_syntax":
+            raise DocflowError(
+                f"{lock.FILE_NAME}:{defect.line} must be sound to be written again: {defect.message}; resolve it first"
+            )
     keys = {view.key for view in corpus.edges}
     return {key: entry for key, entry in corpus.lock.entries.items() if key in keys}
 
 
+def kept_texts(corpus: Corpus) -> dict[str, Seen]:
+    """Return the lock's texts that must still be locked, as they are locked."""
+    return {name: text.seen for name, text in corpus.lock.texts.items() if name in corpus.lockable}
+
+
+def _refuse_unbumped(corpus: Corpus, chosen: Iterable[EdgeView]) -> None:
+    for view in chosen:
+        for name in (view.own_name, view.edge.ref):
+            locked = corpus.lock.texts.get(name)
+            if locked is not None and is_changed(locked.seen, corpus.texts.get(name)):
+                raise DocflowError(f"{view.key}: {name} changed under its version; run `docflow bump`, then review")
+
+
 def _refuse_laundering(corpus: Corpus, chosen: Iterable[EdgeView], note: str) -> None:
     users = {(view.path, view.edge.ref) for view in chosen} | {
-        (document.path, review.ref)
-        for document in corpus.governed
-        for review in document.reviews
-        if normal(review.note) == normal(note)
+        (path, review.ref) for path, review in corpus.reviews if normal(review.note) == normal(note)
     }
     if len(users) > corpus.config.same_note_limit:
         edges = "\n  ".join(sorted(f"{path} -> {ref}" for path, ref in users))
@@ -110,7 +134,7 @@ def apply(root: Path, planned: Plan) -> None:
     new = {path: edited(root, path, changes) for path, changes in planned.changes.items()}
     for path, data in new.items():
         files.replace(root / path, data)
-    files.replace(root / lock.FILE_NAME, lock.render(planned.entries))
+    files.replace(root / lock.FILE_NAME, lock.render(planned.entries, planned.texts))
 
 
 def edited(root: Path, path: str, changes: Sequence[Change]) -> bytes:
@@ -118,10 +142,12 @@ def edited(root: Path, path: str, changes: Sequence[Change]) -> bytes:
     return edit.rewrite(path, (root / path).read_bytes(), lambda head: edit.assign(path, head, changes))
 
 
-def adopt(corpus: Corpus) -> tuple[tuple[str, ...], dict[str, Entry]]:
-    """Return the edges whose recorded review is fresh but has no fingerprints, and the lock that has them.
+def adopt(corpus: Corpus) -> Plan:
+    """Return the lock in which every fresh review and every text that had no line has one.
 
-    This trusts that nothing changed since those reviews; entries that exist are never touched.
+    This trusts that nothing changed since those reviews; lines that exist are never touched.
     """
-    views = [view for view in corpus.edges if view.locked is None and statuses(view) == (OK,)]
-    return tuple(view.key for view in views), {**_kept(corpus), **entries_of(views)}
+    views = tuple(view for view in corpus.edges if view.locked is None and view.dep and statuses(view) == (OK,))
+    entries = kept(corpus)
+    entries |= {view.key: Entry(view.dep, view.own) for view in views if view.dep}
+    return Plan(views, {}, entries, {**corpus.lockable, **kept_texts(corpus)})

@@ -60,6 +60,11 @@ def _map_of(item: Check) -> Check:
     return check
 
 
+def _sections(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    """Accept a mapping, which states versions, and a list, which leaves them to the lock."""
+    yield from (_list_of(_text) if isinstance(value, list) else _map_of(_version))(value, path)
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """One field: `kind` names its type for people, `check` finds what is not of that type."""
@@ -79,13 +84,13 @@ FIELDS: Final = (
         "doc_revision",
         "integer",
         _version,
-        True,
-        "version of the whole document; what `path` without an anchor refers to",
+        False,
+        "version of the whole document, where its sections state theirs",
     ),
-    Field("doc_role", "text", _text, True, "what the document is for, as its project names it"),
-    Field("doc_scope", "list of text", _REFS, True, "what the document speaks about"),
+    Field("doc_role", "text", _text, False, "what the document is for, as its project names it"),
+    Field("doc_scope", "list of text", _REFS, False, "what the document speaks about"),
     Field("doc_authority", "authority", _authority, True, "normative, informative or operational"),
-    Field("doc_requires", "list of refs", _REFS, True, "documents and sections that the document rests on"),
+    Field("doc_requires", "list of refs", _REFS, False, "documents and sections that all of the document rests on"),
     Field(
         "doc_reviewed_as_of",
         "ref -> integer",
@@ -96,7 +101,7 @@ FIELDS: Final = (
     Field(
         "doc_review_notes", "ref -> text", _map_of(_anything), False, "what the last review of each required ref found"
     ),
-    Field("doc_sections", "anchor -> integer", _map_of(_version), False, "version of each section"),
+    Field("doc_sections", "anchors, or anchor -> integer", _sections, False, "the sections; or the version of each"),
     Field("doc_section_requires", "anchor -> list of refs", _map_of(_REFS), False, "what each section rests on"),
     Field(
         "doc_section_reviews", "anchor -> ref -> review", _map_of(_map_of(_map_of(_anything))), False, "review ledger"
@@ -118,13 +123,27 @@ def is_version(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
+def is_light(values: Mapping[str, Any]) -> bool:
+    """Say whether frontmatter leaves versions and reviews to the lock: it states none of either."""
+    return not isinstance(values.get("doc_sections"), dict) and not _STATED & values.keys()
+
+
+_STATED: Final = frozenset({"doc_revision", "doc_reviewed_as_of", "doc_review_notes", "doc_section_reviews"})
+
+
+def _required(values: Mapping[str, Any]) -> set[str]:
+    """Return the fields that something uses: who states versions of sections states one of the whole."""
+    always = {field.name for field in FIELDS if field.is_required}
+    return always if is_light(values) else always | {"doc_revision"}
+
+
 def validate(parsed: Parsed, *, required: Iterable[str], allowed: Iterable[str]) -> Iterator[Defect]:
     """Yield missing and unknown fields, and values of the wrong type, each with its line.
 
     `required` adds to the fields that the table requires; `allowed` are fields that it need not know.
     """
     values, known = parsed.values, BY_NAME.keys() | set(allowed)
-    for name in sorted(({field.name for field in FIELDS if field.is_required} | set(required)) - values.keys()):
+    for name in sorted((_required(values) | set(required)) - values.keys()):
         meaning = f": {BY_NAME[name].doc}" if name in BY_NAME else ""
         yield Defect("missing_field", 1, name, f"field {name} is required{meaning}")
     for name, value in values.items():

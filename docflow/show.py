@@ -12,10 +12,12 @@ def lines(document: Document) -> Iterator[str]:
     fields = ", ".join(
         f"{name}={document.fields[name]}" for name in ("doc_id", "doc_authority") if name in document.fields
     )
-    yield f"{document.path}: dialect {document.dialect}, revision {document.revision}{f', {fields}' if fields else ''}"
+    revision = "light" if document.is_light else f"revision {document.revision}"
+    yield f"{document.path}: dialect {document.dialect}, {revision}{f', {fields}' if fields else ''}"
     for section in document.sections:
         place = f"anchor at line {section.start}" if section.start else "no anchor"
-        yield f"section {section.anchor} version {section.version}, {place}"
+        version = "version in the lock" if document.is_light else f"version {section.version}"
+        yield f"section {section.anchor} {version}, {place}"
     for title, is_section in (("document edges", False), ("section edges", True)):
         edges = [edge for edge in document.edges if bool(edge.section) is is_section]
         yield f"{len(edges)} {title}"

@@ -50,7 +50,7 @@ RULES: Final = (
     Rule(
         "lock_syntax",
         "error",
-        "resolve the conflict: one line an edge; or remove the line and review again",
+        "remove the marks of a conflict and keep the lines of both sides, then run `docflow bump`",
         documents.lock_syntax,
     ),
     Rule("duplicate_doc_id", "error", "give one of the documents another doc_id", documents.duplicate_doc_id),
@@ -99,6 +99,7 @@ RULES: Final = (
         "run `docflow review` for the edge (`docflow adopt` starts a lock)",
         ledger.missing_lock,
     ),
+    Rule("unlocked_text", "error", "run `docflow bump`, which locks it", ledger.unlocked_text),
     Rule("orphaned_review", "error", "remove the review, or require what it reviews", ledger.orphaned_review),
     Rule("orphaned_lock", "warning", "remove the line; the next `docflow review` does it", ledger.orphaned_lock),
     Rule(

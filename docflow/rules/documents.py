@@ -76,7 +76,7 @@ def implicit_reference(corpus: Corpus) -> Iterator[Fault]:
 
 def _unnamed(corpus: Corpus) -> Iterator[tuple[Document, str, int, int]]:
     for document in corpus.governed:
-        lines = {edge.ref: edge.line for edge in document.edges if not edge.section}
+        lines = {edge.ref: edge.line for edge in sorted(document.edges, key=lambda edge: not edge.section)}
         for mention in document.mentions:
             if not mention.literal:
                 yield document, mention.ref, lines[mention.ref], mention.line
@@ -116,8 +116,10 @@ def _exists(corpus: Corpus, ref: str) -> bool:
 
 
 def unsummed_requirement(corpus: Corpus) -> Iterator[Fault]:
-    """Require that what a section requires, its document requires too."""
+    """Require that what a section requires, its document requires too, if it says what it requires."""
     for document in corpus.governed:
+        if "doc_requires" not in document.fields:
+            continue
         summed = {edge.ref for edge in document.edges if not edge.section}
         for edge in document.edges:
             path = edge.ref.partition("#")[0]

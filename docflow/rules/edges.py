@@ -29,10 +29,13 @@ def stale_dep(view: EdgeView) -> str | None:
 
 
 def stale_self(view: EdgeView) -> str | None:
-    """Require that the review saw the dependent section's present version."""
-    if view.review is None or view.own is None or not is_version(view.review.self_version):
+    """Require that the review saw the present version of the text that rests on the dependency."""
+    if view.review is None or view.own is None:
         return None
-    return _differs("this section", view.review.self_version, view.own.version)
+    what, seen = "this section", view.review.self_version
+    if not view.edge.section:  # a pin holds no version of its own: the lock does
+        what, seen = "this document", view.locked.self.version if view.locked and view.locked.self else None
+    return _differs(what, seen, view.own.version) if is_version(seen) else None
 
 
 def _differs(what: str, seen: object, present: int) -> str | None:
@@ -54,8 +57,10 @@ def invalid_self_version(view: EdgeView) -> str | None:
 
 
 def invalid_outcome(view: EdgeView) -> str | None:
-    """Require that the outcome of a section's review is one of the known outcomes."""
-    if not view.edge.section or view.review is None or view.review.outcome in OUTCOMES:
+    """Require that the outcome of a review is one of the known outcomes; a pin has none."""
+    if view.review is None or view.review.outcome in OUTCOMES:
+        return None
+    if not view.edge.section and view.review.outcome is None:
         return None
     return f"outcome must be {' or '.join(OUTCOMES)}, got {view.review.outcome!r:.40}"
 
@@ -85,12 +90,12 @@ def changed_sides(view: EdgeView) -> list[str]:
         return []
     sides = (
         (view.edge.ref, view.locked.dep, view.dep),
-        (f"{view.path}#{view.edge.section}", view.locked.self, view.own),
+        (view.own_name, view.locked.self, view.own),
     )
-    return [name for name, seen, present in sides if _changed(seen, present)]
+    return [name for name, seen, present in sides if is_changed(seen, present)]
 
 
-def _changed(seen: Seen | None, present: Seen | None) -> bool:
+def is_changed(seen: Seen | None, present: Seen | None) -> bool:
     """Compare the versions and the whole fingerprints."""
     return bool(seen and present) and seen.version == present.version and seen.fingerprint != present.fingerprint  # type: ignore[union-attr]
 
@@ -132,23 +137,19 @@ def asks(question: Question) -> Callable[[Corpus], Iterator[Fault]]:
 
 
 def changed_texts(corpus: Corpus) -> Iterator[Fault]:
-    """Require that no text that a review saw has changed under the same version.
+    """Require that no locked text, and none that a review saw, has changed under the same version.
 
-    One fault a text, however many edges rest on it.
+    One fault a text, however many edges rest on it; a whole document is named only if none of its sections is.
     """
-    edges_of: dict[str, int] = {}
+    edges_of = {name: 0 for name, text in corpus.lock.texts.items() if is_changed(text.seen, corpus.texts.get(name))}
     for view in corpus.edges:
         for name in changed_sides(view):
             edges_of[name] = edges_of.get(name, 0) + 1
+    with_sections = {name.partition("#")[0] for name in edges_of if "#" in name}
     for name, count in sorted(edges_of.items()):
-        path, _, anchor = name.partition("#")
-        document = corpus.documents[path]
-        starts = (section.start or section.line for section in document.sections if section.anchor == anchor)
-        line = next(starts, document.field_lines.get("doc_id", 1))
+        if name in with_sections:
+            continue
+        path, line = corpus.place(name)
         version = corpus.texts[name].version
-        yield Fault(
-            path,
-            line,
-            name,
-            f"{name} changed, but is still at version {version}, as reviewed on {count} edge(s)",
-        )
+        seen = f"as reviewed on {count} edge(s)" if count else "as locked"
+        yield Fault(path, line, name, f"{name} changed, but is still at version {version}, {seen}")

@@ -23,32 +23,38 @@ def orphaned_review(corpus: Corpus) -> Iterator[Fault]:
 
 
 def orphaned_lock(corpus: Corpus) -> Iterator[Fault]:
-    """Require that every line of the lock belongs to an edge."""
+    """Require that every line of the lock belongs to an edge or a text that must be locked."""
     keys = {view.key for view in corpus.edges}
-    for key, entry in corpus.lock.entries.items():
-        if key not in keys:
-            yield Fault(lock.FILE_NAME, entry.line, key, f"the lock holds {key}, which is no edge")
+    lines = {key: entry.line for key, entry in corpus.lock.entries.items() if key not in keys}
+    for key, line in lines.items():
+        yield Fault(lock.FILE_NAME, line, key, f"the lock holds {key}, which is no edge")
+    for name, text in corpus.lock.texts.items():
+        if name not in corpus.lockable:
+            yield Fault(lock.FILE_NAME, text.line, name, f"the lock holds {name}, which is no text to lock")
 
 
 def missing_lock(corpus: Corpus) -> Iterator[Fault]:
     """Require that every reviewed edge has the fingerprints of the versions that the review saw."""
-    unlocked = [view for view in corpus.edges if statuses(view) == (OK,) and not is_locked(view)]
-    if unlocked and not corpus.has_lock:
-        yield Fault(
-            lock.FILE_NAME,
-            1,
-            lock.FILE_NAME,
-            f"there is no lock, so changes under {len(unlocked)} reviewed edge(s) go unseen",
-        )
+    if not corpus.has_lock:
+        if corpus.lockable:
+            message = f"there is no lock, so changes of {len(corpus.lockable)} normative or reviewed text(s) go unseen"
+            yield Fault(lock.FILE_NAME, 1, lock.FILE_NAME, message)
         return
-    for view in unlocked:
-        line = view.review.line if view.review else view.edge.line
-        yield Fault(
-            view.path,
-            line,
-            view.key,
-            f"{view.key} is reviewed, but the lock has no fingerprint of the reviewed versions",
-        )
+    for view in corpus.edges:
+        if statuses(view) == (OK,) and not is_locked(view):
+            line = view.review.line if view.review else view.edge.line
+            message = f"{view.key} is reviewed, but the lock has no fingerprint of the reviewed versions"
+            yield Fault(view.path, line, view.key, message)
+
+
+def unlocked_text(corpus: Corpus) -> Iterator[Fault]:
+    """Require that every normative text, and every end of an edge, is locked at its present version."""
+    for name, seen in corpus.lockable.items() if corpus.has_lock else ():
+        locked = corpus.lock.texts.get(name)
+        if locked is None or locked.seen.version < seen.version:
+            path, line = corpus.place(name)
+            had = f", only {locked.seen.version}" if locked else ""
+            yield Fault(path, line, name, f"the lock does not hold {name} at version {seen.version}{had}")
 
 
 def is_locked(view: EdgeView) -> bool:
@@ -61,9 +67,9 @@ def is_locked(view: EdgeView) -> bool:
 
 def version_backwards(corpus: Corpus) -> Iterator[Fault]:
     """Require that no version is lower than one that a review or the lock has seen."""
-    highest: dict[str, int] = {}
+    highest = {name: text.seen.version for name, text in corpus.lock.texts.items()}
     for view in corpus.edges:
-        own = f"{view.path}#{view.edge.section}"
+        own = view.own_name
         for name, version in (
             (view.edge.ref, _version(view.locked.dep if view.locked else None)),
             (own, _version(view.locked.self if view.locked else None)),
@@ -75,7 +81,7 @@ def version_backwards(corpus: Corpus) -> Iterator[Fault]:
     for name, seen in sorted(highest.items()):
         present = corpus.texts.get(name)
         if present is not None and present.version < seen:
-            path, _, anchor = name.partition("#")
+            path, anchor = name.partition("#")[::2]
             document = corpus.documents[path]
             lines = (section.line for section in document.sections if section.anchor == anchor)
             line = next(lines, document.field_lines.get("doc_id", 1))
@@ -94,7 +100,7 @@ def laundered_review(corpus: Corpus) -> Iterator[Fault]:
     A document edge and the section edges to the same target count as one.
     """
     limit = corpus.config.same_note_limit
-    rows = [(one.path, review, normal(review.note)) for one in corpus.governed for review in one.reviews]
+    rows = [(path, review, normal(review.note)) for path, review in corpus.reviews]
     users: dict[str, set[tuple[str, str]]] = {}
     for path, review, note in rows:
         users.setdefault(note, set()).add((path, review.ref))

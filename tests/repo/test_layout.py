@@ -10,6 +10,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from docflow import config, corpus, rules
+from docflow.read import split
 from tests.repo.source import ROOT, files
 
 pytestmark = pytest.mark.m1
@@ -22,7 +24,9 @@ REQUIRED = frozenset(
         *("agda", "changelog.d", "docflow", "examples", "milestones", "policy", "prism", "scripts", "spec", "tests"),
     }
 )
-OPTIONAL = frozenset({".pre-commit-hooks.yaml", "docflow.baseline", "docflow.lock", "docflow.toml", "out"})
+OPTIONAL = frozenset(
+    {".gitattributes", ".pre-commit-hooks.yaml", "docflow.baseline", "docflow.lock", "docflow.toml", "out"}
+)
 
 # Spelt in pieces, so that this file does not name them.
 HOSTS = tuple(
@@ -47,6 +51,17 @@ def test_the_top_level_is_that_of_the_design() -> None:
     """Every entry of the design is there, and no other."""
     found = {path.partition("/")[0] for path in files()}
     assert found - OPTIONAL == REQUIRED
+
+
+@pytest.mark.clause("DOCFLOW-32")
+def test_documents_open_light() -> None:
+    """Each governed document is light and has at most eight lines of frontmatter; one opens with its first sentence."""
+    tree = corpus.load(ROOT, config.load(ROOT, rules.IDS))
+    heads = {one.path: split((ROOT / one.path).read_bytes()).head or "" for one in tree.governed}
+    assert len(heads) > 20
+    assert all(document.is_light for document in tree.governed)
+    assert {path: head for path, head in heads.items() if head.count("\n") + 3 > 8} == {}
+    assert not (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").startswith("---")
 
 
 @pytest.mark.clause("REPO-9")

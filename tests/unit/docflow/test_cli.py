@@ -84,7 +84,7 @@ def test_every_format_has_every_finding(root: Path) -> None:
     assert (found["format"], found["blocks"], found["summary"]["statuses"]) == (
         1,
         True,
-        {"ok": 2, "stale_dep": 1, "unbumped": 1},
+        {"stale_dep": 1, "unbumped": 3},
     )
     assert [(one["path"], one["line"], one["rule"]) for one in found["findings"]] == places
     assert all(one["remedy"] and one["message"] and one["severity"] for one in found["findings"])
@@ -159,9 +159,9 @@ def test_review_and_adopt_say_what_they_write(root: Path) -> None:
     done = run("review", "nobody", "--outcome", "changed", "--note", "Compared.")
     assert (done.exit_code, done.output.count("\n")) == (2, 1)
     (root / "docflow.lock").unlink()
-    assert run("adopt", "--dry-run").output == "would adopt 3 edges; 3 are locked\n"
+    assert run("adopt", "--dry-run").output == "would adopt 7 lines; 3 reviews and 4 texts are locked\n"
     assert not (root / "docflow.lock").exists()
-    assert run("adopt").output == "adopted 3 edges; 3 are locked\n"
+    assert run("adopt").output == "adopted 7 lines; 3 reviews and 4 texts are locked\n"
     assert run("check").exit_code == 0
 
 
@@ -267,7 +267,8 @@ def test_graph_fields_and_rules_are_printed(root: Path) -> None:
 
 def test_bump_prints_each_new_version(root: Path) -> None:
     """Bump needs git, says what it raises, and writes only without --dry-run."""
-    assert run("bump").exit_code == 2
+    assert run("bump").output == "nothing to bump: every changed text has a new version\n"
+    assert run("bump", "--base", "HEAD").exit_code == 2
     for arguments in (
         ["init", "-q"],
         ["add", "."],

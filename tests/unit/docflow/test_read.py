@@ -200,7 +200,8 @@ def test_links_are_resolved_from_the_folder_of_the_document() -> None:
     ("line", "message"),
     [
         ("doc_requires: base.md", "doc_requires must be a list, got 'base.md'"),
-        ("doc_sections: [a]", "doc_sections must be a mapping, got a list of 1"),
+        ("doc_sections: a", "doc_sections must be a mapping, got 'a'"),
+        ("doc_sections: [a, 1]", "doc_sections.1 must be non-empty text, got 1"),
         ("doc_revision: -1", "doc_revision must be an integer >= 1, got -1"),
         ("doc_revision: true", "doc_revision must be an integer >= 1, got True"),
         ('doc_revision: "3"', "doc_revision must be an integer, got the quoted text '3'; remove the quotes"),

@@ -139,7 +139,10 @@ def test_a_review_needs_versions_and_a_sound_lock(tmp_path: Path) -> None:
     tree.spoil(tree.write(tmp_path / "b"), [("user.md", "  user: 1", "  user: one")])
     with pytest.raises(DocflowError, match=r"section user has no version; add it to doc_sections"):
         stamp(tmp_path / "b", EDGE)
-    tree.spoil(tree.write(tmp_path / "c"), [("docflow.lock", "# conflict", "=======")])
+    tree.spoil(tree.write(tmp_path / "d"), [("base.md", "A law that holds", "A law that held")])
+    with pytest.raises(DocflowError, match=r"base.md#base changed under its version; run `docflow bump`, then review"):
+        stamp(tmp_path / "d", EDGE)
+    tree.spoil(tree.write(tmp_path / "c"), [("docflow.lock", "# after", "=======")])
     with pytest.raises(DocflowError, match=r"docflow.lock:2 must be sound to be written again: .*; resolve it first"):
         stamp(tmp_path / "c", EDGE)
 
@@ -158,23 +161,25 @@ def test_adopting_locks_only_what_is_fresh(tmp_path: Path) -> None:
     """Adoption locks fresh edges that have no line, never one that is stale, never a line that exists."""
     tree.spoil(
         tree.write(tmp_path),
-        [("base.md", "  base: 2", "  base: 3"), ("docflow.lock", "user.md -> base.md dep", "x.md -> base.md dep")],
+        [("base.md", "  base: 2", "  base: 3"), ("docflow.lock", "user.md -> base.md self", "x.md -> base.md self")],
     )
-    before = tree.load(tmp_path).lock.entries[EDGE]
-    keys, entries = review.adopt(tree.load(tmp_path))
-    assert keys == ("user.md -> base.md",)
-    assert entries[EDGE] == before
+    before = tree.load(tmp_path).lock
+    tree.spoil(tmp_path, [("docflow.lock", "user.md#user text", "user.md#used text")])
+    planned = review.adopt(tree.load(tmp_path))
+    assert [view.key for view in planned.views] == ["user.md -> base.md"]
+    assert planned.entries[EDGE] == before.entries[EDGE]
+    assert planned.texts == {name: text.seen for name, text in before.texts.items()}
     tree.spoil(tmp_path, [("user.md", "dep_version: 2", "dep_version: 3")])
     assert {rule for rule, path, _ in tree.found(tmp_path) if path == "user.md"} >= {"missing_lock"}
-    assert review.adopt(tree.load(tmp_path))[1][EDGE] == before
-    assert lock.parse(lock.render(entries)).entries.keys() == entries.keys()
+    assert review.adopt(tree.load(tmp_path)).entries[EDGE] == before.entries[EDGE]
+    assert lock.parse(lock.render(planned.entries, planned.texts)).entries.keys() == planned.entries.keys()
 
 
 def third(root: Path) -> Path:
     """Write a tree in which a review touches two documents and the lock."""
     other = tree.USER.replace("doc_id: user", "doc_id: third").replace("The ", "Here the ")
     tree.spoil(tree.write(root), [("third.md", None, other)])
-    files.replace(root / lock.FILE_NAME, lock.render(review.adopt(tree.load(root))[1]))
+    tree.adopt(root)
     tree.spoil(root, CHANGED[:1])
     return root
 
@@ -229,9 +234,9 @@ def git(root: Path, *arguments: str) -> None:
 
 def bumped(root: Path) -> dict[str, dict[str, tuple[int, int]]]:
     """Bump as the command does, and return what was raised."""
-    raised = bump.plan(tree.load(root), "HEAD")
-    for path, versions in raised.items():
-        files.replace(root / path, review.edited(root, path, bump.changes(versions)))
+    corpus = tree.load(root)
+    raised = bump.plan(corpus, "HEAD")
+    bump.apply(corpus, raised)
     return raised
 
 

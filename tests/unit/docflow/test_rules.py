@@ -51,7 +51,7 @@ CASES = (
     Case("yaml_alias", ("base.md", 5), (("base.md", "doc_scope: [demo]", "doc_scope: *all"),)),
     Case("yaml_tag", ("base.md", 4), (("base.md", "doc_role: chapter", "doc_role: !!python/name:os.system chapter"),)),
     Case("duplicate_key", ("base.md", 5), (("base.md", "doc_role: chapter", "doc_role: a\ndoc_role: b"),)),
-    Case("missing_field", ("base.md", 1), (("base.md", "doc_role: chapter\n", ""),)),
+    Case("missing_field", ("base.md", 1), (("base.md", "doc_authority: normative\n", ""),)),
     Case(
         "unknown_field",
         ("base.md", 2),
@@ -136,7 +136,13 @@ CASES = (
             ),
         ),
     ),
-    Case("orphaned_lock", ("docflow.lock", 5), (("docflow.lock", "user.md::user ->", "user.md::used ->"),)),
+    Case("orphaned_lock", ("docflow.lock", 9), (("docflow.lock", "user.md::user ->", "user.md::used ->"),)),
+    Case(
+        "unlocked_text",
+        ("base.md", 11),
+        (("docflow.lock", "base.md#base text", "user.md#base text"),),
+        (("base.md", "doc_revision: 3", "doc_revision: 2"),),
+    ),
     Case("version_backwards", ("base.md", 9), (("base.md", "  base: 2", "  base: 1"),)),
     Case(
         "laundered_review",
@@ -243,7 +249,7 @@ def test_a_tree_without_a_lock_is_one_finding(tmp_path: Path) -> None:
     """Before the first lock there is one finding that counts the edges; it blocks."""
     (one,) = tree.findings(tree.write(tmp_path, is_locked=False))
     assert (one.rule, one.path, one.severity) == ("missing_lock", "docflow.lock", "error")
-    assert "changes under 3 reviewed edge(s) go unseen" in one.message
+    assert "changes of 4 normative or reviewed text(s) go unseen" in one.message
 
 
 @pytest.mark.clause("DOCFLOW-13")
@@ -264,7 +270,7 @@ def test_versions_written_by_hand_are_not_a_review(edits: list[Edit], tmp_path: 
     tree.spoil(tree.write(tmp_path), edits)
     found = [(one.rule, one.subject) for one in tree.findings(tmp_path)]
     assert ("missing_lock", "user.md::user -> base.md#base") in found
-    assert {rule for rule, _ in found} == {"missing_lock"}
+    assert {rule for rule, _ in found} <= {"missing_lock", "unlocked_text"}
 
 
 @pytest.mark.clause("DOCFLOW-15")

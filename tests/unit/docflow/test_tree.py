@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,37 +88,46 @@ def test_documents_are_found_by_glob(
 
 
 SEEN = st.builds(Seen, st.integers(1, 10**9), st.integers(0, 2**256 - 1).map(lambda number: f"{number:064x}"))
+NOTES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"])).map(
+    lambda text: " ".join(text.split()) or "x"
+)
+SAID = st.builds(Entry, SEEN, SEEN, st.just(0), st.sampled_from(["no_change", "changed"]), NOTES)
 KEYS = st.sampled_from(["a.md", "b c.md::s", "d.md::t"]).flatmap(
     lambda source: st.sampled_from(["a.md", "b c.md#s", "dep=1.md"]).map(lambda target: f"{source} -> {target}")
 )
 
 
 @pytest.mark.clause("DOCFLOW-12")
-@given(st.dictionaries(KEYS, st.builds(Entry, SEEN, st.none() | SEEN), max_size=5))
+@given(
+    st.dictionaries(KEYS, st.builds(Entry, SEEN, st.none() | SEEN) | SAID, max_size=5),
+    st.dictionaries(st.sampled_from(["a.md", "b c.md#s", "text=1.md"]), SEEN),
+)
 @pytest.mark.slow
-def test_a_lock_is_read_back_as_it_was_written(entries: dict[str, Entry]) -> None:
-    """Writing and reading a lock is the identity; it has one line an edge, sorted."""
-    data = lock.render(entries)
+def test_a_lock_is_read_back_as_it_was_written(entries: dict[str, Entry], texts: dict[str, Seen]) -> None:
+    """Writing and reading a lock is the identity; it has one line an edge or text, sorted."""
+    data = lock.render(entries, texts)
     read = lock.parse(data)
-    assert {key: (entry.dep, entry.self) for key, entry in read.entries.items()} == {
-        key: (entry.dep, entry.self) for key, entry in entries.items()
-    }
+    assert {key: replace(entry, line=0) for key, entry in read.entries.items()} == entries
+    assert {name: text.seen for name, text in read.texts.items()} == texts
     assert read.defects == ()
     lines = [line for line in data.decode().splitlines() if not line.startswith("#")]
-    assert len(lines) == len(entries)
-    assert [line.rsplit(" dep=", 1)[0].rsplit(" self=", 1)[0] for line in lines] == sorted(entries)
+    keys = [re.split(" (?:text|self|dep)=[0-9]+:", line)[0] for line in lines]
+    assert keys == sorted([*entries, *texts])
 
 
 @pytest.mark.clause("DOCFLOW-12")
 def test_a_merge_of_two_locks_by_lines_is_a_lock() -> None:
     """The union of the lines of two locks is the lock of the union; marks of a conflict are defects, line by line."""
     one, two = Entry(Seen(1, "a" * 64), None), Entry(Seen(2, "b" * 64), Seen(1, "c" * 64))
-    ours, theirs = lock.render({"a.md -> b.md": one}), lock.render({"c.md::s -> b.md": two})
+    ours, theirs = lock.render({"a.md -> b.md": one}, {}), lock.render({"c.md::s -> b.md": two}, {})
     merged = lock.parse(b"<<<<<<< ours\n" + ours + b"=======\n" + theirs + b">>>>>>> theirs\n\xff\n")
     assert merged.entries.keys() == {"a.md -> b.md", "c.md::s -> b.md"}
     assert [defect.line for defect in merged.defects] == [1, 5, 9, 10]
-    twice = lock.parse(ours + ours)
-    assert [defect.message for defect in twice.defects] == ["a.md -> b.md is locked twice; the last line counts"]
+    assert lock.parse(ours + ours).defects == ()
+    new, old = (lock.render({"a.md -> b.md": Entry(Seen(number, "d" * 64), None)}, {}) for number in (2, 1))
+    for twice in (lock.parse(new + old), lock.parse(old + new)):
+        assert twice.entries["a.md -> b.md"].dep.version == 2
+        assert [one.message for one in twice.defects] == ["a.md -> b.md is locked twice; the higher version counts"]
 
 
 @pytest.mark.clause("DOCFLOW-25")
@@ -159,20 +170,18 @@ def test_a_tree_that_cannot_be_written_is_checked(tmp_path: Path) -> None:
 def test_a_baseline_only_shrinks(tmp_path: Path) -> None:
     """Old findings are tolerated, new ones count, and writing again drops what is fixed but takes nothing new."""
     path = tmp_path / "known"
-    tree.spoil(tree.write(tmp_path), [("base.md", "  base: 2", "  base: 3"), ("base.md", "doc_role: chapter\n", "")])
+    tree.spoil(tree.write(tmp_path), [("base.md", "  base: 2", "  base: 1"), ("base.md", "doc_id: base\n", "")])
     old = tree.findings(tmp_path)
-    assert baseline.write(path, old) == (len(old), len(old)) == (3, 3)
+    assert baseline.write(path, old) == (len(old), len(old)) == (4, 4)
     judged = baseline.judge(old, baseline.load(path), "known")
     assert (judged.new, list(judged.known)) == ((), old)
-    tree.spoil(
-        tmp_path, [("base.md", "doc_scope", "doc_role: chapter\ndoc_scope"), ("user.md", "doc_role: chapter\n", "")]
-    )
+    tree.spoil(tmp_path, [("base.md", "doc_scope", "doc_id: base\ndoc_scope"), ("user.md", "doc_id: user\n", "")])
     judged = baseline.judge(tree.findings(tmp_path), baseline.load(path), "known")
     assert [(one.rule, one.path) for one in judged.new] == [
         ("missing_field", "user.md"),
         ("baseline_outdated", "known"),
     ]
-    assert baseline.write(path, tree.findings(tmp_path)) == (3, 2)
+    assert baseline.write(path, tree.findings(tmp_path)) == (4, 3)
     judged = baseline.judge(tree.findings(tmp_path), baseline.load(path), "known")
     assert [(one.rule, one.path) for one in judged.new] == [("missing_field", "user.md")]
 

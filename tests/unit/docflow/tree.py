@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from docflow import config, corpus, lock, review, rules
+from docflow import config, corpus, review, rules
 from docflow.corpus import Corpus
 from docflow.model import Finding
 
@@ -75,6 +75,33 @@ def test_law():
 
 FILES = {"base.md": BASE, "user.md": USER, "docflow.toml": SETTINGS, "tests/test_marked.py": MARKED}
 
+LIGHT = {
+    "base.md": """---
+doc_id: base
+doc_authority: normative
+doc_sections: [base]
+---
+<a id="base"></a>
+# Base
+
+<a id="base-1"></a>
+**[BASE-1]** A law that holds.
+""",
+    "user.md": """<a id="user"></a>
+# User
+
+Rests on [the base](base.md#base).
+
+<!-- docflow
+doc_id: user
+doc_authority: informative
+doc_requires: [base.md#base]
+doc_sections: [user]
+-->
+""",
+}
+"""The tree again without versions and reviews: those stand in the lock."""
+
 Edit = tuple[str, str | bytes | None, str | bytes | None]
 """(path, old, new): replace in a file; old None: the whole file; new None: delete it."""
 
@@ -85,8 +112,24 @@ def write(root: Path, *, is_locked: bool = True) -> Path:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text, encoding="utf-8")
     if is_locked:
-        (root / lock.FILE_NAME).write_bytes(lock.render(review.adopt(load(root))[1]))
+        adopt(root)
     return root
+
+
+def write_light(root: Path) -> Path:
+    """Write the light tree, reviewed and locked."""
+    for path, text in (FILES | LIGHT).items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text, encoding="utf-8")
+    adopt(root)
+    note = "The section applies the law."
+    review.apply(root, review.plan(load(root), ["user.md"], outcome="no_change", note=note))
+    return root
+
+
+def adopt(root: Path) -> None:
+    """Lock what is fresh and has no line, as the command does."""
+    review.apply(root, review.adopt(load(root)))
 
 
 def spoil(root: Path, edits: Iterable[Edit]) -> None:
