@@ -12,18 +12,14 @@ import click
 
 from docflow import __version__
 from docflow.errors import DocflowError
-from docflow.model import OUTCOMES
+from docflow.verbs import ROOT, load
+from docflow.writing import COMMANDS
 
 if TYPE_CHECKING:
     from docflow.check import Result
-    from docflow.corpus import Corpus
+
 
 # The verbs import what they need when they run: a check must start in a few hundredths of a second.
-_ROOT = click.option(
-    "--root", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".", help="The tree to read [.]."
-)
-
-
 class _Group(click.Group):
     """A group whose commands end with status 2 and one line on standard error if they cannot be carried out."""
 
@@ -53,18 +49,11 @@ def main() -> None:
     """
 
 
-def _load(root: Path) -> Corpus:
-    from docflow import config, corpus
-    from docflow.rules import IDS
-
-    return corpus.load(root, config.load(root, IDS))
-
-
 def _judge(root: Path, baseline_path: Path | None) -> Result:
     from docflow import baseline, config, rules
     from docflow.check import Result, summarise
 
-    tree = _load(root)
+    tree = load(root)
     if not tree.documents:
         raise DocflowError(
             f"a check must find a document, but {root} holds none; name another --root, "
@@ -78,7 +67,7 @@ def _judge(root: Path, baseline_path: Path | None) -> Result:
 
 
 @main.command()
-@_ROOT
+@ROOT
 @click.option(
     "--format",
     "form",
@@ -111,7 +100,7 @@ def check(root: Path, form: str, baseline_path: Path | None, *, write_baseline: 
 def _write_baseline(root: Path, path: Path) -> NoReturn:
     from docflow import baseline, rules
 
-    before, after = baseline.write(path, rules.check(_load(root)))
+    before, after = baseline.write(path, rules.check(load(root)))
     click.echo(
         f"{path}: {after} tolerated findings" + (f", {before - after} fewer than before" if before != after else "")
     )
@@ -136,83 +125,13 @@ def _watch(root: Path, render: Callable[[], str]) -> NoReturn:
 
 
 @main.command()
-@click.argument("refs", nargs=-1, required=True, metavar="REF...")
-@_ROOT
-@click.option(
-    "--outcome",
-    type=click.Choice(OUTCOMES),
-    required=True,
-    help="Did this review change the dependent text?",
-)
-@click.option("--note", required=True, help="What was compared, and what was found.")
-@click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
-def review(refs: tuple[str, ...], root: Path, outcome: str, note: str, *, dry_run: bool) -> None:
-    """Record a review of REF.
-
-    It is written to the pins, the notes, the section ledger and the lock. REF is one edge as reports print it
-    ('a.md::section -> b.md#anchor'), or a section (a.md::section, or section alone if that is clear) or a file for all
-    of its edges that need a review. A note serves few edges: see same_note_limit.
-    """
-    from docflow import review as reviewing
-
-    tree = _load(root)
-    planned = reviewing.plan(tree, refs, outcome=outcome, note=note)
-    if not planned.views:
-        click.echo("nothing to review: every edge named is ok")
-        return
-    if not dry_run:
-        reviewing.apply(root, planned)
-    for view in planned.views:
-        versions = f"dep={view.dep.version if view.dep else None}" + (f" self={view.own.version}" if view.own else "")
-        click.echo(f"{'would review' if dry_run else 'reviewed'} {view.key} {versions}")
-
-
-@main.command()
-@_ROOT
-@click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
-def adopt(root: Path, *, dry_run: bool) -> None:
-    """Start a lock: trust fresh reviews, lock the texts as they are."""
-    from docflow import review as reviewing
-
-    tree = _load(root)
-    planned = reviewing.adopt(tree)
-    new = len(planned.views) + len(planned.texts.keys() - tree.lock.texts.keys())
-    if new and not dry_run:
-        reviewing.apply(root, planned)
-    total = f"{len(planned.entries)} reviews and {len(planned.texts)} texts"
-    click.echo(f"{'would adopt' if dry_run else 'adopted'} {new} lines; {total} are locked")
-
-
-@main.command()
-@_ROOT
-@click.option("--base", default="", help="The git revision to compare with [HEAD].")
-@click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
-def bump(root: Path, base: str, *, dry_run: bool) -> None:
-    """Raise the versions of texts that changed since BASE, and lock them.
-
-    A locked text counts from when it was locked.
-    """
-    from docflow import bump as bumping
-
-    tree = _load(root)
-    raised = bumping.plan(tree, base)
-    if not dry_run:
-        bumping.apply(tree, raised)
-    for path, versions in raised.items():
-        for anchor, (old, version) in versions.items():
-            click.echo(f"{path}{'#' if anchor else ''}{anchor} {old} -> {version}")
-    if not raised:
-        click.echo("nothing to bump: every changed text has a new version")
-
-
-@main.command()
 @click.argument("section")
-@_ROOT
+@ROOT
 def impact(section: str, root: Path) -> None:
     """List the edges to review again when SECTION changes. Those at 1 at once, farther ones if those change too."""
     from docflow import graph, names
 
-    tree = _load(root)
+    tree = load(root)
     node = names.node(tree, section)
     edges = graph.to_review(tree, node)
     for far, view in edges:
@@ -224,12 +143,12 @@ def impact(section: str, root: Path) -> None:
 @main.command()
 @click.argument("source", metavar="A")
 @click.argument("target", metavar="B")
-@_ROOT
+@ROOT
 def why(source: str, target: str, root: Path) -> None:
     """Show a shortest chain by which A rests on B. Exit status 1 if it does not."""
     from docflow import graph, names
 
-    tree = _load(root)
+    tree = load(root)
     start, end = names.node(tree, source), names.node(tree, target)
     chain = graph.path_between(tree, start, end)
     if chain is None:
@@ -242,7 +161,7 @@ def why(source: str, target: str, root: Path) -> None:
 
 
 @main.command()
-@_ROOT
+@ROOT
 @click.option("--json", "is_json", is_flag=True, help="Print one JSON object a clause.")
 def trace(root: Path, *, is_json: bool) -> None:
     """List every clause with its tests, proofs and exemptions. Exit status 1 if one has none."""
@@ -252,7 +171,7 @@ def trace(root: Path, *, is_json: bool) -> None:
     from docflow import trace as tracing
     from docflow.config import Trace
 
-    tree = _load(root)
+    tree = load(root)
     rows = tracing.coverage(tree, tree.config.trace or Trace())
     for row in rows:
         if is_json:
@@ -269,54 +188,7 @@ def trace(root: Path, *, is_json: bool) -> None:
 
 
 @main.command()
-@click.argument("paths", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="[FILE]...")
-@_ROOT
-@click.option("--check", "is_check", is_flag=True, help="Write nothing; exit status 1 if a file would change.")
-def fmt(paths: tuple[Path, ...], root: Path, *, is_check: bool) -> None:
-    """Rewrite frontmatter of the colon-tolerant dialect as YAML. All documents, or FILEs; bodies stay as they are."""
-    from docflow import files
-    from docflow.fmt import format_file
-
-    chosen = list(paths) or [root / document.path for document in _load(root).governed]
-    changed = refused = 0
-    for path in chosen:
-        old = path.read_bytes()
-        try:
-            new = format_file(path.as_posix(), old)
-        except DocflowError as error:
-            refused += 1
-            click.echo(f"docflow: {error}", err=True)
-            continue
-        if new != old:
-            changed += 1
-            click.echo(f"{'would rewrite' if is_check else 'rewrote'} {path.as_posix()}")
-            if not is_check:
-                files.replace(path, new)
-    click.echo(f"{changed} of {len(chosen)} files {'would change' if is_check else 'changed'}")
-    sys.exit(2 if refused else int(is_check and changed > 0))
-
-
-@main.command()
-@click.argument("refs", nargs=-1, metavar="[FILE]...")
-@_ROOT
-@click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
-def light(refs: tuple[str, ...], root: Path, *, dry_run: bool) -> None:
-    """Move versions and reviews from frontmatter to the lock. Of all documents, or of FILEs."""
-    from docflow import light as lightening
-    from docflow import names
-
-    tree = _load(root)
-    chosen = [names.node(tree, ref).partition("#")[0] for ref in refs] or [one.path for one in tree.governed]
-    planned = lightening.plan(tree, chosen)
-    if planned.documents and not dry_run:
-        lightening.apply(tree, planned)
-    for path in planned.documents:
-        click.echo(f"{'would lighten' if dry_run else 'lightened'} {path}")
-    click.echo(f"{len(planned.documents)} of {len(chosen)} documents; the others are light already")
-
-
-@main.command()
-@_ROOT
+@ROOT
 @click.option("--dot", "form", flag_value="dot", help="Graphviz.")
 @click.option("--html", "form", flag_value="html", default="html", help="One self-contained page (the default).")
 @click.option(
@@ -329,7 +201,7 @@ def graph(root: Path, form: str, output: Path | None) -> None:
     """Draw the graph."""
     from docflow import files, graph_view
 
-    drawn = graph_view.dot(_load(root)) if form == "dot" else graph_view.html(_load(root))
+    drawn = graph_view.dot(load(root)) if form == "dot" else graph_view.html(load(root))
     if output is None:
         click.echo(drawn)
         return
@@ -338,7 +210,7 @@ def graph(root: Path, form: str, output: Path | None) -> None:
 
 
 @main.command()
-@_ROOT
+@ROOT
 @click.option("--all", "with_ok", is_flag=True, help="List the edges that are ok too.")
 def report(root: Path, *, with_ok: bool) -> None:
     """Write the state of all reviews to a Markdown file.
@@ -348,7 +220,7 @@ def report(root: Path, *, with_ok: bool) -> None:
     from docflow import files
     from docflow import report as reporting
 
-    lines = reporting.lines(_load(root), with_ok=with_ok)
+    lines = reporting.lines(load(root), with_ok=with_ok)
     files.replace(root / reporting.PATH, ("\n".join(lines) + "\n").encode())
     click.echo(f"wrote {(root / reporting.PATH).as_posix()}")
 
@@ -411,3 +283,7 @@ def bench(sections: int, runs: int, *, doorstop: bool, is_json: bool) -> None:
             else f"not run: {row.remark}"
         )
         click.echo(f"{row.impl:9} {row.case:11} {time}")
+
+
+for _command in COMMANDS:
+    main.add_command(_command)
