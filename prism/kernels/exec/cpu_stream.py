@@ -284,10 +284,29 @@ def write_stream(stream: Stream, verified: Verified, memory: at.Memory) -> list[
     for line in ("fine = True", "first, stop = np.int64(low), np.int64(high)", *stream.before):
         writer.line(line)
     with indented(writer, "if fine & (first < stop):"):
+        restored = _overwritten(stream, verified)
+        for name in restored:
+            writer.line(f"given_{name} = {name}")
         with indented(writer, "for lane in range(first, stop):"):
             writer.line("global_lane_id = np.uint64(lane)")
+            for name in restored:
+                writer.line(f"{name} = given_{name}")
             writer.places = iter([stream.lines[number] for number in sorted(stream.lines)])
             for step in stream.steps:
                 writer.step(step)
         writer.line("high = low")
     return writer.lines
+
+
+def _overwritten(stream: Stream, verified: Verified) -> list[str]:
+    """Return the variables that the launch sets and a lane writes: each lane must find them as the launch set them."""
+    program = verified.program
+    given = {at.variable(one.register, one.type) for one in program.scalars}
+    given |= {at.variable(one.register, U64) for one in program.sizes}
+    written = {
+        at.variable(register, ty)
+        for step in stream.steps
+        for register, ty, writes in registers_of(step.instruction)
+        if writes
+    }
+    return sorted(given & written)

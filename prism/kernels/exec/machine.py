@@ -158,7 +158,9 @@ class Machine:
             return None
         if isinstance(memory, Shared):
             return self.shared_shadows[memory.handle]
-        return self.shadows.setdefault(memory.handle, Shadow(self.length(memory)))
+        if memory.handle not in self.shadows:  # made once: a shadow is as long as the buffer
+            self.shadows[memory.handle] = Shadow(self.length(memory))
+        return self.shadows[memory.handle]
 
     def next_group(self) -> tuple[int, Array] | None:
         """Return the lowest position and the lanes there, or None when all have stopped."""

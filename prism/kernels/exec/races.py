@@ -25,15 +25,21 @@ class Accesses:
 
 
 class _Seen:
-    """The accesses of one kind to each element."""
+    """The accesses of one kind to each element; it takes no room before the first."""
 
     def __init__(self, size: int) -> None:
-        self.block = np.full(size, -1, np.int64)
-        self.lane = np.full((2, size), -1, np.int64)
-        self.epoch = np.full((2, size), -1, np.int64)
+        self.size, self.is_empty = size, True
+
+    def _begin(self) -> None:
+        self.block = np.full(self.size, -1, np.int64)
+        self.lane = np.full((2, self.size), -1, np.int64)
+        self.epoch = np.full((2, self.size), -1, np.int64)
+        self.is_empty = False
 
     def unordered(self, at: Array, by: Accesses) -> Array:
         """Where an access now is not ordered after all those seen."""
+        if self.is_empty:
+            return np.zeros(len(at), bool)
         away = (self.block[at] != by.block) & (self.block[at] != -1)
         near = [
             (self.lane[k][at] != by.lane) & (self.lane[k][at] >= 0) & (self.epoch[k][at] >= by.epoch) for k in (0, 1)
@@ -42,6 +48,8 @@ class _Seen:
 
     def note(self, at: Array, by: Accesses) -> None:
         """Remember accesses, in the order of lanes."""
+        if self.is_empty:
+            self._begin()
         other = (self.block[at] != -1) & (self.block[at] != by.block)
         self.block[at] = np.where(other, _MANY, by.block)
         first = self.lane[0][at] != by.lane

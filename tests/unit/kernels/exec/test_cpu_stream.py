@@ -62,3 +62,30 @@ def test_strided_streams_are_checked_at_their_ends(ty: str, start: int, n: int) 
     assert outcomes[0][1] == outcomes[1][1]
     if outcomes[0][1] is None:
         np.testing.assert_array_equal(outcomes[0][0]["out"], outcomes[1][0]["out"])
+
+
+def test_a_lane_that_writes_a_scalar_leaves_it_to_the_next() -> None:
+    """Registers that the launch sets are a lane's own: y := a x + y in the register of `a` is no product of all x."""
+    text = """
+.program own
+.buffer x f32 read 1
+.buffer y f32 readwrite 2
+.scalar a f32 r4
+.size x r5
+mov_imm.u64 r1, 1
+mov_imm.u64 r2, 2
+mov_imm.u32 r9, 2
+shl.u64 r0, r255, r9
+ldg.f32 r10, [r1 + r0]
+mul.f32 r4, r4, r10
+cvt.f32.u64 r11, r5
+mov_imm.u64 r5, 0
+add.f32 r4, r4, r11
+stg.f32 [r2 + r0], r4
+"""
+    program = assemble(text)
+    assert stream_of(verify(program)) is not None
+    x = np.arange(40, dtype=np.float32)
+    got, fault = outcome(CPU, program, linear(40, 40), {"x": x, "y": x}, {"a": 2.0})
+    assert fault is None
+    np.testing.assert_array_equal(got["y"], 2 * x + 40)

@@ -2,49 +2,64 @@
 
 from __future__ import annotations
 
-from itertools import product
-
 import numpy as np
 import pytest
-from hypothesis import settings
 
 from prism.kernels.exec.table import EXECUTORS
-from prism.kernels.schema.arithmetic import dtype
 from prism.kernels.std.table import STANDARD, close, masks
+from tests import kernels_std
+from tests.kernels_std import Case, cases, failure, size_for
 
 pytestmark = [pytest.mark.m8, pytest.mark.clause("KERNELS-14")]
 
-DEEP = settings().max_examples >= 2000
-LARGE = 10**6
-"""The size of the largest case, which `pytest --hypothesis-profile deep` runs on every executor but the definition."""
+SIZES = (0, 1, 37, 300)
+"""Sizes of the normal run; all of them, on every executor: python -m tests.kernels_std."""
+SORTS = ("axpy", "bitonic_sort", "cos", "dot", "gemm", "histogram", "prefix_sum", "softmax", "transpose")
+"""Kernels that differ in how they are compiled: streams, sorts, atomics, meetings, shared memory."""
 
 
-def wrong(executor: str, name: str, element: str, n: int) -> list[str]:
-    """Return what a standard kernel gets wrong at one size."""
-    one = STANDARD[name]
-    given = one.make(np.random.default_rng(n + 1), n, dtype(element))
-    pairs = zip(one.run(one.kernel.on(executor), given), one.reference(given), strict=True)
-    return [f"{name} {element} {n}: {a} != {b}" for a, b in pairs if not close(a, b, one.ulp)]
+def wrong(executor: str, wanted: list[Case]) -> list[str]:
+    """Return what an executor gets wrong."""
+    return [f"{case}: {found}" for case in wanted if (found := failure(executor, case))]
 
 
 @pytest.mark.parametrize("name", STANDARD)
 def test_each_standard_kernel_is_its_reference(name: str) -> None:
     """On the definition, for all declared types, for nothing, one element, and sizes that fill no block."""
-    sizes = (0, 1, 37, 300)
-    assert [x for e, n in product(STANDARD[name].elements, sizes) for x in wrong("numpy", name, e, n)] == []
+    wanted = cases("numpy", SIZES, [name])
+    assert len(wanted) == len(SIZES) * len(STANDARD[name].elements)
+    assert wrong("numpy", wanted) == []
 
 
-@pytest.mark.parametrize("executor", [one for one in EXECUTORS if one != "numpy"])
 @pytest.mark.slow
+@pytest.mark.parametrize("executor", [one for one in EXECUTORS if one != "numpy"])
 def test_other_executors_agree(executor: str) -> None:
-    """The same on executors that compile: a few kernels of each sort, or with the profile `deep` all, at a million."""
-    names = STANDARD if DEEP else ("fused", "sum")
-    sizes = (0, 1, 37, 300, LARGE) if DEEP else (0, 300)
+    """The same on executors that compile: a few kernels of each sort, each for one of its types."""
     found = []
-    for name in names:
+    for number, name in enumerate(SORTS if executor == "cpu" else ("fused", "sum")):
         elements = STANDARD[name].elements
-        found += [x for e, n in product(elements if DEEP else ("f32",), sizes) for x in wrong(executor, name, e, n)]
+        element = elements[number % len(elements)] if executor == "cpu" else "f32"
+        found += wrong(executor, [Case(name, element, size) for size in (0, 1, 300)])
     assert found == []
+
+
+def test_the_campaign_sees_a_wrong_result(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bound below what the operations give makes the script name the case, count it and end with 1."""
+    arguments = ["numpy", "--names", "dot", "--sizes", "300", "--random", "0"]
+    assert kernels_std.main(arguments) == 0
+    assert "numpy: 10 cases, 0 failed" in capsys.readouterr().out
+    monkeypatch.setattr(kernels_std, "close", lambda a, b, ulp: close(a, b, ulp) and a.dtype != np.float32)
+    assert kernels_std.main(arguments) == 1
+    printed = capsys.readouterr().out
+    assert "numpy dot f32 300: result 0: " in printed
+    assert "numpy: 10 cases, 1 failed" in printed
+
+
+def test_large_cases_are_as_large_as_their_work_allows() -> None:
+    """Only kernels whose work outgrows their size get less than a million elements, on the definition alone."""
+    large = {name: size_for("numpy", name, 10**6) for name in STANDARD}
+    assert {name: size for name, size in large.items() if size < 10**6} == {"bitonic_sort": 7812, "gemm": 7812}
+    assert all(size_for("cpu", name, 10**6) == 10**6 for name in STANDARD)
 
 
 def test_every_kernel_of_the_list_is_there() -> None:
