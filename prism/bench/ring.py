@@ -22,6 +22,7 @@ from prism.ring.runtime import Executor, Runtime
 SLOTS: Final = 1 << 17
 _AT_LEAST_S: Final = 0.15
 _SINGLE: Final = 2000
+_HALVES: Final = 400
 _RUN_S: Final = 20.0
 
 
@@ -220,6 +221,7 @@ RINGS: Final[dict[str, Callable[[int], Way]]] = {
     "ring cpu, fused": lambda tenants: ThroughRing(CpuExecutor(), tenants, FUSED),
     "ring device, direct": lambda tenants: ThroughRing(_device(), tenants, DIRECT),
     "ring cuda": lambda tenants: ThroughRing(_cuda(), tenants, PRIORITY),
+    "ring cuda, 8 blocks": lambda tenants: ThroughRing(_cuda(blocks=8), tenants, PRIORITY),
     "ring cuda, 32 blocks": lambda tenants: ThroughRing(_cuda(blocks=32), tenants, PRIORITY),
 }
 PEERS: Final[dict[str, Callable[[], Way]]] = {
@@ -251,6 +253,8 @@ def ring_bench(
             for size in sizes:
                 tick(f"ring: {size} jobs, {count} tenants")
                 yield from _throughput(opened, size, count, runs)
+                if count == tenants[0]:
+                    yield from _halves(opened, size)
             if count == tenants[0]:
                 yield from _latency(opened, tick)
         finally:
@@ -303,6 +307,28 @@ def _timed(way: Way, size: int) -> float:
         if done != jobs * calls & WORD_MASK:
             raise PrismError(f"{jobs * calls} jobs were submitted and must be done, but the ring counts {done}")
     return elapsed / calls * size / jobs
+
+
+def _halves(opened: dict[str, Way | str], size: int) -> Iterator[Row]:
+    """Time the two halves of a batch: its publication, and from the doorbell until the host knows that all are done.
+
+    The second clock starts when the call that rings the bell as its last act has returned.
+    """
+    for name, way in opened.items():
+        if not isinstance(way, ThroughRing) or size > way.most:
+            continue
+        tenant, columns = way.runtime.tenants[0], np.empty((size, 0))
+        spent = np.empty((_HALVES, 2))
+        for one in spent:
+            start = time.perf_counter()
+            batch = tenant.submit(0) if size == 1 else tenant.submit_batch(0, columns)
+            bell = time.perf_counter()
+            batch.wait(_RUN_S)
+            one[:] = bell - start, time.perf_counter() - bell
+        for what, column in zip(("submit to doorbell", "doorbell to done"), spent[10:].T, strict=True):
+            median = float(np.median(column))
+            least, most = float(column.min()), float(column.max())
+            yield Row("ring", f"{size} jobs, {what}", name, median, least, most, _HALVES, size / median, "jobs/s")
 
 
 def _latency(opened: dict[str, Way | str], tick: Tick) -> Iterator[Row]:

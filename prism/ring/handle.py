@@ -19,18 +19,16 @@ from numpy.typing import NDArray
 
 from prism.ring import layout as at
 from prism.ring.errors import QueueFullError, RingClosedError, RingError
-from prism.ring.exec import cpu_feed
+from prism.ring.exec import cpu_feed, publisher
 from prism.ring.jobs import DONE, Batch, Ended, Job
 from prism.ring.layout import Opcode, Priority, Reason, SlotStatus, Words
 from prism.ring.memory import SPAN_BUCKETS, SPANS, Block
-from prism.ring.opcodes import BUILTIN, RESERVED, SYSTEM_BIT, is_publishable
 
 KEPT_FAULTS: Final = 1 << 16
 """Faults of a tenant that are remembered after their slots have other jobs."""
 _ROUND_S: Final = 0.1
 _REASON: Final = at.BOOKS_SLOT.at("REASON")
 _JOB_WORDS: Final = 2 + at.ARGS_PER_SLOT
-_BUILTIN: Final = np.array(sorted(BUILTIN), np.uint32)
 _OVER: Final = np.array([SlotStatus.EMPTY, SlotStatus.DONE, SlotStatus.FAULT], np.uint32)
 Column = Sequence[int] | NDArray[Any] | int
 
@@ -39,6 +37,11 @@ class Drain(Protocol):
     """What a handle needs of whoever drains the ring."""
 
     feeds: bool
+
+    @property
+    def line(self) -> Any:
+        """The line of a persistent kernel onto which slots are published (`publisher.hand_over`), where it `feeds`."""
+        ...
 
     @property
     def guard(self) -> AbstractContextManager[Any]:
@@ -51,6 +54,10 @@ class Drain(Protocol):
 
     def feed(self, chosen: Any, opcodes: Any) -> None:
         """Hand over slots that were published."""
+        ...
+
+    def settle(self, slots: Any = None) -> None:
+        """Bring the statuses of slots, or of all, up to what has ended, where it `feeds`."""
         ...
 
     def wrote(self, start: int, values: Any) -> None:
@@ -72,7 +79,8 @@ class Tenant:
     def __init__(self, block: Block, number: int, drain: Drain, *, self_loading: bool = False) -> None:
         self.number, self._block, self._drain = number, block, drain
         self._slots = block.owned(number)
-        self._self_loading = self_loading
+        self._feeds = drain.feeds
+        self._who = (number, publisher.LOADING if self_loading else 0)
         self._lock = threading.RLock()
         self._job = np.zeros(_JOB_WORDS, np.uint32)
         self._faults: OrderedDict[int, Ended] = OrderedDict()
@@ -88,7 +96,7 @@ class Tenant:
     @property
     def window(self) -> Words:
         """A copy of the tenant's window, uint32."""
-        if self._drain.feeds:
+        if self._feeds:
             self._drain.pump()
         return self._window.copy()
 
@@ -109,22 +117,27 @@ class Tenant:
         self, opcode: int, args: Sequence[int] = (), *, priority: int = Priority.NORMAL, timeout: float | None = None
     ) -> Job:
         """Submit one job. Raises QueueFullError, or RingClosedError after a shutdown. Cost: about 2 microseconds."""
-        if not (is_publishable(opcode) or (self._self_loading and opcode == Opcode.LOAD_MISS)):
-            raise _reserved(opcode)
         if len(args) > at.ARGS_PER_SLOT or not 0 <= priority < at.LEVELS:
             raise _misfit(len(args), priority)
+        if not 0 <= opcode <= at.WORD_MASK:
+            raise _reserved(opcode)
         chosen = np.empty(1, np.int64)
         block, job = self._block, self._job
         with self._drain.guard, self._lock:
             job[0], job[1] = opcode, priority
-            job[2 : 2 + len(args)] = args
-            job[2 + len(args) :] = 0
-            first = self._admit(1) and cpu_feed.publish_one(block.words, block.longs, self.number, job, chosen)
-            if first and self._drain.feeds:
-                self._drain.feed(chosen, job[:1])
-        if not first:
+            job[2:] = 0
+            if args:
+                job[2 : 2 + len(args)] = args
+            line = self._drain.line if self._feeds else None
+            if line is None:
+                first = publisher.HELD_BACK
+            else:
+                first = publisher.publish_line_one(block.words, block.longs, self._who, job, chosen, line)
+            if first == publisher.HELD_BACK:
+                first = self._hold(job[:1], chosen, publisher.publish_one, job, self._who)
+        if first <= 0:
             columns = (np.array([opcode], np.uint32), np.array([priority], np.uint32), _rows([args]))
-            first = self._retry(columns, chosen, timeout, together=False)
+            first = self._retry(columns, chosen, timeout)
         return Job(self, first, chosen)
 
     def submit_batch(
@@ -134,22 +147,24 @@ class Tenant:
 
         One of `opcodes` and `args` says how many. Raises QueueFullError, or RingClosedError. Cost: 20 to 100 ns a job.
         """
-        columns = _columns(opcodes, args, priority, self._self_loading)
-        chosen = np.empty(len(columns[0]), np.int64)
-        return Batch(self, self._retry(columns, chosen, timeout, together=False), chosen)
+        *columns, count = _columns(opcodes, args, priority)
+        chosen = np.empty(count, np.int64)
+        return Batch(self, self._retry(tuple(columns), chosen, timeout), chosen)
 
     def submit_fenced(self, opcodes: Column, args: Any = (), *, tag: int = 0, timeout: float | None = None) -> Batch:
         """Submit jobs side by side and after them the fence that passes when all have ended, as the batch's last."""
-        op, level, rows = _columns(opcodes, args, Priority.NORMAL, self._self_loading)
-        wide = np.zeros((len(op) + 1, max(2, rows.shape[1])), np.uint32)
+        op, _, rows, count = _columns(opcodes, args, Priority.NORMAL)
+        wide = np.zeros((count + 1, max(2, rows.shape[1])), np.uint32)
         wide[:-1, : rows.shape[1]] = rows
-        wide[-1, :2] = len(op), tag
-        columns = (np.append(op, np.uint32(Opcode.BATCH_FENCE)), np.append(level, np.uint32(Priority.NORMAL)), wide)
+        wide[-1, :2] = count, tag
+        codes = np.empty(count + 1, np.uint32)
+        codes[:-1], codes[-1] = op, Opcode.BATCH_FENCE
+        columns = (codes, np.full(1, Priority.NORMAL, np.uint32), wide)
         chosen = np.empty(len(wide), np.int64)
-        return Batch(self, self._retry(columns, chosen, timeout, together=True), chosen)
+        return Batch(self, self._retry(columns, chosen, timeout, publisher.TOGETHER), chosen)
 
-    def _retry(self, columns: Any, chosen: NDArray[np.int64], timeout: float | None, *, together: bool) -> int:
-        block, most = self._block, self._slots.stop - self._slots.start
+    def _retry(self, columns: Any, chosen: NDArray[np.int64], timeout: float | None, flags: int = 0) -> int:
+        most = self._slots.stop - self._slots.start
         if len(chosen) > most:
             raise QueueFullError(
                 f"tenant {self.number} has {most} slots, got {len(chosen)} jobs at once; split the batch or give the "
@@ -160,12 +175,11 @@ class Tenant:
         end = None if timeout is None else time.monotonic() + timeout
         while True:
             with self._drain.guard, self._lock:
-                if self._admit(len(chosen)):
-                    first = cpu_feed.publish(block.words, block.longs, self.number, columns, chosen, together)
-                    if first and self._drain.feeds:
-                        self._drain.feed(chosen, columns[0])
-                    if first:
-                        return first
+                first = self._enter(columns, chosen, flags)
+                if first > 0:
+                    return first
+                if first < 0:
+                    raise self._refusal(first, columns[0], len(chosen))
                 if self.reclaim():
                     continue
                 oldest = self._oldest()
@@ -178,21 +192,37 @@ class Tenant:
             if oldest is not None:
                 self._drain.wait(*oldest, min(left, 0.002))
 
-    def _admit(self, count: int) -> bool:
-        """Return whether the tenant may have `count` more in flight; RingClosedError after a shutdown."""
-        control = self._block.state.control
-        if control[at.SHUTDOWN]:
-            raise RingClosedError("a ring takes no job once its shutdown word is set; open another")
-        quota = int(control[at.TENANT_QUOTAS + self.number])
-        if quota >= self._slots.stop - self._slots.start:
-            return True
-        if count > quota:
-            raise QueueFullError(
+    def _enter(self, columns: Any, chosen: NDArray[np.int64], flags: int) -> int:
+        """Publish once; returns the first ticket, or what `publisher` says instead."""
+        block, who = self._block, (self.number, self._who[1] | flags)
+        line = self._drain.line if self._feeds else None
+        if line is not None:
+            first = publisher.publish_line(block.words, block.longs, who, columns, chosen, line)
+            if first != publisher.HELD_BACK:
+                return first
+        return self._hold(columns[0], chosen, publisher.publish, columns, who)
+
+    def _hold(self, opcodes: Words, chosen: NDArray[np.int64], publish: Any, what: Any, who: tuple[int, int]) -> int:
+        """Publish into queues, or for the host side of a kernel to hold and feed."""
+        if self._feeds:
+            self._drain.settle()
+        first = publish(self._block.words, self._block.longs, who, what, chosen)
+        if first > 0 and self._feeds:
+            self._drain.feed(chosen, opcodes)
+        return first
+
+    def _refusal(self, code: int, opcodes: Words, count: int) -> RingError:
+        if code == publisher.CLOSED:
+            return RingClosedError("a ring takes no job once its shutdown word is set; open another")
+        if code == publisher.BEYOND:
+            quota = int(self._block.state.control[at.TENANT_QUOTAS + self.number])
+            return QueueFullError(
                 f"tenant {self.number} may have {quota} slots in flight, got {count} at once; split them, or raise its "
                 "quota"
             )
-        flying = ~np.isin(self._block.state.slots[self._slots, at.STATUS], _OVER)
-        return int(np.count_nonzero(flying)) + count <= quota
+        if code == publisher.BAD_PRIORITY:
+            return _misfit(0, at.LEVELS)
+        return _reserved(int(opcodes[publisher.BAD_JOB - code]))
 
     def _oldest(self) -> tuple[NDArray[np.int64], int] | None:
         """Return the oldest job that has not ended, to be waited for."""
@@ -208,7 +238,9 @@ class Tenant:
 
     def unended(self, slots: NDArray[np.int64], first: int) -> int:
         """Return how many of the jobs in `slots`, with tickets from `first`, have not ended."""
-        if not self._drain.feeds:
+        if self._feeds:
+            self._drain.settle(slots)
+        else:
             self._drain.pump()
         return int(np.count_nonzero(~self._ended(slots, first)))
 
@@ -241,6 +273,8 @@ class Tenant:
         """Return how jobs ended that have; raises RingError for one whose fault, if it had one, is forgotten."""
         with self._drain.guard, self._lock:
             state = self._block.state
+            if self._feeds:
+                self._drain.settle(slots)
             mine = self._block.tickets[slots] == np.arange(first, first + len(slots), dtype=np.uint64)
             faulted = mine & (state.slots[slots, at.STATUS] == SlotStatus.FAULT)
             for job in np.flatnonzero(faulted):
@@ -259,6 +293,8 @@ class Tenant:
     def reclaim(self) -> int:
         """Remember the faults in the tenant's slots and free these; returns how many there were."""
         with self._drain.guard, self._lock:
+            if self._feeds:
+                self._drain.settle()
             faulted = np.flatnonzero(self._block.state.slots[self._slots, at.STATUS] == SlotStatus.FAULT)
             for slot in faulted:
                 self._reclaim(self._slots.start + int(slot))
@@ -305,23 +341,27 @@ def _misfit(args: int, priority: int) -> QueueFullError:
     )
 
 
-def _columns(opcodes: Column, args: Any, priority: Column, self_loading: bool) -> tuple[Words, Words, Words]:
-    """Return opcodes, priorities and args as uint32 columns of one length; raises QueueFullError."""
-    rows = np.asarray(args, np.uint32)
-    op, level = np.asarray(opcodes, np.uint32), np.asarray(priority, np.uint32)
+def _plain(column: Any) -> Words:
+    """Return a column as compiled code takes it: uint32, in rows, and writable, copied only if it is not."""
+    words = np.asarray(column, np.uint32)
+    return words if words.flags.carray else words.copy()
+
+
+def _columns(opcodes: Column, args: Any, priority: Column) -> tuple[Words, Words, Words, int]:
+    """Return opcodes, priorities and args as uint32 columns, of one row where all jobs have the same, and how many.
+
+    Raises QueueFullError. What the columns hold is checked where they are published.
+    """
+    op, level, rows = _plain(opcodes), _plain(priority), _plain(args)
     count = len(op) if op.ndim else len(rows) if rows.ndim == 2 else 1
-    if rows.ndim != 2:
-        rows = np.zeros((count, 0), np.uint32) if rows.size == 0 else np.broadcast_to(rows, (count, rows.size))
-    if op.shape not in ((), (count,)) or level.shape not in ((), (count,)) or len(rows) != count:
+    same = rows.ndim != 2
+    if same:
+        rows = rows.reshape(1, -1)
+    if op.shape not in ((), (count,)) or level.shape not in ((), (count,)) or not (same or len(rows) == count):
         raise QueueFullError(
             f"columns must have one length, got opcodes {op.shape}, args {rows.shape}, priorities {level.shape}; pass "
             "(n,), (n, words) and (n,), or one number for all"
         )
     if count and (rows.shape[1] > at.ARGS_PER_SLOT or int(level.max()) >= at.LEVELS):
         raise _misfit(rows.shape[1], int(level.max()))
-    if count and int(op.max()) > Opcode.BATCH_FENCE:
-        system = ((op & SYSTEM_BIT) != 0) | ((op >= RESERVED.start) & (op < RESERVED.stop))
-        bad = np.atleast_1d(system & ~np.isin(op, _BUILTIN) & ~(self_loading & (op == Opcode.LOAD_MISS)))
-        if bad.any():
-            raise _reserved(int(np.atleast_1d(op)[bad][0]))
-    return np.broadcast_to(op, (count,)), np.broadcast_to(level, (count,)), rows
+    return op.reshape(-1), level.reshape(-1), rows, count

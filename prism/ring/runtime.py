@@ -32,6 +32,11 @@ class Executor(Protocol):
     feeds: bool
 
     @property
+    def line(self) -> Any:
+        """The line of a persistent kernel onto which slots are published, where it `feeds` and takes them now."""
+        ...
+
+    @property
     def guard(self) -> AbstractContextManager[Any]:
         """What is held by whoever changes the block, where the executor cannot bear it at any moment."""
         ...
@@ -46,6 +51,10 @@ class Executor(Protocol):
 
     def feed(self, chosen: Any, opcodes: Any) -> None:
         """Take published slots, where it `feeds`: where it does not find them by itself."""
+        ...
+
+    def settle(self, slots: Any = None) -> None:
+        """Bring the statuses of slots, or of all, up to what has ended, where it `feeds`."""
         ...
 
     def wrote(self, start: int, values: Any) -> None:

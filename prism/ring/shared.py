@@ -11,26 +11,21 @@ from prism.ring import layout as at
 from prism.ring.errors import RingClosedError
 from prism.ring.exec import cpu_feed
 from prism.ring.exec.cpu import process_lives, wait_limits
+from prism.ring.exec.unfed import Unfed
 from prism.ring.handle import Tenant
 from prism.ring.memory import FEED_PROCESS, Block, read_block
 from prism.ring.segment import map_segment
 
 
-class Feeder:
+class Feeder(Unfed):
     """Feeds and waits for one tenant of another process's ring; the drain of its `Tenant`."""
 
     def __init__(self, block: Block) -> None:
-        self._block, self.guard, self.feeds = block, nullcontext(), False
+        self._block, self.guard = block, nullcontext()
 
     def wait(self, slots: Any, first: int, seconds: float) -> int:
         """Wait at most so long for jobs; returns how many are not over."""
         return cpu_feed.wait_over(self._block.words, self._block.longs, slots, first, wait_limits(seconds))
-
-    def feed(self, chosen: Any, opcodes: Any) -> None:
-        """Do nothing: the ring's workers find jobs by themselves."""
-
-    def wrote(self, start: int, values: Any) -> None:
-        """Do nothing: the ring's workers see what a tenant writes."""
 
     def pump(self) -> None:
         """Do nothing: the ring's owner drains it."""

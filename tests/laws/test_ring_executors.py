@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 from prism.ring import layout as at
-from prism.ring.exec import cpu_feed, cpu_work
+from prism.ring.exec import cpu_work, publisher
 from prism.ring.exec.cpu_handlers import Table
 from prism.ring.exec.device import DeviceExecutor
 from prism.ring.exec.oracle import forget_queues
@@ -28,7 +28,7 @@ def publish(block: Block, batches: Batches) -> None:
         opcodes, args = rows(batch)
         chosen = np.empty(len(batch), np.int64)
         levels = np.full(len(batch), level, np.uint32)
-        assert cpu_feed.publish(block.words, block.longs, tenant, (opcodes, levels, args), chosen, False)
+        assert publisher.publish(block.words, block.longs, (tenant, 0), (opcodes, levels, args), chosen) > 0
 
 
 def work(block: Block, program: Program) -> None:

@@ -16,9 +16,10 @@ from typing import Any, Final
 import numpy as np
 
 from prism.ring.errors import LaunchError
-from prism.ring.exec import cpu_feed, cpu_recover
+from prism.ring.exec import cpu_feed, cpu_recover, publisher
 from prism.ring.exec.cpu_crew import IDLE_LOOKS, Crew
 from prism.ring.exec.cpu_process import launch
+from prism.ring.exec.unfed import Unfed
 from prism.ring.memory import (
     AT_ORDER,
     AT_PATIENCE,
@@ -53,7 +54,7 @@ class Losses:
     faults: int = 0
 
 
-class CpuExecutor:
+class CpuExecutor(Unfed):
     """`workers` threads of this process, and `processes` processes of their own, which need a shared ring.
 
     Threads answer soonest; a process is a worker that may die without the others.
@@ -62,7 +63,7 @@ class CpuExecutor:
     def __init__(self, workers: int = 1, processes: int = 0) -> None:
         self.name, self.rows, self.processes = "cpu", workers + processes, processes
         self.losses = Losses()
-        self.guard, self.feeds = nullcontext(), False
+        self.guard = nullcontext()
         self._threads: dict[int, threading.Thread] = {}
         self._children: dict[int, BaseProcess] = {}
         self._program = Program()
@@ -138,12 +139,6 @@ class CpuExecutor:
         block = self._crew.block
         return cpu_feed.wait_over(block.words, block.longs, slots, first, wait_limits(seconds))
 
-    def feed(self, chosen: Any, opcodes: Any) -> None:
-        """Do nothing: it finds jobs by itself."""
-
-    def wrote(self, start: int, values: Any) -> None:
-        """Do nothing: it sees what the host writes."""
-
     def pump(self) -> None:
         """Do nothing: the workers work by themselves."""
 
@@ -176,8 +171,8 @@ def warm_up() -> None:
     """Compile, or load, what a ring needs, on a tiny one: so that no first job waits for it. Cost: up to 20 s, once."""
     block = fresh_block(Shape(RingSpec(4), 1))
     column, rows, chosen = np.zeros(1, np.uint32), np.zeros((1, 1), np.uint32), np.empty(1, np.int64)
-    cpu_feed.publish(block.words, block.longs, 0, (column, column, rows), chosen, False)
-    first = cpu_feed.publish_one(block.words, block.longs, 0, np.zeros(14, np.uint32), chosen)
+    publisher.publish(block.words, block.longs, (0, 0), (column, column, rows), chosen)
+    first = publisher.publish_one(block.words, block.longs, (0, 0), np.zeros(14, np.uint32), chosen)
     cpu_feed.wait_over(block.words, block.longs, chosen, first, wait_limits(0))
     cpu_feed.cancel(block.words, block.longs, int(chosen[0]), first)
     cpu_feed.halt(block.words, 1)

@@ -11,7 +11,6 @@ import numpy as np
 from numba import njit
 
 from prism.ring.exec import cpu_atomics as atomics
-from prism.ring.exec.cpu_feed import ticket_at
 from prism.ring.exec.cpu_words import (
     ATOMIC_ADD,
     BAD_ADDRESS,
@@ -54,6 +53,7 @@ from prism.ring.exec.cpu_words import (
     WINDOW_START,
     WINDOW_WORDS,
 )
+from prism.ring.exec.publisher import ticket_at
 from prism.ring.layout import (
     ARGS,
     ARGS_PER_SLOT,

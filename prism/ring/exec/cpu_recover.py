@@ -13,7 +13,7 @@ from numba import njit
 from prism.ring.exec import cpu_atomics as atomics
 from prism.ring.exec.cpu_choice import held_at
 from prism.ring.exec.cpu_effects import count_tenant, tenant_of
-from prism.ring.exec.cpu_feed import announce, enqueue, ring_done
+from prism.ring.exec.cpu_feed import ring_done
 from prism.ring.exec.cpu_words import (
     BOOKS_SLOT_WORDS,
     CLAIMED,
@@ -26,6 +26,7 @@ from prism.ring.exec.cpu_words import (
     REQUEUE,
     WORKER_LOST,
 )
+from prism.ring.exec.publisher import announce, enqueue
 from prism.ring.layout import BOOKS_SLOTS_START, DONE_COUNT, SLOT_WORDS, STATUS
 from prism.ring.memory import (
     AT_BOOKS,

@@ -26,7 +26,7 @@ from prism.ring.exec.cpu_effects import (
     poll_io,
     tenant_of,
 )
-from prism.ring.exec.cpu_feed import fetch_slot, ring_done
+from prism.ring.exec.cpu_feed import ring_done
 from prism.ring.exec.cpu_words import (
     BATCH_FENCE,
     BOOKS_SLOT_WORDS,
@@ -48,6 +48,7 @@ from prism.ring.exec.cpu_words import (
     YIELD,
     YIELDED_BY,
 )
+from prism.ring.exec.publisher import fetch_slot
 from prism.ring.layout import (
     BOOKS_SLOTS_START,
     DONE_COUNT,

@@ -1,8 +1,10 @@
 """The `cuda` executor (extra `gpu`): one kernel, launched once, that the host feeds through mapped memory.
 
 The whole block lies in plain mapped, pinned memory (never managed memory), control buffer, debug log and counters on
-the device. The host writes slots, then the line, then the head; the kernel answers with the slots' statuses. What the
-tenants' windows hold comes up when somebody looks. Jobs are taken in the order of submission: levels are not honoured.
+the device. The host writes slots, then the line, then the bell; the kernel answers with one mark for each, in an array
+of their own, so that waiting is a pass over a few lines of cache. Statuses follow the marks when somebody looks
+(`settle`), and what windows and counters hold comes up then, too. Jobs are taken in the order of submission: levels
+are not honoured.
 """
 
 from __future__ import annotations
@@ -12,45 +14,36 @@ import threading
 import time
 import warnings
 from collections import deque
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
-from numba import njit
 
 from prism.errors import UsageError
 from prism.ring import layout as at
 from prism.ring.errors import LaunchError, RingError
-from prism.ring.exec import cpu_atomics as atomics
-from prism.ring.exec import cpu_feed, cuda_effects, cuda_kernel
-from prism.ring.exec.cpu import wait_limits
-from prism.ring.exec.cpu_words import CLAIMED
+from prism.ring.exec import cpu_feed, cuda_effects, cuda_kernel, publisher
 from prism.ring.exec.oracle import forget_queues
-from prism.ring.layout import ARGS, SLOT_WORDS, STATUS, Opcode, SlotStatus
-from prism.ring.memory import AT_BOOKS, AT_CLAIMS, AT_RING, FREE, Block
+from prism.ring.layout import ARGS, STATUS, Opcode, SlotStatus
+from prism.ring.memory import AT_BOOKS, AT_RING, FREE, Block, Shape, fresh_block
 from prism.ring.program import Handler, Program
+from prism.ring.state import RingSpec
 
 THREADS: Final = 256
 """Threads of a block."""
-BLOCKS: Final = 8
+BLOCKS: Final = 16
 """Blocks of the grid; with THREADS a power of two, so that positions may wrap."""
 WATCH_S: Final = 0.02
 IDLE_LOOKS: Final = 1 << 20
 """Looks at an idle line after which the kernel ends by itself: some seconds. The next job launches it again."""
 BEAT_LOOKS: Final = 1 << 20
 """Looks at a host that does not beat after which the kernel ends by itself."""
+LOOKS: Final = 1 << 14
+"""Looks at a mark in vain, some 100 microseconds, before a waiter sees to the kernel and gives way to others."""
+EAGER_WAITS: Final = 20
+"""So many times a waiter looks so often before it sleeps between looks."""
 _STOP_S: Final = 20.0
-
-
-@njit(nogil=True, cache=True)
-def feed_line(words: Any, line: Any, bell: Any, chosen: Any) -> None:
-    """Hand slots over: CLAIMED and nobody else's, then onto the line, then the head. line, bell: mapped uint32."""
-    head, mask = bell[cuda_kernel.BELL_HEAD], np.uint32(len(line) - 1)
-    for k in range(len(chosen)):
-        slot = chosen[k]
-        words[words[AT_CLAIMS] + slot] = np.uint32(FREE)
-        words[words[AT_RING] + SLOT_WORDS * slot + STATUS] = np.uint32(CLAIMED)
-        line[np.int64((head + np.uint32(k)) & mask)] = np.uint32(slot)
-    atomics.store(bell, cuda_kernel.BELL_HEAD, np.uint32(head + np.uint32(len(chosen))))
+_FLUSH_LOOKS: Final = 1000
 
 
 def open_cuda() -> Any:
@@ -74,9 +67,10 @@ class CudaExecutor:
 
     def __init__(self, blocks: int = BLOCKS, *, looks: int = IDLE_LOOKS, head: int = 0) -> None:
         if blocks < 1 or blocks & (blocks - 1):
-            raise UsageError(f"a cuda executor needs a power of two of blocks, got {blocks}; take 8")
+            raise UsageError(f"a cuda executor needs a power of two of blocks, got {blocks}; take 16")
         self.name, self.rows, self.launches = "cuda", 0, 0
         self.guard, self.feeds = threading.RLock(), True
+        self.line: Any = None
         self._blocks, self._looks, self._head = blocks, looks, head
         self._cuda = open_cuda()
         self._block: Block | None = None
@@ -86,9 +80,10 @@ class CudaExecutor:
 
     def allocate(self, words: int) -> Any:
         """Return mapped, pinned memory for a block, uint32."""
-        self._mapped = self._cuda.mapped_array(words + words % 2, dtype=np.uint32)
-        self._mapped[:] = 0
-        return np.asarray(self._mapped)[:words]
+        self._mapped = self._cuda.mapped_array(words + words % 2 >> 1, dtype=np.uint64)
+        host = np.asarray(self._mapped)
+        host[:] = 0
+        return host.view(np.uint32)[:words]
 
     def start(self, block: Block, program: Program) -> None:
         """Compile the kernel for a program and launch it; raises LaunchError for a handler without device code."""
@@ -100,11 +95,12 @@ class CudaExecutor:
         self._kernel = cuda_kernel.make_kernel(cuda, apply, THREADS)
         spec = block.shape.spec
         length = 1 << (spec.slots - 1).bit_length()
-        self._line = cuda.mapped_array(length, dtype=np.uint32)
-        self._bell = cuda.mapped_array(cuda_kernel.BELL_WORDS, dtype=np.uint32)
-        self._host_line, self._host_bell = np.asarray(self._line), np.asarray(self._bell)
-        self._host_bell[:] = 0
-        self._host_bell[cuda_kernel.BELL_HEAD] = self._head
+        arrays = [(length, np.uint32), (spec.slots, np.uint32), (publisher.BELL_LONGS, np.uint64)]
+        self._shared = [cuda.mapped_array(size, dtype=kind) for size, kind in arrays]
+        self._entries, self._marks, self._bell = (np.asarray(array) for array in self._shared)
+        for array in (self._entries, self._marks, self._bell):
+            array[:] = 0
+        self._bell[: publisher.BELL_RUN + 1] = self._head | self._head << 32, self._head << 32
         self._stream, self._copies = cuda.stream(), cuda.stream()
         state = block.state
         self._control = cuda.to_device(state.control)
@@ -113,12 +109,16 @@ class CudaExecutor:
         self._windows = cuda.to_device(np.ascontiguousarray(state.tenants[:, :2]))
         opcodes = [handler.opcode for handler in handlers] or [0]
         self._known = cuda.to_device(np.array(opcodes, np.uint32))
-        self._passed, self._places = cuda.device_array(2, np.uint32), cuda.device_array(8, np.int64)
+        self._passed = cuda.device_array(cuda_kernel.TOLD, np.uint64)
+        self._places = cuda.device_array(8, np.int64)
         self._staged = {
             name: cuda.pinned_array(size, np.uint32)
             for name, size in (("control", len(state.control)), ("log", len(state.log)), ("totals", 256))
         }
+        self._counted, self._faulted = state.control[at.DONE_COUNT], np.zeros(32, np.uint32)
+        warm_up()
         self._launch(np.uint32(self._head))
+        self.line = self._table = (self._entries, self._marks, self._bell)
         atexit.register(self.stop)
         self._watch.start()
 
@@ -128,55 +128,56 @@ class CudaExecutor:
         self.launches += 1
         words, shape = self._block.words, self._block.shape
         places = np.array(
-            [words[AT_RING], words[AT_BOOKS], shape.share, shape.spec.tenants, len(self._host_line) - 1, self.launches,
+            [words[AT_RING], words[AT_BOOKS], shape.share, shape.spec.tenants, len(self._entries) - 1, self.launches,
              self._looks, BEAT_LOOKS],
             np.int64,
         )  # fmt: skip
         self._places.copy_to_device(places, stream=self._stream)
-        self._passed.copy_to_device(np.array([begin, 0], np.uint32), stream=self._stream)
+        head = int(begin)
+        passed = np.array([head | head << 32, head << 32, 0, 0], np.uint64)
+        self._passed.copy_to_device(passed, stream=self._stream)
         with warnings.catch_warnings():
             # Few blocks are meant: numba-cuda warns that they leave the rest of the GPU to others.
             warnings.filterwarnings("ignore", message=".*Grid size")
             kernel = self._kernel[self._blocks, THREADS, self._stream]
         kernel(
-            self._mapped, self._line, self._bell, self._passed, self._control, self._log, self._totals,
-            self._windows, self._known, self._places, np.uint32(begin),
+            self._mapped, *self._shared, self._passed, self._control, self._log, self._totals, self._windows,
+            self._known, self._places, np.uint32(begin),
         )  # fmt: skip
 
     # Feeding ---------------------------------------------------------------------------
 
     def feed(self, chosen: Any, opcodes: Any) -> None:
-        """Hand published slots to the kernel; a fence, and what must not run yet, waits here."""
-        assert self._block is not None
-        fences = bool(np.any(opcodes == Opcode.BATCH_FENCE))
-        if fences or self._pending or not self._allowed(chosen):
-            self._pending.extend(int(slot) for slot in chosen)
-            self._feed_pending()
-        else:
-            feed_line(self._block.words, self._host_line, self._host_bell, chosen)
-        self._revive()
+        """Take slots that may not go onto the line at once: fences, and the slots of a tenant that is barred."""
+        del opcodes
+        self._marks[chosen] = 0
+        self._pending.extend(int(slot) for slot in chosen)
+        self._feed_pending()
 
-    def _allowed(self, chosen: Any) -> bool:
+    def _allowed(self, slot: int) -> bool:
         assert self._block is not None
-        state = self._block.state
-        if state.control[at.SHUTDOWN]:
-            return False
-        tenant = min(int(chosen[0]) // self._block.shape.share, self._block.shape.spec.tenants - 1)
+        state, shape = self._block.state, self._block.shape
+        tenant = min(slot // shape.share, shape.spec.tenants - 1)
         index = int(state.control[at.TENANT_BASE]) + tenant
         return at.TENANT_MASKS <= index < at.TENANT_MASKS + at.TENANTS and bool(state.control[index])
 
     def _feed_pending(self) -> None:
+        """Hand over what may run by now; while a barred tenant's jobs wait, later ones come this way, too."""
         assert self._block is not None
-        state, left = self._block.state, deque[Any]()
+        self.settle()
+        block, left, barred = self._block, deque[Any](), False
+        shut = bool(block.state.control[at.SHUTDOWN])
         while self._pending:
             slot = self._pending.popleft()
-            if state.slots[slot, STATUS] != SlotStatus.PUBLISHED:  # cancelled meanwhile
-                self._block.claims[slot] = FREE
-            elif self._allowed([slot]) and self._fence_due(slot):
-                feed_line(self._block.words, self._host_line, self._host_bell, np.array([slot], np.int64))
+            if block.state.slots[slot, STATUS] != SlotStatus.PUBLISHED:  # cancelled meanwhile
+                block.claims[slot] = FREE
+            elif self._allowed(slot) and not shut and self._fence_due(slot):
+                publisher.hand_over(block.words, self._table, np.array([slot], np.int64))
             else:
                 left.append(slot)
+                barred = barred or not self._allowed(slot)
         self._pending = left
+        self.line = None if barred or shut else self._table
 
     def _fence_due(self, slot: int) -> bool:
         assert self._block is not None
@@ -190,40 +191,59 @@ class CudaExecutor:
 
     def _revive(self) -> None:
         """Launch the kernel again if it ended by itself and there is work beyond where it ended."""
-        bell = self._host_bell
-        ended = int(bell[cuda_kernel.BELL_EXIT]) == self.launches
-        if ended and not self._stop.is_set() and int(bell[cuda_kernel.BELL_WHY]) != cuda_kernel.SHUT:
-            final = np.uint32(bell[cuda_kernel.BELL_FINAL])
-            if final != bell[cuda_kernel.BELL_HEAD]:
-                self._launch(final)
+        assert self._block is not None
+        bell = self._bell
+        if int(bell[publisher.BELL_EXIT]) != self.launches or self._stop.is_set():
+            return
+        if int(bell[publisher.BELL_WHY]) == cuda_kernel.SHUT:
+            self._block.state.control[at.SHUTDOWN] = 1
+            self.line = None
+        elif int(bell[publisher.BELL_FINAL]) != int(bell[publisher.BELL_HEAD]) & at.WORD_MASK:
+            self._launch(np.uint32(bell[publisher.BELL_FINAL]))
 
     def _watching(self) -> None:
         while not self._stop.wait(WATCH_S):
             with self.guard:
                 if self._block is None:
                     return
-                self._host_bell[cuda_kernel.BELL_BEAT] += 1
-                if self._pending:
-                    self._feed_pending()
-                self._revive()
+                self._bell[publisher.BELL_BEAT] += np.uint64(1)
+                self._see_to()
+                self.settle()
                 forget_queues(self._block)
 
+    def _see_to(self) -> None:
+        """Feed what waited, and launch what ended."""
+        if self._pending:
+            self._feed_pending()
+        self._revive()
+
     # Looking ---------------------------------------------------------------------------
+
+    def settle(self, slots: Any = None) -> None:
+        """Give slots that the kernel has ended, these or all, the statuses of their marks."""
+        with self.guard:
+            if self._block is None:
+                return
+            if slots is None:
+                publisher.settle(self._block.words, self._marks, 0, len(self._marks))
+            else:
+                publisher.settle_these(self._block.words, self._marks, slots)
 
     def wait(self, slots: Any, first: int, seconds: float) -> int:
         """Wait at most so long for jobs; returns how many are not over."""
         assert self._block is not None
-        block = self._block
-        end = time.monotonic() + seconds
-        looks = wait_limits(0)
-        looks[0] = 1 << 12
-        while True:
-            left = cpu_feed.wait_over(block.words, block.longs, slots, first, looks)
-            if not left or time.monotonic() >= end:
-                return left
-            if self._pending:
-                with self.guard:
-                    self._feed_pending()
+        words, longs, marks = self._block.words, self._block.longs, self._marks
+        left = cpu_feed.wait_marks(words, longs, marks, slots, first, LOOKS if seconds > 0 else 0)
+        end, rounds = time.monotonic() + seconds, 0
+        while left and time.monotonic() < end:
+            with self.guard:
+                if self._block is not None:
+                    self._see_to()
+            rounds += 1
+            if rounds > EAGER_WAITS:
+                time.sleep(min(1e-6 * rounds, 5e-4))
+            left = cpu_feed.wait_marks(words, longs, marks, slots, first, LOOKS)
+        return left
 
     def pump(self) -> None:
         """Bring control buffer, log and counters down from the device, beside the running kernel."""
@@ -231,24 +251,48 @@ class CudaExecutor:
             if self._block is not None:
                 self._bring_down()
 
-    def _bring_down(self) -> None:
-        assert self._block is not None
-        state = self._block.state
+    def _copy_down(self) -> None:
         for name, source in (("control", self._control), ("log", self._log), ("totals", self._totals)):
             source.copy_to_host(self._staged[name][: source.size], stream=self._copies)
         self._copies.synchronize()
-        control, totals = self._staged["control"], self._staged["totals"]
+
+    def _bring_down(self) -> None:
+        """Bring what is on the device down, once the counts of all that has a mark are there."""
+        assert self._block is not None
+        state, totals = self._block.state, self._staged["totals"]
+        self.settle()
+        fed = (int(self._bell[publisher.BELL_HEAD]) & at.WORD_MASK) - self._head
+        marked = fed - int(np.count_nonzero(state.slots[:, STATUS] == SlotStatus.CLAIMED))
+        done, faulted = cuda_effects.TALLY_DONE, cuda_effects.TALLY_FAULTED
+        for _ in range(_FLUSH_LOOKS):
+            self._copy_down()
+            counted = int(np.sum(totals[done : done + 32])) + int(np.sum(totals[faulted : faulted + 32]))
+            if (counted - marked) & at.WORD_MASK < 1 << 31:
+                break
+        control = self._staged["control"]
         kept = state.control[at.TENANT_BASE : at.TENANT_FAIRNESS].copy()
+        # The host ends jobs, too, where it cancels them: what it counted stays.
+        cancelled = int(state.control[at.DONE_COUNT]) - int(self._counted)
         state.control[:] = control
+        self._counted = control[at.DONE_COUNT]
+        state.control[at.DONE_COUNT] = (int(self._counted) + cancelled) & at.WORD_MASK
         state.control[at.TENANT_BASE : at.TENANT_FAIRNESS] = kept
         state.log[:] = self._staged["log"]
-        names = {"DONE": cuda_effects.TALLY_DONE, "FAULTED": cuda_effects.TALLY_FAULTED}
-        names |= {"FENCES": cuda_effects.TALLY_FENCES, "FENCE_TAG": cuda_effects.TALLY_TAG}
-        names |= {"LOG_DROPS": cuda_effects.TALLY_DROPS}
+        self._bring_accounts(totals)
+
+    def _bring_accounts(self, totals: Any) -> None:
+        assert self._block is not None
+        state = self._block.state
+        rows, columns = state.tenants, at.BOOKS_TENANT
+        faulted = totals[cuda_effects.TALLY_FAULTED :][:32]
+        cancelled = rows[:, columns.at("FAULTED")] - self._faulted
+        names = {"DONE": cuda_effects.TALLY_DONE, "FENCES": cuda_effects.TALLY_FENCES}
+        names |= {"FENCE_TAG": cuda_effects.TALLY_TAG, "LOG_DROPS": cuda_effects.TALLY_DROPS}
         for name, start in names.items():
-            state.tenants[:, at.BOOKS_TENANT.at(name)] = totals[start : start + 32]
-        ended = state.tenants[:, at.BOOKS_TENANT.at("DONE")] + state.tenants[:, at.BOOKS_TENANT.at("FAULTED")]
-        state.tenants[:, at.BOOKS_TENANT.at("CLAIMED")] = ended
+            rows[:, columns.at(name)] = totals[start : start + 32]
+        rows[:, columns.at("FAULTED")] = faulted + cancelled
+        self._faulted = faulted.copy()
+        rows[:, columns.at("CLAIMED")] = rows[:, columns.at("DONE")] + faulted
         drops = cuda_effects.TALLY_DROPS
         state.head[at.BOOKS_HEAD.at("LOG_DROPS")] = np.sum(totals[drops : drops + 32], dtype=np.uint32)
 
@@ -265,11 +309,12 @@ class CudaExecutor:
             if self._block is None:
                 return
             self._stop.set()
-            self._host_bell[cuda_kernel.BELL_STOP] = 1
+            self.line = None
+            self._bell[publisher.BELL_STOP] = 1
             end = time.monotonic() + _STOP_S
-            while int(self._host_bell[cuda_kernel.BELL_EXIT]) != self.launches and time.monotonic() < end:
+            while int(self._bell[publisher.BELL_EXIT]) != self.launches and time.monotonic() < end:
                 time.sleep(0.0005)
-            if int(self._host_bell[cuda_kernel.BELL_EXIT]) != self.launches:
+            if int(self._bell[publisher.BELL_EXIT]) != self.launches:
                 raise RingError(
                     f"the kernel must end within {_STOP_S} s of the stop word, but a handler runs on; end the process, "
                     "and bound the handler"
@@ -279,6 +324,21 @@ class CudaExecutor:
             self._block = None
         if self._watch.is_alive() and threading.current_thread() is not self._watch:
             self._watch.join()
+
+
+@cache
+def warm_up() -> None:
+    """Compile, or load, what feeding and waiting need, so that no first job waits for it. Cost: some seconds, once."""
+    block = fresh_block(Shape(RingSpec(4), 0))
+    column, chosen, job = np.zeros(1, np.uint32), np.empty(1, np.int64), np.zeros(14, np.uint32)
+    line = (np.zeros(4, np.uint32), np.zeros(4, np.uint32), np.zeros(publisher.BELL_LONGS, np.uint64))
+    words, longs = block.words, block.longs
+    publisher.publish_line(words, longs, (0, 0), (column, column, np.zeros((1, 1), np.uint32)), chosen, line)
+    first = publisher.publish_line_one(words, longs, (0, 0), job, chosen, line)
+    publisher.publish_one(words, longs, (0, 0), job, chosen)
+    cpu_feed.wait_marks(words, longs, line[1], chosen, first, 0)
+    publisher.settle_these(words, line[1], chosen)
+    publisher.hand_over(words, line, chosen)
 
 
 _OVER: Final = np.array([SlotStatus.EMPTY, SlotStatus.DONE, SlotStatus.FAULT], np.uint32)

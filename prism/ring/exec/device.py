@@ -22,6 +22,7 @@ from prism.ring.exec import cpu_feed
 from prism.ring.exec.device_drain import launch_of
 from prism.ring.exec.device_step import NOWHERE, Ring
 from prism.ring.exec.oracle import forget_queues
+from prism.ring.exec.unfed import Unfed
 from prism.ring.layout import SlotStatus
 from prism.ring.memory import Block
 from prism.ring.program import Memory, Program
@@ -56,12 +57,12 @@ def _upload(ring: Ring, control: Any, places: Any, slots: Any, entries: Any) -> 
     }
 
 
-class DeviceExecutor:
+class DeviceExecutor(Unfed):
     """Launches while somebody waits; one launch at a time."""
 
     def __init__(self, claims: int = CLAIMS_A_LAUNCH) -> None:
         self.name, self.rows, self.launches = "device", 0, 0
-        self.guard, self.feeds = threading.RLock(), False
+        self.guard = threading.RLock()
         self._claims = claims
         self._block: Block | None = None
         self._launch: Callable[..., Any] | None = None
@@ -149,9 +150,6 @@ class DeviceExecutor:
             left = cpu_feed.wait_over(self._block.words, self._block.longs, slots, first, _POLL)
             if not left or not self.launch() or time.monotonic() >= end:
                 return left
-
-    def feed(self, chosen: Any, opcodes: Any) -> None:
-        """Do nothing: it finds jobs by itself."""
 
     def wrote(self, start: int, values: Any) -> None:
         """Do nothing: it sees what the host writes."""

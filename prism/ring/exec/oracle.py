@@ -10,6 +10,7 @@ import numpy as np
 
 from prism.ring import layout as at
 from prism.ring.exec import cpu_feed
+from prism.ring.exec.unfed import Unfed
 from prism.ring.layout import SlotStatus
 from prism.ring.memory import AT_CURSORS, HEAD, LINE, PENDING, QUEUES, TAIL, Block
 from prism.ring.model import advance
@@ -19,12 +20,12 @@ _OVER: Final = np.array([SlotStatus.EMPTY, SlotStatus.DONE, SlotStatus.FAULT], n
 _POLL: Final = np.array([0, 0, 0, 0], np.int64)
 
 
-class OracleExecutor:
+class OracleExecutor(Unfed):
     """Takes the model's steps on the block itself; deterministic, and slow: each step looks at every slot."""
 
     def __init__(self) -> None:
         self.name, self.rows = "oracle", 0
-        self.guard, self.feeds = threading.RLock(), False
+        self.guard = threading.RLock()
         self._block: Block | None = None
         self._program, self._owners = Program(), np.empty(0, np.int64)
 
@@ -51,12 +52,6 @@ class OracleExecutor:
             claimed = advance(self._block.state, self._program, self._owners) is not None
             forget_queues(self._block)
             return claimed or bool(np.any(self._block.state.slots[:, at.STATUS] == SlotStatus.WAIT_IO))
-
-    def feed(self, chosen: Any, opcodes: Any) -> None:
-        """Do nothing: it finds jobs by itself."""
-
-    def wrote(self, start: int, values: Any) -> None:
-        """Do nothing: it sees what the host writes."""
 
     def pump(self) -> None:
         """Take one step."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,44 +12,11 @@ from prism.ring import layout as at
 from prism.ring.exec import cuda_effects
 from prism.ring.model import drain
 from prism.ring.program import Order, Program
+from tests.cuda_stand_in import StandIn
 from tests.laws.test_ring_executors import publish
 from tests.ring_jobs import SPEC, fresh, submissions
 
 pytestmark = [pytest.mark.m9, pytest.mark.clause("RINGRUN-7")]
-
-
-class Atomic:
-    """Atomics of a machine with one thread."""
-
-    def add(self, words: Any, index: Any, value: Any) -> Any:
-        """Add and return what was there."""
-        before = words[index]
-        words[index] = np.uint32((int(before) + int(value)) & at.WORD_MASK)
-        return before
-
-    def exch(self, words: Any, index: Any, value: Any) -> Any:
-        """Set and return what was there."""
-        before = words[index]
-        words[index] = value
-        return before
-
-    def cas(self, words: Any, index: Any, expected: Any, value: Any) -> Any:
-        """Set if it holds `expected`, and return what was there."""
-        before = words[index]
-        if before == expected:
-            words[index] = value
-        return before
-
-
-class StandIn:
-    """As much of `numba.cuda` as device functions need, in plain Python."""
-
-    atomic = Atomic()
-
-    def jit(self, *, device: bool) -> Callable[[Any], Any]:
-        """Leave a function as it is."""
-        assert device
-        return lambda function: function
 
 
 @settings(max_examples=60, deadline=None)

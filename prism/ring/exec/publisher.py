@@ -1,0 +1,382 @@
+"""The one publisher: in one call without the GIL it checks columns, takes tickets and fills free slots.
+
+What it fills goes to the queues of `cpu` workers, or onto the line of a persistent kernel (`exec.line`). A tenant's
+slots and its row have one writer at a time: the process that has the tenant, under the tenant's lock. The bytes of a
+slot are those of `prism.ring.publish`, which is the definition.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numba import njit
+
+from prism.ring.exec import cpu_atomics as atomics
+from prism.ring.exec.cpu_words import (
+    BATCH_FENCE,
+    BOOKS_SLOT_WORDS,
+    CLAIMED,
+    DONE,
+    EMPTY,
+    FAULT,
+    LOAD_MISS,
+    PACKED_SLOT,
+    PRINTF,
+    PUBLISHED,
+    SHUTDOWN_JOB,
+)
+from prism.ring.layout import (
+    ARGS,
+    ARGS_PER_SLOT,
+    BOOKS_SLOTS_START,
+    LEVELS,
+    OPCODE,
+    PRIORITY,
+    PRIORITY_OFFSETS,
+    SHUTDOWN,
+    SLOT_WORDS,
+    STATUS,
+    TENANT,
+    TENANT_BASE,
+    TENANT_MASKS,
+    TENANT_QUOTAS,
+    TENANTS,
+)
+from prism.ring.memory import (
+    AT_BOOKS,
+    AT_CLAIMS,
+    AT_CONTROL,
+    AT_CURSORS,
+    AT_FEEDERS,
+    AT_ORDER,
+    AT_RING,
+    BELL,
+    ENTRIES,
+    FEED_COUNT,
+    FEED_CURSOR,
+    FEED_LOW,
+    FREE,
+    LINE,
+    MASK,
+    PARKED,
+    PENDING,
+    QUEUED,
+    TAIL,
+)
+from prism.ring.memory import BANDS as IN_BANDS
+from prism.ring.memory import PRIORITY as IN_PRIORITY
+from prism.ring.opcodes import RESERVED, SYSTEM_BIT
+
+NO_ROOM, CLOSED, BEYOND, HELD_BACK, BAD_PRIORITY, BAD_JOB = 0, -1, -2, -3, -4, -5
+"""Why nothing was published: no room now; a shutdown; more than the quota at once; not for the line; a priority that
+there is not; and, job k having an opcode that may not be published, BAD_JOB - k."""
+TOGETHER, LOADING = 1, 2
+"""Flags: slots side by side; LOAD_MISS may be published."""
+_RESERVED_START, _RESERVED_STOP = RESERVED.start, RESERVED.stop
+_USER_STOP: Final = int(SYSTEM_BIT)
+
+
+@njit(nogil=True, cache=True)
+def ticket_at(words: Any, slot: Any) -> Any:
+    """Return where a slot's ticket stands among the block's 64-bit words."""
+    return (words[AT_BOOKS] + BOOKS_SLOTS_START + BOOKS_SLOT_WORDS * slot) >> 1
+
+
+@njit(nogil=True, cache=True)
+def fetch_slot(words: Any, slot: Any) -> None:
+    """Begin to fetch what is written about a slot: lines that come from another processor's cache take long."""
+    atomics.fetch_line(words, words[AT_RING] + SLOT_WORDS * slot)
+    atomics.fetch_line(words, words[AT_BOOKS] + BOOKS_SLOTS_START + BOOKS_SLOT_WORDS * slot)
+
+
+@njit(nogil=True, cache=True)
+def is_free(words: Any, marks: Any, slot: Any) -> bool:
+    """Return whether a slot may be filled: it is empty or done, and no queue or worker has it.
+
+    marks: the marks of a kernel, where there is one: a slot that it has done is free before its status says so.
+    """
+    status = atomics.load(words, words[AT_RING] + SLOT_WORDS * slot + STATUS)
+    if status == CLAIMED and len(marks):
+        return atomics.load(marks, slot) == DONE
+    return (status in (EMPTY, DONE)) and atomics.load(words, words[AT_CLAIMS] + slot) == FREE
+
+
+@njit(nogil=True, cache=True)
+def find_free(words: Any, marks: Any, row: Any, chosen: Any, together: bool) -> bool:
+    """Fill `chosen` with free slots of a tenant's row in ring order, side by side if `together`; False without room.
+
+    Looks at each slot of the tenant at most twice. chosen: (n,) int64.
+    """
+    low, count, start = np.int64(words[row + FEED_LOW]), np.int64(words[row + FEED_COUNT]), words[row + FEED_CURSOR]
+    wanted, found = len(chosen), 0
+    if wanted > count:
+        return False
+    steps = 2 * count if together else count
+    at = np.int64(start)
+    for step in range(steps):
+        if found == wanted:
+            break
+        if together and at == 0:
+            found = 0
+        if (at & 15) == 0 or step == 0:
+            for k in range(16, 32):
+                fetch_slot(words, low + min(at + k, count - 1))
+        if is_free(words, marks, low + at):
+            chosen[found] = low + at
+            found += 1
+        elif together:
+            found = 0
+        at = at + 1 if at + 1 < count else 0
+    return found == wanted
+
+
+@njit(nogil=True, cache=True)
+def publishable(opcode: Any, flags: Any) -> bool:
+    """Return whether a tenant may publish an opcode: `prism.ring.opcodes.is_publishable`."""
+    if opcode <= BATCH_FENCE or (opcode < _USER_STOP and not _RESERVED_START <= opcode < _RESERVED_STOP):
+        return True
+    return opcode in (PRINTF, PACKED_SLOT, SHUTDOWN_JOB) or (opcode == LOAD_MISS and flags & LOADING != 0)
+
+
+@njit(nogil=True, cache=True)
+def check(words: Any, tenant: Any, columns: Any, count: Any, flags: Any) -> Any:
+    """Return 1 if `count` jobs may be published as far as room allows, else why not. Reads, and writes nothing."""
+    opcodes, priorities, _ = columns
+    for job in range(len(priorities)):
+        if priorities[job] >= LEVELS:
+            return np.int64(BAD_PRIORITY)
+    for job in range(len(opcodes)):
+        if opcodes[job] > BATCH_FENCE and not publishable(opcodes[job], flags):
+            return np.int64(BAD_JOB - job)
+    control = np.int64(words[AT_CONTROL])
+    if atomics.load(words, control + SHUTDOWN) != 0:
+        return np.int64(CLOSED)
+    row = words[AT_FEEDERS] + LINE * tenant
+    quota, owned = np.int64(words[control + TENANT_QUOTAS + tenant]), np.int64(words[row + FEED_COUNT])
+    if quota >= owned:
+        return np.int64(1)
+    if count > quota:
+        return np.int64(BEYOND)
+    flying = 0
+    for slot in range(words[row + FEED_LOW], words[row + FEED_LOW] + owned):
+        status = atomics.load(words, words[AT_RING] + SLOT_WORDS * slot + STATUS)
+        flying += status not in (EMPTY, DONE, FAULT)
+    return np.int64(1 if flying + count <= quota else NO_ROOM)
+
+
+@njit(nogil=True, cache=True)
+def fill(words: Any, tenant: Any, columns: Any, slot: Any, job: Any) -> None:
+    """Write job `job` of the columns into a slot, all but its status."""
+    opcodes, priorities, args = columns
+    base = np.int64(words[AT_RING]) + SLOT_WORDS * slot
+    words[base + OPCODE] = opcodes[job if len(opcodes) > 1 else 0]
+    words[base + TENANT] = np.uint32(tenant)
+    words[base + PRIORITY] = priorities[job if len(priorities) > 1 else 0]
+    line, width = job if len(args) > 1 else 0, args.shape[1]
+    for k in range(width):
+        words[base + ARGS + k] = args[line, k]
+    for k in range(width, ARGS_PER_SLOT):
+        words[base + ARGS + k] = np.uint32(0)
+
+
+@njit(nogil=True, cache=True)
+def enter(words: Any, longs: Any, slot: Any, ticket: Any) -> None:
+    """Enter a job's ticket, and its place in its tenant's line, into the books of its slot."""
+    at = ticket_at(words, slot)
+    atomics.store(longs, at, ticket)
+    longs[at + 1] = ticket
+    longs[at + 2] = longs[at + 3] = np.uint64(0)
+
+
+@njit(nogil=True, cache=True)
+def advance(words: Any, row: Any, last: Any) -> None:
+    """Let the search for free slots go on after a slot."""
+    words[row + FEED_CURSOR] = np.uint32((last + 1 - words[row + FEED_LOW]) % words[row + FEED_COUNT])
+
+
+# Onto the queues -----------------------------------------------------------------------
+
+
+@njit(nogil=True, cache=True)
+def level_of(words: Any, slot: Any) -> Any:
+    """Return at which level a slot is served, in the order that the block has; the last one where a band has none."""
+    order = words[AT_ORDER]
+    if order == IN_PRIORITY:
+        return np.int64(min(words[words[AT_RING] + SLOT_WORDS * slot + PRIORITY], np.uint32(LEVELS - 1)))
+    if order == IN_BANDS:
+        offsets = np.int64(words[AT_CONTROL]) + PRIORITY_OFFSETS
+        for level in range(LEVELS):
+            if words[offsets + level] <= slot < words[offsets + level + 1]:
+                return level
+        return LEVELS - 1
+    return 0
+
+
+@njit(nogil=True, cache=True)
+def enqueue(words: Any, tenant: Any, slot: Any) -> Any:
+    """Put a slot into its queue without telling anyone; returns its level."""
+    level = level_of(words, slot)
+    queue = words[AT_CURSORS] + 2 * LINE * (tenant * LEVELS + level)
+    tail = words[queue + TAIL]
+    words[words[queue + ENTRIES] + (tail & words[queue + MASK])] = np.uint32(slot)
+    atomics.store(words, queue + TAIL, np.uint32(tail + np.uint32(1)))
+    return level
+
+
+@njit(nogil=True, cache=True)
+def announce(words: Any, tenant: Any, levels: Any) -> None:
+    """Mark a tenant's queues of the levels in a bit set as worth a look, and wake whoever sleeps."""
+    for level in range(LEVELS):
+        if levels >> level & 1:
+            atomics.set_bits(words, PENDING + level, np.uint32(1 << tenant))
+    atomics.add(words, BELL, np.uint32(1))
+    if atomics.load(words, PARKED) != 0:
+        atomics.wake_word(words, BELL)
+
+
+@njit(nogil=True, cache=True)
+def _publish(words: Any, longs: Any, who: Any, columns: Any, chosen: Any) -> Any:
+    tenant, flags = who
+    refused = check(words, tenant, columns, len(chosen), flags)
+    if refused != 1:
+        return refused
+    row = words[AT_FEEDERS] + LINE * tenant
+    if not find_free(words, words[:0], row, chosen, flags & TOGETHER != 0):
+        return np.int64(NO_ROOM)
+    first = atomics.add(longs, words[AT_BOOKS] >> 1, np.uint64(len(chosen)))
+    levels = 0
+    for job in range(len(chosen)):
+        slot = chosen[job]
+        fill(words, tenant, columns, slot, job)
+        enter(words, longs, slot, first + np.uint64(job))
+        words[words[AT_CLAIMS] + slot] = np.uint32(QUEUED)
+        atomics.store(words, words[AT_RING] + SLOT_WORDS * slot + STATUS, np.uint32(PUBLISHED))
+        levels |= 1 << enqueue(words, tenant, slot)
+    advance(words, row, chosen[len(chosen) - 1])
+    announce(words, tenant, levels)
+    return np.int64(first)
+
+
+@njit(nogil=True, cache=True)
+def _borrow(columns: Any) -> Any:
+    opcodes, priorities, args = columns
+    return atomics.borrowed(opcodes), atomics.borrowed(priorities), atomics.borrowed(args)
+
+
+@njit(nogil=True, cache=True)
+def publish(words: Any, longs: Any, who: Any, columns: Any, chosen: Any) -> Any:
+    """Publish jobs in free slots of a tenant, all or none; returns the first ticket, or why not, at most 0.
+
+    who: the tenant and its flags. columns: opcodes (n,), priorities (n,) and args (n, k) of uint32, k at most 12, each
+    of one row if all jobs have the same. chosen: (n,) int64, n at least 1, receives the slots. Everything is checked
+    before a word is written; then the status is written last, then the queue entry, then the bell.
+    """
+    view, wide, room = atomics.borrowed(words), atomics.borrowed(longs), atomics.borrowed(chosen)
+    return _publish(view, wide, who, _borrow(columns), room)
+
+
+@njit(nogil=True, cache=True)
+def publish_one(words: Any, longs: Any, who: Any, job: Any, chosen: Any) -> Any:
+    """Publish one job; job: (14,) uint32, opcode, priority and args. As `publish` otherwise."""
+    columns = (job[0:1], job[1:2], job[2:].reshape(1, ARGS_PER_SLOT))
+    return _publish(words, longs, who, columns, chosen)
+
+
+# Onto a kernel's line ------------------------------------------------------------------
+
+BELL_HEAD, BELL_RUN, BELL_STOP, BELL_BEAT, BELL_EXIT, BELL_FINAL, BELL_WHY, BELL_LONGS = 0, 1, 2, 3, 16, 17, 18, 32
+"""64-bit words that host and kernel share: head and start of the last run; its base and the head again; stop; the
+host's beat; then, in another line of the bus, the launch that ended, where, and why."""
+_LOW, _UP = np.uint64(0xFFFF_FFFF), np.uint64(32)
+
+
+@njit(nogil=True, cache=True)
+def hand_over(words: Any, line: Any, chosen: Any) -> None:
+    """Give slots to the kernel: CLAIMED with a mark of 0, then onto the line, then the bell.
+
+    line: (entries, marks, bell), mapped; entries and marks uint32, bell uint64. Positions wrap at 2^32. The bell tells
+    in two words the head and the run of slots side by side that ends at it, as where it starts and slot - position; a
+    reader takes neither word unless both name one head, so it never sees a half of an old bell.
+    """
+    entries, marks, bell = line
+    head, count, mask = bell[BELL_HEAD] & _LOW, len(chosen), np.uint64(len(entries) - 1)
+    run = count - 1
+    for k in range(count):
+        slot = chosen[k]
+        words[words[AT_CLAIMS] + slot] = np.uint32(FREE)
+        marks[slot] = np.uint32(0)
+        atomics.store(words, words[AT_RING] + SLOT_WORDS * slot + STATUS, np.uint32(CLAIMED))
+        entries[np.int64((head + np.uint64(k)) & mask)] = np.uint32(slot)
+    while run > 0 and chosen[run - 1] + 1 == chosen[run]:
+        run -= 1
+    start, after = (head + np.uint64(run)) & _LOW, (head + np.uint64(count)) & _LOW
+    base = (np.uint64(chosen[run]) - start) & _LOW
+    atomics.store(bell, BELL_RUN, base | after << _UP)
+    atomics.store(bell, BELL_HEAD, after | start << _UP)
+
+
+@njit(nogil=True, cache=True)
+def may_run_now(words: Any, tenant: Any, columns: Any) -> bool:
+    """Return whether jobs of a tenant may go onto the line at once: it is allowed, and none is a fence."""
+    control = np.int64(words[AT_CONTROL])
+    index = np.int64(words[control + TENANT_BASE]) + tenant
+    if index < TENANT_MASKS or index >= TENANT_MASKS + TENANTS or words[control + index] == 0:
+        return False
+    fences = 0
+    for opcode in columns[0]:
+        fences += opcode == BATCH_FENCE
+    return fences == 0
+
+
+@njit(nogil=True, cache=True)
+def _publish_line(words: Any, longs: Any, who: Any, columns: Any, chosen: Any, line: Any) -> Any:
+    tenant, flags = who
+    refused = check(words, tenant, columns, len(chosen), flags)
+    if refused != 1:
+        return refused
+    if not may_run_now(words, tenant, columns):
+        return np.int64(HELD_BACK)
+    row = words[AT_FEEDERS] + LINE * tenant
+    if not find_free(words, line[1], row, chosen, flags & TOGETHER != 0):
+        return np.int64(NO_ROOM)
+    first = atomics.add(longs, words[AT_BOOKS] >> 1, np.uint64(len(chosen)))
+    for job in range(len(chosen)):
+        fill(words, tenant, columns, chosen[job], job)
+        enter(words, longs, chosen[job], first + np.uint64(job))
+    hand_over(words, line, chosen)
+    advance(words, row, chosen[len(chosen) - 1])
+    return np.int64(first)
+
+
+@njit(nogil=True, cache=True)
+def publish_line(words: Any, longs: Any, who: Any, columns: Any, chosen: Any, line: Any) -> Any:
+    """Publish jobs straight onto a kernel's line, all or none; HELD_BACK where some must wait on the host first.
+
+    line: as for `hand_over`. As `publish` otherwise.
+    """
+    view, wide, room = atomics.borrowed(words), atomics.borrowed(longs), atomics.borrowed(chosen)
+    return _publish_line(view, wide, who, _borrow(columns), room, _borrow(line))
+
+
+@njit(nogil=True, cache=True)
+def publish_line_one(words: Any, longs: Any, who: Any, job: Any, chosen: Any, line: Any) -> Any:
+    """Publish one job straight onto a kernel's line; as `publish_one` and `publish_line`."""
+    columns = (job[0:1], job[1:2], job[2:].reshape(1, ARGS_PER_SLOT))
+    return _publish_line(words, longs, who, columns, chosen, line)
+
+
+@njit(nogil=True, cache=True)
+def settle(words: Any, marks: Any, low: Any, high: Any) -> None:
+    """Give slots from `low` to `high` that a kernel has ended the statuses of their marks; nobody feeds meanwhile."""
+    for slot in range(low, high):
+        at = words[AT_RING] + SLOT_WORDS * slot + STATUS
+        if marks[slot] != 0 and words[at] == CLAIMED:
+            atomics.store(words, at, np.uint32(atomics.load(marks, slot)))
+
+
+@njit(nogil=True, cache=True)
+def settle_these(words: Any, marks: Any, slots: Any) -> None:
+    """As `settle`, for the slots of a batch."""
+    for slot in slots:
+        settle(words, marks, slot, slot + 1)

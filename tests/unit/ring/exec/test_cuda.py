@@ -1,0 +1,146 @@
+"""Host and persistent kernel understand one another, with every lane of the kernel a thread of a stand-in."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from prism.ring import layout as at
+from prism.ring.exec import cuda, cuda_kernel
+from prism.ring.layout import Opcode, Reason, SlotStatus
+from prism.ring.runtime import Runtime
+from prism.ring.state import RingSpec
+from tests.cuda_stand_in import StandIn
+
+pytestmark = [pytest.mark.m9, pytest.mark.clause("RINGRUN-7")]
+SPEC = RingSpec(slots=256, tenants=2, observables=1 + 2 * 64)
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+    """Yield a stand-in for `numba.cuda` that the executor takes, one warp a block; no lane of it may fail."""
+    device, before = StandIn(), sys.getswitchinterval()
+    monkeypatch.setattr(cuda, "open_cuda", lambda: device)
+    monkeypatch.setattr(cuda, "THREADS", 32)
+    monkeypatch.setattr(cuda_kernel, "EAGER_LOOKS", 0)
+    sys.setswitchinterval(0.0005)
+    yield device
+    sys.setswitchinterval(before)
+    assert not device.failures
+
+
+def test_jobs_do_what_they_say(stand_in: StandIn) -> None:
+    """Adds add up, faults name their reasons, a fence passes after its batch, and counters count every job once."""
+    with Runtime(SPEC, executor=cuda.CudaExecutor(2, head=(1 << 32) - 150)) as runtime:
+        tenant = runtime.tenant(1)
+        word = tenant.window_start
+        assert tenant.submit_batch(Opcode.ATOMIC_ADD, np.tile([3, word], (100, 1))).wait(20)
+        assert tenant.window[0] == 300
+        assert tenant.submit(Opcode.STORE_U32, (9, 3)).outcome(5) == (SlotStatus.FAULT, Reason.ADDRESS, 3)
+        assert tenant.submit(77).outcome(5) == (SlotStatus.FAULT, Reason.OPCODE, 77)
+        tenant.submit_fenced(Opcode.ATOMIC_ADD, np.tile([1, word], (60, 1)), tag=5).result(20)
+        assert (tenant.window[0], runtime.state.control[at.EPOCH]) == (360, 1)
+        tenant.write(2, [41])
+        tenant.submit(Opcode.ATOMIC_ADD, (1, word + 2)).result(5)
+        assert tenant.window[2] == 42
+        packed = [2 | 3 << 8 | Opcode.ATOMIC_ADD << 16, Opcode.NOP | 2 << 8, 7, word + 3]
+        tenant.submit(Opcode.PACKED_SLOT, packed).result(5)
+        assert tenant.window[3] == 7
+        runtime.executor.pump()
+        assert runtime.state.control[at.DONE_COUNT] == 100 + 2 + 61 + 1 + 1
+        books = runtime.state.tenants[1]
+        assert (books[at.BOOKS_TENANT.at("DONE")], books[at.BOOKS_TENANT.at("FAULTED")]) == (163, 2)
+    assert not stand_in.failures
+
+
+def test_slots_are_taken_in_any_order_of_the_ring(stand_in: StandIn) -> None:
+    """Batches whose slots lie side by side, apart, and around the end of a tenant's part, all end."""
+    with Runtime(SPEC, executor=cuda.CudaExecutor(2)) as runtime:
+        tenants, total = runtime.tenants, [0, 0]
+        for turn, size in enumerate([1, 70, 33, 128, 5, 90, 64, 128]):
+            tenant = tenants[turn & 1]
+            rows = np.tile([1, tenant.window_start], (size, 1))
+            batch = tenant.submit_batch(Opcode.ATOMIC_ADD, rows)
+            job = tenants[1 - turn & 1].submit(Opcode.NOP)
+            assert batch.wait(20)
+            assert job.wait(20)
+            total[turn & 1] += size
+        assert [int(tenant.window[0]) for tenant in tenants] == total
+    assert not stand_in.failures
+
+
+def test_a_barred_tenant_waits_and_another_does_not(stand_in: StandIn) -> None:
+    """Jobs of a barred tenant stay PUBLISHED and can be cancelled; once it is allowed, the rest run."""
+    with Runtime(SPEC, executor=cuda.CudaExecutor(1)) as runtime:
+        runtime.state.control[at.TENANT_MASKS + 1] = 0
+        barred, free = runtime.tenant(1), runtime.tenant(0)
+        jobs = [barred.submit(Opcode.ATOMIC_ADD, (1 << k, barred.window_start)) for k in range(4)]
+        free.submit(Opcode.NOP).result(5)
+        assert [job.poll() for job in jobs] == [1] * 4
+        assert runtime.state.slots[jobs[0].slots[0], at.STATUS] == SlotStatus.PUBLISHED
+        assert jobs[3].cancel() == 1
+        runtime.state.control[at.TENANT_MASKS + 1] = at.ALLOWED
+        later = barred.submit(Opcode.ATOMIC_ADD, (16, barred.window_start))
+        assert [job.outcome(5).reason for job in jobs] == [Reason.NONE] * 3 + [Reason.CANCELLED]
+        later.result(5)
+        assert barred.window[0] == 0b10111
+        runtime.executor.pump()
+        assert runtime.state.control[at.DONE_COUNT] == 6
+        assert runtime.state.tenants[1, at.BOOKS_TENANT.at("FAULTED")] == 1
+    assert not stand_in.failures
+
+
+def test_an_idle_kernel_ends_and_is_launched_again(stand_in: StandIn) -> None:
+    """After its idle looks the kernel is gone; the next job finds it again."""
+    executor = cuda.CudaExecutor(2, looks=5)
+    with Runtime(SPEC, executor=executor) as runtime:
+        tenant = runtime.tenant(0)
+        tenant.submit(Opcode.NOP).result(20)
+        end = time.monotonic() + 10
+        while int(executor._bell[16]) != executor.launches and time.monotonic() < end:
+            time.sleep(0.01)
+        tenant.submit(Opcode.ATOMIC_ADD, (1, tenant.window_start)).result(20)
+        assert tenant.window[0] == 1
+        assert executor.launches >= 2
+    assert not stand_in.failures
+
+
+def test_a_shutdown_ends_the_kernel_and_is_told(stand_in: StandIn) -> None:
+    """After SHUTDOWN by tenant 0 nothing is taken, what was queued is cancelled at the end, and the kernel is gone."""
+    runtime = Runtime(SPEC, executor=cuda.CudaExecutor(1))
+    runtime.tenant(0).submit(Opcode.SHUTDOWN).wait(10)
+    end = time.monotonic() + 10
+    while not runtime.state.control[at.SHUTDOWN] and time.monotonic() < end:
+        time.sleep(0.01)
+    with pytest.raises(Exception, match="a ring takes no job once"):
+        runtime.tenant(0).submit(0)
+    assert runtime.close(drain=False) == 0
+    assert not stand_in.failures
+
+
+def test_a_look_at_a_bell_that_is_being_rung_is_taken_for_none() -> None:
+    """A head without the run that belongs to it changes nothing: the lanes go on with what they know."""
+    held: dict[str, Any] = {}
+
+    class Catch(StandIn):
+        """Keeps device functions by name."""
+
+        def jit(self, function: Any = None, *, device: bool = False) -> Any:
+            """Keep it."""
+            if device:
+                return lambda given: held.setdefault(given.__name__, given)
+            return function
+
+    cuda_kernel.make_kernel(Catch(), None, 32)
+    seen, verdict = np.zeros(4, np.int64), np.zeros(4, np.uint32)
+    told = np.array([7 | 3 << 32, 100 | 6 << 32, 0, 0], np.uint64)
+    held["judge"](told, verdict, seen)
+    assert verdict.tolist() == [0, 0, 0, 0]
+    told[1] = 100 | 7 << 32
+    held["judge"](told, verdict, seen)
+    assert (verdict.tolist(), seen[0]) == ([7, 0, 3, 100], 7)
