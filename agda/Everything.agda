@@ -24,6 +24,8 @@ import Prism.List.Base
 import Prism.List.Properties
 import Prism.Logic.Base
 import Prism.Logic.Properties
+import Prism.Mixing.Base
+import Prism.Mixing.Properties
 import Prism.Model.Base
 import Prism.Nat.Base
 import Prism.Nat.Properties

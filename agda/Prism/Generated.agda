@@ -43,11 +43,27 @@ compact = layout 16 65534
 wide : Layout
 wide = layout 28 268435454
 
+large : Layout
+large = layout 30 1073741822
+
+largest : Layout
+largest = layout 31 2147483646
+
 layouts : List Layout
 layouts =
   compact ∷
   wide ∷
+  large ∷
+  largest ∷
   []
+
+-- The numbers of the mixing of keys.
+mix-shift mix-first mix-second mix-first-undone mix-second-undone : Nat
+mix-shift = 33
+mix-first = 18397679294719823053
+mix-second = 14181476777654086739
+mix-first-undone = 5725274745694666757
+mix-second-undone = 11291846944257947611
 
 data Status : Set where
   ok oom corrupt : Status

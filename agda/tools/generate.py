@@ -14,6 +14,7 @@ from prism.kernels.circuit.gates import AXES, GATES, minimal_rules, shortest
 from prism.ring.layout import ACTIVE, RUNNABLE, TERMINAL, TRANSITIONS, SlotStatus
 from prism.status import Status
 from prism.vm.ledger.key import LAYOUTS
+from prism.vm.ledger.mixing import FIRST, FIRST_UNDONE, SECOND, SECOND_UNDONE, SHIFT
 from prism.vm.rewrite.rules import RULES
 from prism.vm.term.ops import OPS
 from prism.vm.theory.rule import Pattern, Rule
@@ -39,7 +40,7 @@ open import Prism.Signature.Base
 
 def generated() -> str:
     """Return the text of the generated module."""
-    return "\n".join([_HEADER, _ops(), _layouts(), _statuses(), _join(), _rules()])
+    return "\n".join([_HEADER, _ops(), _layouts(), _mixing(), _statuses(), _join(), _rules()])
 
 
 _GATES_HEADER = """\
@@ -140,6 +141,19 @@ def _layouts() -> str:
         f"{name} : Layout\n{name} = layout {layout.id_bits} {layout.max_id}\n" for name, layout in LAYOUTS.items()
     )
     return f"-- Bits of an id, largest id.\n{named}\nlayouts : List Layout\nlayouts =\n{_list(list(LAYOUTS))}"
+
+
+def _mixing() -> str:
+    numbers = {
+        "shift": SHIFT,
+        "first": FIRST,
+        "second": SECOND,
+        "first-undone": FIRST_UNDONE,
+        "second-undone": SECOND_UNDONE,
+    }
+    names = " ".join(f"mix-{name}" for name in numbers)
+    rows = "\n".join(f"mix-{name} = {number}" for name, number in numbers.items())
+    return f"-- The numbers of the mixing of keys.\n{names} : Nat\n{rows}\n"
 
 
 def _statuses() -> str:

@@ -137,10 +137,17 @@ def python_trace(program: Program, make: MakeLedger) -> Trace:
         ids = ledger.intern(op.astype(np.uint8), a.astype(np.int32), b.astype(np.int32))
         rows.append((int(ledger.status), ledger.count, *ids.tolist()))
     keys = ledger.keys()
+    nodes = layout.unpack(keys)
+    numbers = tuple(_number(program.bits, *node) for node in zip(*nodes, strict=True))
     if program.ops != BUILT_IN_ROWS:
-        return Trace(tuple(rows), tuple(keys.tolist()), ())
-    values = denote(TermGraph(*layout.unpack(keys), roots=np.arange(len(keys), dtype=np.int32)))
-    return Trace(tuple(rows), tuple(keys.tolist()), tuple(values))
+        return Trace(tuple(rows), numbers, ())
+    values = denote(TermGraph(*nodes, roots=np.arange(len(keys), dtype=np.int32)))
+    return Trace(tuple(rows), numbers, tuple(values))
+
+
+def _number(bits: int, op: int, a: int, b: int) -> int:
+    """Return the key of a node as the model packs it: three digits of which two have `bits` bits."""
+    return (int(op) << bits | int(a)) << bits | int(b)
 
 
 def random_programs(seed: int, count: int, *, any_ops: bool = False) -> list[Program]:

@@ -94,7 +94,7 @@ def test_malformed_nodes_agree(model: Model, engine: str) -> None:
 
 @pytest.mark.clause("LEDGER-2")
 def test_layouts_agree(model: Model) -> None:
-    """The model numbers nodes alike in both layouts, as the proof that packing keeps their order says."""
+    """The model numbers nodes alike in both layouts, for it ranks a node alike in both."""
     programs = random_programs(seed=6, count=40)
     compact, wide = (model.run([Program(bits, 1000, program.batches) for program in programs]) for bits in (16, 28))
     assert [trace.rows for trace in compact] == [trace.rows for trace in wide]

@@ -7,11 +7,14 @@ import pytest
 
 from prism.errors import UsageError
 from prism.status import Status
+from prism.vm.ledger import batch
 from prism.vm.ledger.device import DeviceLedger
 from prism.vm.ledger.host import HostLedger
-from prism.vm.ledger.key import COMPACT, WIDE, KeyLayout
+from prism.vm.ledger.key import COMPACT, LARGE, LARGEST, LAYOUTS, WIDE, KeyLayout, widest
+from prism.vm.ledger.optable import COMMUTES, last_code, op_table
 from prism.vm.ledger.verify import verify
-from prism.vm.term.ops import ADD, SUC
+from prism.vm.term.ops import ADD, NULL, SUC, ZERO
+from prism.vm.theory.signature import Op, Signature
 
 pytestmark = pytest.mark.m1
 
@@ -49,7 +52,7 @@ def check_limit(ledger, most: int, status: Status) -> None:
 
 
 @both_engines
-@pytest.mark.parametrize("layout", [COMPACT, WIDE])
+@pytest.mark.parametrize("layout", [COMPACT, WIDE, LARGE])
 @pytest.mark.clause("LEDGER-5")
 def test_capacity(engine, layout):
     """A ledger takes exactly `capacity` nodes; one more is OOM."""
@@ -85,6 +88,62 @@ def test_a_batch_across_the_limit_adds_nothing(engine):
     assert ledger.intern(*batch).tolist() == [0, 0, 0, 0]
     assert (ledger.status, ledger.keys().tolist()) == (Status.OOM, keys)
     assert ledger.intern(*batch).tolist() == [2, 0, 0, 0]
+
+
+def pairs(*codes: int):
+    """Return the op table of a theory that has ops of two operands with some codes."""
+    return op_table(Signature(tuple(Op(code, f"op{code}", 2, False, "a pair") for code in codes)))
+
+
+@pytest.mark.parametrize(("layout", "last"), [(LARGEST, 3), (LARGE, 15), (WIDE, 223), (COMPACT, 223)])
+@pytest.mark.clause("LEDGER-2")
+def test_largest_code_of_an_op(layout, last):
+    """A layout takes every op that leaves its ids their bits, keeps it apart from the others, and refuses one more."""
+    ledger = HostLedger(layout, ops=pairs(last - 1, last))
+    assert ledger.intern([last, last - 1], [1, 1], [1, 1]).tolist() in ([2, 3], [3, 2])
+    assert sorted(ledger.layout.unpack(ledger.keys())[0].tolist()) == [NULL.code, ZERO.code, last - 1, last]
+    assert verify_ops(ledger) == []
+    assert (ledger.intern([last + 1], [1], [1]).tolist(), ledger.status) == ([0], Status.CORRUPT)
+    if last < 223:
+        with pytest.raises(UsageError, match=f"takes ops with codes up to {last}, but an op has code {last + 1}; take"):
+            HostLedger(layout, ops=pairs(last + 1))
+
+
+def verify_ops(ledger) -> list[int]:
+    """Return the ids that are not found by the key of their node."""
+    ids = np.arange(ledger.count)
+    return ids[ledger.find(ledger.layout.pack(*ledger.layout.unpack(ledger.keys()))) != ids].tolist()
+
+
+@pytest.mark.clause("LEDGER-2")
+def test_the_device_engine_refuses_ops_beyond_a_layout():
+    """The built-in ops have codes up to 11: two bits do not hold them, four do."""
+    with pytest.raises(UsageError, match="largest takes ops with codes up to 3, but an op has code 11; take a layout"):
+        DeviceLedger(LARGEST)
+    assert DeviceLedger(LARGE).intern([ADD.code], [1], [1]).tolist() == [2]
+
+
+@pytest.mark.clause("LEDGER-2")
+def test_the_widest_layout_of_a_theory():
+    """The widest layout is the one with the most ids that still takes the largest code."""
+    chosen = {code: widest(last_code(pairs(code))).name for code in (2, 3, 4, 15, 16, 223)}
+    assert chosen == {2: "largest", 3: "largest", 4: "large", 15: "large", 16: "wide", 223: "wide"}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=lambda layout: layout.name)
+@pytest.mark.clause("LEDGER-5")
+def test_ids_at_the_edge_of_a_layout(layout):
+    """A full ledger of a layout may hold its largest id as an operand and no other; one node more is CORRUPT."""
+    full, status = layout.bound(1 << 40)
+    assert (full, status) == (2**layout.id_bits - 1, Status.CORRUPT)
+    assert layout.bound(full) == (full, Status.CORRUPT)
+    assert layout.bound(full - 1) == (full - 1, Status.OOM)
+    for last, fits in (full - 1, True), (full, False):
+        op, a, b = np.array([2], np.uint8), np.array([1], np.int32), np.array([last], np.int32)
+        assert batch.all_addable(op, a, b, full, pairs(2).arity) is fits
+        keys = batch.pack_batch(op, a, b, full, layout.id_bits, pairs(2).arity, COMMUTES)
+        assert (keys == batch.ABSENT).item() is not fits
+        assert not fits or [part.item() for part in layout.unpack(keys)] == [2, 1, last]
 
 
 @both_engines

@@ -32,9 +32,3 @@ unpack w k = node (k / 2 ^ w / 2 ^ w) (k / 2 ^ w % 2 ^ w) (k % 2 ^ w)
 -- Marks an empty slot: every bit of an operand set.
 Marker : Nat → Nat → Set
 Marker w k = suc (k % 2 ^ w) ≡ 2 ^ w
-
--- The order of nodes that no layout enters: op first, then the operands.
-data _≺_ : Node → Node → Set where
-  by-op : ∀ {o p a b c d} → o < p → node o a b ≺ node p c d
-  by-a  : ∀ {o a b c d} → a < c → node o a b ≺ node o c d
-  by-b  : ∀ {o a b d} → b < d → node o a b ≺ node o a d

@@ -39,14 +39,9 @@ pack-unmarked : ∀ w n → Packable w n → ¬ Marker w (pack w n)
 pack-unmarked w (node o a b) (packable p q) m =
   <⇒≢ q (trans (cong suc (sym (%-digits (2 ^ w) (o * 2 ^ w + a) b (<⇒≤ q)))) m)
 
--- Keys are ordered as their nodes are, so the order of ids does not depend on the layout.
-pack-mono : ∀ w {m n} → Packable w m → Packable w n → m ≺ n → pack w m < pack w n
-pack-mono w p q (by-b r) = +-monoʳ-< _ r
-pack-mono w {node o a b} {node o c d} p q (by-a r) = digits-mono (2 ^ w) d (<⇒≤ (b-fits p)) (+-monoʳ-< (o * 2 ^ w) r)
-pack-mono w {node o a b} {node p c d} s t (by-op r) =
-  digits-mono (2 ^ w) d (<⇒≤ (b-fits s)) (digits-mono (2 ^ w) c (<⇒≤ (a-fits s)) r)
-
 -- The largest id of every layout of the table is the last but one of its width.
 layout-max : All (λ l → suc (suc (Layout.maxId l)) ≡ 2 ^ Layout.idBits l) Generated.layouts
-layout-max (here refl)         = refl
-layout-max (there (here refl)) = refl
+layout-max (here refl)                         = refl
+layout-max (there (here refl))                 = refl
+layout-max (there (there (here refl)))         = refl
+layout-max (there (there (there (here refl)))) = refl

@@ -7,18 +7,19 @@ open import Prism.Generated hiding (ops)
 open import Prism.Key.Base
 open import Prism.List.Base
 open import Prism.Logic.Base
+open import Prism.Mixing.Base
 open import Prism.Nat.Base
 open import Prism.Signature.Base
 
 module Prism.Ledger.Base (ops : Signature) where
 
-
--- What bounds a ledger: the bits of an id, and the nodes that were allocated.
+-- What bounds a ledger, the bits of an id and the nodes that were allocated, and what orders the nodes of a batch.
 record Config : Set where
   constructor config
   field
     bits     : Nat
     capacity : Nat
+    ranking  : Mixing
 
 record Ledger : Set where
   constructor ledger
@@ -28,6 +29,7 @@ record Ledger : Set where
 
 open Config
 open Ledger
+open Mixing
 
 count : Ledger → Nat
 count l = length (keys l)
@@ -93,9 +95,22 @@ idOfNode c ks x = if wellFormed (length ks) x then idOf ks (encode c x) else 0
 unknown : List Nat → Nat → Bool
 unknown ks k = not (member k ks)
 
--- The keys that a batch adds, in ascending order.
-fresh : List Nat → List Nat → List Nat
-fresh ks new = canon (filter (unknown ks) new)
+-- The place of a key in the order of new ids, and the key that has it.
+rank unrank : Config → Nat → Nat
+rank c   = mix (ranking c)
+unrank c = unmix (ranking c)
+
+-- Two configurations rank every node that both can pack alike.
+Agree : Config → Config → Set
+Agree c d = ∀ x → Packable (bits c) x → Packable (bits d) x → rank c (pack (bits c) x) ≡ rank d (pack (bits d) x)
+
+-- Keys in the order of new ids, each once.
+inOrder : Config → List Nat → List Nat
+inOrder c ks = map (unrank c) (canon (map (rank c) ks))
+
+-- The keys that a batch adds, in the order of their ids.
+fresh : Config → List Nat → List Nat → List Nat
+fresh c ks new = inOrder c (filter (unknown ks) new)
 
 accept : Config → List Nat → List Nat → Bool
 accept c ks new = length (ks ++ new) <ᵇ suc (limit c)
@@ -114,7 +129,7 @@ land c ks batch new =
 intern : Config → Ledger → List Node → Ledger × List Nat
 intern c (ledger ks ok) batch =
   if all (wellFormed (length ks)) batch
-  then land c ks batch (fresh ks (map (encode c) batch))
+  then land c ks batch (fresh c ks (map (encode c) batch))
   else (ledger ks corrupt , zeros batch)
 intern c (ledger ks oom)     batch = ledger ks oom , map (idOfNode c ks) batch
 intern c (ledger ks corrupt) batch = ledger ks corrupt , map (idOfNode c ks) batch

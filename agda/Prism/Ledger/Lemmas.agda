@@ -14,12 +14,14 @@ open import Prism.List.Base
 open import Prism.List.Properties
 open import Prism.Logic.Base
 open import Prism.Logic.Properties
+open import Prism.Mixing.Base
 open import Prism.Nat.Base
 open import Prism.Nat.Properties
 open import Prism.Signature.Base
 
 open Config
 open Ledger
+open Mixing
 open Valid
 open _⇔_
 
@@ -84,46 +86,106 @@ packable-normal : Valid c l → ∀ x → wellFormed (count l) x ≡ true → Pa
 packable-normal {c} {l} v x p with normalise-< (count l) x (wellFormed-< (count l) x (occupied v) p)
 ... | q , r = packable (id-fits v q) (id-fits v r)
 
+-- Keys in order --------------------------------------------------------------
+
+rank-injective : ∀ c {i j} → rank c i ≡ rank c j → i ≡ j
+rank-injective c {i} {j} p = trans (sym (undone (ranking c) i)) (trans (cong (unrank c) p) (undone (ranking c) j))
+
+unrank-rank : ∀ c ks → map (unrank c) (map (rank c) ks) ≡ ks
+unrank-rank c []       = refl
+unrank-rank c (k ∷ ks) = cong₂ _∷_ (undone (ranking c) k) (unrank-rank c ks)
+
+-- What is ordered by rank is ordered, seen by its ranks.
+rank-ordered : ∀ c ks → map (rank c) (inOrder c ks) ≡ canon (map (rank c) ks)
+rank-ordered c ks = again (canon (map (rank c) ks)) (λ m → to (∈-canon (map (rank c) ks)) m)
+  where
+  again : ∀ ms → All (_∈ map (rank c) ks) ms → map (rank c) (map (unrank c) ms) ≡ ms
+  again []       p = refl
+  again (m ∷ ms) p with ∈-map⁻ (rank c) ks (p (here refl))
+  ... | k , _ , refl = cong₂ _∷_ (cong (rank c) (undone (ranking c) k)) (again ms (λ n → p (there n)))
+
+ordered-ascending : ∀ c ks → Ascending (map (rank c) (inOrder c ks))
+ordered-ascending c ks = subst Ascending (sym (rank-ordered c ks)) (canon-ascending (map (rank c) ks))
+
+∈-ordered : ∀ c ks {k} → k ∈ inOrder c ks ⇔ k ∈ ks
+∈-ordered c ks {k} = equivalence there-to back
+  where
+  there-to : k ∈ inOrder c ks → k ∈ ks
+  there-to m with ∈-map⁻ (unrank c) (canon (map (rank c) ks)) m
+  ... | r , n , refl with ∈-map⁻ (rank c) ks (to (∈-canon (map (rank c) ks)) n)
+  ...   | j , o , refl = subst (_∈ ks) (sym (undone (ranking c) j)) o
+
+  back : k ∈ ks → k ∈ inOrder c ks
+  back m = subst (_∈ inOrder c ks) (undone (ranking c) k)
+    (∈-map (unrank c) (from (∈-canon (map (rank c) ks)) (∈-map (rank c) m)))
+
+noDup-map⁻ : ∀ (f : Nat → Nat) ks → NoDup (map f ks) → NoDup ks
+noDup-map⁻ f []       []      = []
+noDup-map⁻ f (k ∷ ks) (n ∷ d) = (λ m → n (∈-map f m)) ∷ noDup-map⁻ f ks d
+
+ordered-noDup : ∀ c ks → NoDup (inOrder c ks)
+ordered-noDup c ks = noDup-map⁻ (rank c) (inOrder c ks) (ascending⇒noDup (ordered-ascending c ks))
+
+ordered-set : ∀ c us vs → SameSet us vs → inOrder c us ≡ inOrder c vs
+ordered-set c us vs same = cong (map (unrank c)) (canon-set _ _ (map-sameSet (rank c) same))
+
+-- Keys whose ranks ascend are in order.
+ordered-unique : ∀ c ks us → Ascending (map (rank c) us) → SameSet us ks → us ≡ inOrder c ks
+ordered-unique c ks us a same = trans (sym (unrank-rank c us))
+  (cong (map (unrank c)) (ascending-unique a (canon-ascending (map (rank c) ks)) (equivalence
+    (λ m → from (∈-canon (map (rank c) ks)) (to (map-sameSet (rank c) same) m))
+    (λ m → from (map-sameSet (rank c) same) (to (∈-canon (map (rank c) ks)) m)))))
+
+filter-ranks : ∀ c p ks → Ascending (map (rank c) ks) → Ascending (map (rank c) (filter p ks))
+filter-ranks c p []       []      = []
+filter-ranks c p (k ∷ ks) (q ∷ a) with p k
+... | false = filter-ranks c p ks a
+... | true  = (λ m → q (still m)) ∷ filter-ranks c p ks a
+  where
+  still : ∀ {r} → r ∈ map (rank c) (filter p ks) → r ∈ map (rank c) ks
+  still m with ∈-map⁻ (rank c) (filter p ks) m
+  ... | j , n , refl = ∈-map (rank c) (fst (to (∈-filter p ks) n))
+
 -- Fresh keys -----------------------------------------------------------------
 
-∈-fresh : ∀ ks new {k} → k ∈ fresh ks new ⇔ (k ∈ new × k ∉ ks)
-∈-fresh ks new {k} = equivalence there-to back
+∈-fresh : ∀ c ks new {k} → k ∈ fresh c ks new ⇔ (k ∈ new × k ∉ ks)
+∈-fresh c ks new {k} = equivalence there-to back
   where
-  there-to : k ∈ fresh ks new → k ∈ new × k ∉ ks
-  there-to m with to (∈-filter (unknown ks) new) (to (∈-canon (filter (unknown ks) new)) m)
+  there-to : k ∈ fresh c ks new → k ∈ new × k ∉ ks
+  there-to m with to (∈-filter (unknown ks) new) (to (∈-ordered c (filter (unknown ks) new)) m)
   ... | n , p = n , member-false k ks (not-true p)
 
-  back : k ∈ new × k ∉ ks → k ∈ fresh ks new
-  back (n , p) =
-    from (∈-canon (filter (unknown ks) new)) (from (∈-filter (unknown ks) new) (n , false-not (∉⇒member k ks p)))
+  back : k ∈ new × k ∉ ks → k ∈ fresh c ks new
+  back (n , p) = from (∈-ordered c (filter (unknown ks) new))
+    (from (∈-filter (unknown ks) new) (n , false-not (∉⇒member k ks p)))
 
-fresh-ascending : ∀ ks new → Ascending (fresh ks new)
-fresh-ascending ks new = canon-ascending (filter (unknown ks) new)
+fresh-ascending : ∀ c ks new → Ascending (map (rank c) (fresh c ks new))
+fresh-ascending c ks new = ordered-ascending c (filter (unknown ks) new)
 
-∈-landed : ∀ ks new {k} → k ∈ new → k ∈ ks ++ fresh ks new
-∈-landed ks new {k} m with decide (member k ks)
+∈-landed : ∀ c ks new {k} → k ∈ new → k ∈ ks ++ fresh c ks new
+∈-landed c ks new {k} m with decide (member k ks)
 ... | inj₁ p = ∈-++ˡ (member⇒∈ k ks p)
-... | inj₂ p = ∈-++ʳ ks (from (∈-fresh ks new) (m , member-false k ks p))
+... | inj₂ p = ∈-++ʳ ks (from (∈-fresh c ks new) (m , member-false k ks p))
 
-fresh-set : ∀ ks new new′ → SameSet new new′ → fresh ks new ≡ fresh ks new′
-fresh-set ks new new′ same = ascending-unique (fresh-ascending ks new) (fresh-ascending ks new′)
+fresh-set : ∀ c ks new new′ → SameSet new new′ → fresh c ks new ≡ fresh c ks new′
+fresh-set c ks new new′ same = ordered-set c (filter (unknown ks) new) (filter (unknown ks) new′)
   (equivalence (move new new′ (to same)) (move new′ new (from same)))
   where
-  move : ∀ us vs → (∀ {k} → k ∈ us → k ∈ vs) → ∀ {k} → k ∈ fresh ks us → k ∈ fresh ks vs
-  move us vs f m with to (∈-fresh ks us) m
-  ... | n , p = from (∈-fresh ks vs) (f n , p)
+  move : ∀ us vs → (∀ {k} → k ∈ us → k ∈ vs) → ∀ {k} → k ∈ filter (unknown ks) us → k ∈ filter (unknown ks) vs
+  move us vs f m with to (∈-filter (unknown ks) us) m
+  ... | n , p = from (∈-filter (unknown ks) vs) (f n , p)
 
-no-fresh : ∀ ks new → All (_∈ ks) new → fresh ks new ≡ []
-no-fresh ks new known with fresh ks new in p
+no-fresh : ∀ c ks new → All (_∈ ks) new → fresh c ks new ≡ []
+no-fresh c ks new known with fresh c ks new in p
 ... | []     = refl
-... | k ∷ fs with to (∈-fresh ks new) (subst (k ∈_) (sym p) (here refl))
+... | k ∷ fs with to (∈-fresh c ks new) (subst (k ∈_) (sym p) (here refl))
 ...   | m , n = absurd (n (known m))
 
 -- The two ways in which a batch ends ------------------------------------------
 
 data Outcome (c : Config) (ks : List Nat) (batch : List Node) : Ledger × List Nat → Set where
   refused : ∀ s → s ≢ ok → Outcome c ks batch (ledger ks s , zeros batch)
-  landed  : let ks′ = ks ++ fresh ks (map (encode c) batch) in
+  landed  : let ks′ = ks ++ fresh c ks (map (encode c) batch) in
             All (λ x → wellFormed (length ks) x ≡ true) batch → length ks′ ≤ limit c →
             Outcome c ks batch (ledger ks′ ok , map (λ x → idOf ks′ (encode c x)) batch)
 
@@ -142,7 +204,7 @@ accept⇒≤ m n p with <ᵇ⇒< m (suc n) p
 outcome : ∀ c ks batch → Outcome c ks batch (intern c (ledger ks ok) batch)
 outcome c ks batch with all (wellFormed (length ks)) batch in p
 ... | false = refused corrupt λ ()
-... | true with accept c ks (fresh ks (map (encode c) batch)) in q
+... | true with accept c ks (fresh c ks (map (encode c) batch)) in q
 ...   | true  = landed (all⇒All (wellFormed (length ks)) batch p) (accept⇒≤ _ (limit c) q)
 ...   | false = refused (overflow c) (overflow-≢-ok c)
 
@@ -157,7 +219,7 @@ accepted⇒wellFormed c (ledger ks ok) batch e with intern c (ledger ks ok) batc
 ... | _ | refused s p = absurd (p e)
 ... | _ | landed p q  = p
 
-fold-fresh : ∀ ks new → Ascending new → foldl addKey ks new ≡ ks ++ filter (unknown ks) new
+fold-fresh : ∀ ks new → NoDup new → foldl addKey ks new ≡ ks ++ filter (unknown ks) new
 fold-fresh ks []        []      = sym (++-[] ks)
 fold-fresh ks (k ∷ new) (p ∷ a) with member k ks
 ... | true  = fold-fresh ks new a
@@ -169,5 +231,5 @@ fold-fresh ks (k ∷ new) (p ∷ a) with member k ks
     where
     narrow : member j (ks ++ (k ∷ [])) ≡ true → member j ks ≡ true
     narrow q with ∈-++⁻ ks (member⇒∈ j _ q)
-    ... | inj₁ n        = ∈⇒member n
-    ... | inj₂ (here r) = absurd (<⇒≢ (p m) (sym r))
+    ... | inj₁ n           = ∈⇒member n
+    ... | inj₂ (here refl) = absurd (p m)

@@ -15,11 +15,13 @@ open import Prism.List.Base
 open import Prism.List.Properties
 open import Prism.Logic.Base
 open import Prism.Logic.Properties
+open import Prism.Mixing.Base
 open import Prism.Nat.Base
 open import Prism.Nat.Properties
 
 open Config
 open Ledger
+open Mixing
 open Valid
 open _⇔_
 
@@ -40,17 +42,18 @@ still-found c (ledger ks ok)      batch p = absurd (p refl)
 still-found c (ledger ks oom)     batch p = refl
 still-found c (ledger ks corrupt) batch p = refl
 
--- A batch adds keys at the end, in ascending order, and changes nothing else.
-new-in-key-order : ∀ c l batch → Σ (List Nat) (λ new → keys (after c l batch) ≡ keys l ++ new × Ascending new)
-new-in-key-order c (ledger ks ok) batch with intern c (ledger ks ok) batch | outcome c ks batch
+-- A batch adds keys at the end, in the order of their ranks, whatever injection ranks them, and changes nothing else.
+new-in-order : ∀ c l batch →
+  Σ (List Nat) (λ new → keys (after c l batch) ≡ keys l ++ new × Ascending (map (rank c) new))
+new-in-order c (ledger ks ok) batch with intern c (ledger ks ok) batch | outcome c ks batch
 ... | _ | refused s p = [] , sym (++-[] ks) , []
-... | _ | landed p q  = fresh ks (map (encode c) batch) , refl , fresh-ascending ks (map (encode c) batch)
-new-in-key-order c (ledger ks oom)     batch = [] , sym (++-[] ks) , []
-new-in-key-order c (ledger ks corrupt) batch = [] , sym (++-[] ks) , []
+... | _ | landed p q  = fresh c ks (map (encode c) batch) , refl , fresh-ascending c ks (map (encode c) batch)
+new-in-order c (ledger ks oom)     batch = [] , sym (++-[] ks) , []
+new-in-order c (ledger ks corrupt) batch = [] , sym (++-[] ks) , []
 
 -- An id denotes the same key for ever.
 append-only : ∀ c l batch i {k} → at (keys l) i ≡ just k → at (keys (after c l batch)) i ≡ just k
-append-only c l batch i p with new-in-key-order c l batch
+append-only c l batch i p with new-in-order c l batch
 ... | new , q , _ rewrite q = at-++ˡ (keys l) new i p
 
 -- For ever: over any number of batches.
@@ -64,7 +67,7 @@ whole-or-nothing : ∀ c l batch →
   (status (after c l batch) ≡ ok × All (λ x → encode c x ∈ keys (after c l batch)) batch)
 whole-or-nothing c (ledger ks ok) batch with intern c (ledger ks ok) batch | outcome c ks batch
 ... | _ | refused s p = inj₁ (p , refl)
-... | _ | landed p q  = inj₂ (refl , λ m → ∈-landed ks (map (encode c) batch) (∈-map (encode c) m))
+... | _ | landed p q  = inj₂ (refl , λ m → ∈-landed c ks (map (encode c) batch) (∈-map (encode c) m))
 whole-or-nothing c (ledger ks oom)     batch = inj₁ ((λ ()) , refl)
 whole-or-nothing c (ledger ks corrupt) batch = inj₁ ((λ ()) , refl)
 
@@ -75,7 +78,7 @@ malformed⇒corrupt c ks batch p rewrite p = refl
 
 -- A well-formed batch that does not fit changes nothing but the status.
 full⇒overflow : ∀ c ks batch → all (wellFormed (length ks)) batch ≡ true →
-  accept c ks (fresh ks (map (encode c) batch)) ≡ false →
+  accept c ks (fresh c ks (map (encode c) batch)) ≡ false →
   after c (ledger ks ok) batch ≡ ledger ks (overflow c)
 full⇒overflow c ks batch p q rewrite p | q = refl
 
@@ -108,8 +111,8 @@ valid-after : ∀ c l batch → Valid c l → Valid c (after c l batch)
 valid-after c (ledger ks ok) batch v with intern c (ledger ks ok) batch | outcome c ks batch
 ... | _ | refused s p = valid (noDup v) (reserved v) (bounded v)
 ... | _ | landed p q  = valid
-  (++-noDup (noDup v) (ascending⇒noDup (fresh-ascending ks (map (encode c) batch)))
-    (λ m → snd (to (∈-fresh ks (map (encode c) batch)) m)))
+  (++-noDup (noDup v) (ordered-noDup c (filter (unknown ks) (map (encode c) batch)))
+    (λ m → snd (to (∈-fresh c ks (map (encode c) batch)) m)))
   (≤-trans (reserved v) (subst (length ks ≤_) (sym (length-++ ks _)) (m≤m+n (length ks) _)))
   q
 valid-after c (ledger ks oom)     batch v = v
@@ -144,7 +147,7 @@ intern-sound : ∀ c l batch → status (after c l batch) ≡ ok →
 intern-sound c (ledger ks ok) batch e with intern c (ledger ks ok) batch | outcome c ks batch
 ... | _ | refused s p = absurd (p e)
 ... | _ | landed p q  =
-  refl , λ m → known⇒at _ _ (∈-landed ks (map (encode c) batch) (∈-map (encode c) m))
+  refl , λ m → known⇒at _ _ (∈-landed c ks (map (encode c) batch) (∈-map (encode c) m))
 
 -- Two nodes of an accepted batch have one id if and only if they are the same node, operands of commuting ops ordered.
 same-id⇔same-node : ∀ c l batch → Valid c l → status (after c l batch) ≡ ok → ∀ {x y} → x ∈ batch → y ∈ batch →
@@ -167,10 +170,10 @@ same-id⇔same-node c l batch v e {x} {y} m n = equivalence forth (cong (λ z �
 order-free : ∀ c l batch batch′ → SameSet batch batch′ → after c l batch ≡ after c l batch′
 order-free c (ledger ks ok) batch batch′ same
   rewrite all-sameSet (wellFormed (length ks)) batch batch′ same
-        | fresh-set ks (map (encode c) batch) (map (encode c) batch′) (map-sameSet (encode c) same)
+        | fresh-set c ks (map (encode c) batch) (map (encode c) batch′) (map-sameSet (encode c) same)
   with all (wellFormed (length ks)) batch′
 ... | false = refl
-... | true with accept c ks (fresh ks (map (encode c) batch′))
+... | true with accept c ks (fresh c ks (map (encode c) batch′))
 ...   | true  = refl
 ...   | false = refl
 order-free c (ledger ks oom)     batch batch′ same = refl
@@ -183,7 +186,7 @@ idempotent c (ledger ks ok) batch e with intern c (ledger ks ok) batch | outcome
 ... | _ | landed p q  = again
   where
   new = map (encode c) batch
-  ks′ = ks ++ fresh ks new
+  ks′ = ks ++ fresh c ks new
 
   still : all (wellFormed (length ks′)) batch ≡ true
   still = All⇒all _ batch λ {x} m →
@@ -191,7 +194,7 @@ idempotent c (ledger ks ok) batch e with intern c (ledger ks ok) batch | outcome
 
   again : intern c (ledger ks′ ok) batch ≡ (ledger ks′ ok , map (λ x → idOf ks′ (encode c x)) batch)
   again rewrite still
-              | no-fresh ks′ new (λ m → ∈-landed ks new m)
+              | no-fresh c ks′ new (λ m → ∈-landed c ks new m)
               | ++-[] ks′
               | ≤⇒accept q = refl
 
@@ -201,25 +204,26 @@ single-is-add c (ledger ks ok) x e with intern c (ledger ks ok) (x ∷ []) | out
 ... | _ | refused s p = absurd (p e)
 ... | _ | landed p q with member (encode c x) ks
 ...   | true  = ++-[] ks
-...   | false = refl
+...   | false = cong (λ k → ks ++ (k ∷ [])) (undone (ranking c) (encode c x))
 
--- A batch lands as if its keys had been entered one by one, in ascending order.
+-- A batch lands as if its keys had been entered one by one, in the order of their ranks.
 batch-is-fold : ∀ c l batch → status (after c l batch) ≡ ok →
-  keys (after c l batch) ≡ foldl addKey (keys l) (canon (map (encode c) batch))
+  keys (after c l batch) ≡ foldl addKey (keys l) (inOrder c (map (encode c) batch))
 batch-is-fold c (ledger ks ok) batch e with intern c (ledger ks ok) batch | outcome c ks batch
 ... | _ | refused s p = absurd (p e)
-... | _ | landed p q  = sym (trans (fold-fresh ks (canon new) (canon-ascending new)) (cong (ks ++_) filtered))
+... | _ | landed p q  = sym (trans (fold-fresh ks (inOrder c new) (ordered-noDup c new)) (cong (ks ++_) filtered))
   where
   new = map (encode c) batch
 
-  move-to : ∀ {k} → k ∈ filter (unknown ks) (canon new) → k ∈ fresh ks new
-  move-to m with to (∈-filter (unknown ks) (canon new)) m
-  ... | n , r = from (∈-canon (filter (unknown ks) new)) (from (∈-filter (unknown ks) new) (to (∈-canon new) n , r))
+  move-to : ∀ {k} → k ∈ filter (unknown ks) (inOrder c new) → k ∈ filter (unknown ks) new
+  move-to m with to (∈-filter (unknown ks) (inOrder c new)) m
+  ... | n , r = from (∈-filter (unknown ks) new) (to (∈-ordered c new) n , r)
 
-  move-from : ∀ {k} → k ∈ fresh ks new → k ∈ filter (unknown ks) (canon new)
-  move-from m with to (∈-filter (unknown ks) new) (to (∈-canon (filter (unknown ks) new)) m)
-  ... | n , r = from (∈-filter (unknown ks) (canon new)) (from (∈-canon new) n , r)
+  move-from : ∀ {k} → k ∈ filter (unknown ks) new → k ∈ filter (unknown ks) (inOrder c new)
+  move-from m with to (∈-filter (unknown ks) new) m
+  ... | n , r = from (∈-filter (unknown ks) (inOrder c new)) (from (∈-ordered c new) n , r)
 
-  filtered : filter (unknown ks) (canon new) ≡ fresh ks new
-  filtered = ascending-unique (filter-ascending (unknown ks) (canon-ascending new)) (fresh-ascending ks new)
+  filtered : filter (unknown ks) (inOrder c new) ≡ fresh c ks new
+  filtered = ordered-unique c (filter (unknown ks) new) (filter (unknown ks) (inOrder c new))
+    (filter-ranks c (unknown ks) (inOrder c new) (ordered-ascending c new))
     (equivalence move-to move-from)

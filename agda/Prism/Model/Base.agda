@@ -11,6 +11,8 @@ open import Prism.Key.Base
 import Prism.Ledger.Base as Interning
 open import Prism.List.Base
 open import Prism.Logic.Base
+open import Prism.Mixing.Base
+open import Prism.Mixing.Properties
 open import Prism.Nat.Base
 open import Prism.Rewrite.Base using (apply)
 open import Prism.Signature.Base
@@ -32,7 +34,9 @@ interns signature bits capacity batches = go (initial c) batches
   open Interning (map readOp signature)
   open Ledger
 
-  c = config bits capacity
+  f = mixKey bits
+  g = unmixKey bits
+  c = config bits capacity (mixing (patch f g) (unpatch f g) (unpatch-patch f g))
 
   go : Ledger → List (List (List Nat)) → List (List Nat)
   row : Ledger × List Nat → List (List (List Nat)) → List (List Nat)

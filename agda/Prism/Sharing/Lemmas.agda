@@ -65,7 +65,7 @@ allBuilt-initial c p = rows
   rows (suc (suc i)) ()
 
 allBuilt-landed : ∀ c ks batch → Valid c (ledger ks ok) → AllBuilt c ks →
-  All (λ x → wellFormed (length ks) x ≡ true) batch → AllBuilt c (ks ++ fresh ks (map (encode c) batch))
+  All (λ x → wellFormed (length ks) x ≡ true) batch → AllBuilt c (ks ++ fresh c ks (map (encode c) batch))
 allBuilt-landed c ks batch v all-built p i {k} q with decide (i <ᵇ length ks)
 ... | inj₁ r = all-built i (old (<ᵇ⇒< i (length ks) r))
   where
@@ -77,8 +77,8 @@ allBuilt-landed c ks batch v all-built p i {k} q with decide (i <ᵇ length ks)
     beyond : ∀ xs j → at xs j ≡ nothing → ¬ (j < length xs)
     beyond []       j       e ()
     beyond (x ∷ xs) (suc j) e (s≤s l) = beyond xs j e l
-... | inj₂ r with ∈-map⁻ (encode c) batch (fst (to (∈-fresh ks (map (encode c) batch))
-                    (at-++-≥ ks (fresh ks (map (encode c) batch)) i (<ᵇ-false i (length ks) r) q)))
+... | inj₂ r with ∈-map⁻ (encode c) batch (fst (to (∈-fresh c ks (map (encode c) batch))
+                    (at-++-≥ ks (fresh c ks (map (encode c) batch)) i (<ᵇ-false i (length ks) r) q)))
 ...   | x , m , refl = built refl (packable-normal v x (p m)) (normalise-idempotent x)
   λ _ → ≤-trans (fst below) (<ᵇ-false i (length ks) r) , ≤-trans (snd below) (<ᵇ-false i (length ks) r)
   where

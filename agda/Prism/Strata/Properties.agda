@@ -38,7 +38,7 @@ private
 
 -- A batch appends its stratum.
 after-is-stratum : ∀ c l batch → keys (after c l batch) ≡ keys l ++ stratum c l batch
-after-is-stratum c l batch with new-in-key-order c l batch
+after-is-stratum c l batch with new-in-order c l batch
 ... | new , p , _ rewrite p = cong (keys l ++_) (sym (drop-++ (keys l) new))
 
 -- The nodes that a batch commits refer to nodes that were there before it.
@@ -46,8 +46,8 @@ earlier-only : ∀ c l batch → Valid c l → All (Below (bits c) (count l)) (s
 earlier-only c (ledger ks ok) batch v m with intern c (ledger ks ok) batch | outcome c ks batch
 ... | _ | refused s p rewrite drop-all ks with m
 ...   | ()
-earlier-only c (ledger ks ok) batch v {k} m | _ | landed p q rewrite drop-++ ks (fresh ks (map (encode c) batch))
-  with ∈-map⁻ (encode c) batch (fst (to (∈-fresh ks (map (encode c) batch)) m))
+earlier-only c (ledger ks ok) batch v {k} m | _ | landed p q rewrite drop-++ ks (fresh c ks (map (encode c) batch))
+  with ∈-map⁻ (encode c) batch (fst (to (∈-fresh c ks (map (encode c) batch)) m))
 ... | x , n , refl = below-pack (bits c) (length ks) (normalise x) (packable-normal v x (p n))
   (normalise-< (length ks) x (wellFormed-< (length ks) x (occupied v) (p n)))
 earlier-only c (ledger ks oom)     batch v m rewrite drop-all ks with m

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from prism.vm.ledger.table import NO_ROOM, intern_one, pack_one
+from prism.vm.ledger.table import NO_ROOM, intern_one, pack_one, unpack_one
 from prism.vm.rewrite.cases import CONTINUATION, LOCAL, REF_CONTINUATION, REF_LOCAL, RESULT
 from prism.vm.term.graph import TermGraph
 
@@ -76,14 +76,6 @@ def work_of(terms: TermGraph) -> Work:
     counts = (np.zeros(roots, np.int64) for _ in range(3))
     normal, out_of_steps = np.zeros(roots, np.int32), np.zeros(roots, np.bool_)
     return Work(terms.op, terms.a, terms.b, terms.roots, loaded, normal, out_of_steps, *counts)
-
-
-@_loop
-def unpack_one(key, id_bits):
-    """Return `(op, a, b)` of a packed key; int64 each."""
-    bits = np.uint64(id_bits)
-    mask = (np.uint64(1) << bits) - np.uint64(1)
-    return np.int64(key >> bits >> bits), np.int64(key >> bits & mask), np.int64(key & mask)
 
 
 @_loop

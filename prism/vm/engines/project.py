@@ -14,7 +14,7 @@ from prism.vm.ledger.batch import withdraw
 from prism.vm.ledger.host import HostLedger
 from prism.vm.ledger.key import WIDE, KeyLayout
 from prism.vm.ledger.optable import BUILT_IN, OpTable
-from prism.vm.ledger.table import NO_ROOM, intern_one, pack_one
+from prism.vm.ledger.table import NO_ROOM, intern_one, mix, pack_one, unmix
 from prism.vm.term.graph import TermGraph
 
 
@@ -109,7 +109,7 @@ def _by_height(a, b, roots):
 
 @njit(cache=True)
 def _land(table, nodes, batches, start, ids, packing):
-    """Intern batches (order, ends) from start (batch, landed, count) on, each in ascending order of key [LEDGER-3].
+    """Intern batches (order, ends) from start (batch, landed, count) on, each in the order of its mixing [LEDGER-3].
 
     Returns the batch that found no room, or how many there are, the rows before it, and the rows in use. A batch is
     taken up again from its first key, which finds those of its nodes that are in already.
@@ -121,12 +121,12 @@ def _land(table, nodes, batches, start, ids, packing):
     first, landed, count = start
     for batch in range(first, len(ends)):
         rows = order[ends[batch - 1] if batch else 0 : ends[batch]]
-        packed = np.empty(len(rows), np.uint64)
+        mixed = np.empty(len(rows), np.uint64)
         for i in range(len(rows)):
             row = rows[i]
-            packed[i] = pack_one(op[row], ids[a[row]], ids[b[row]], id_bits, commutes)
-        for i in np.argsort(packed) if len(rows) > 1 else np.arange(len(rows)):
-            node = intern_one(keys, index, count, packed[i])
+            mixed[i] = mix(pack_one(op[row], ids[a[row]], ids[b[row]], id_bits, commutes))
+        for i in np.argsort(mixed) if len(rows) > 1 else np.arange(len(rows)):
+            node = intern_one(keys, index, count, unmix(mixed[i]))
             if node == NO_ROOM:
                 return batch, landed, count
             ids[rows[i]] = node

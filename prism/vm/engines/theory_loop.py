@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from prism.vm.engines.ledger_loop import NO_FRAME, OUT_OF_STEPS, unpack_one
+from prism.vm.engines.ledger_loop import NO_FRAME, OUT_OF_STEPS
 from prism.vm.engines.theory_match import (
     BUDGET,
     COUNT,
@@ -31,7 +31,7 @@ from prism.vm.engines.theory_match import (
     computed,
     match,
 )
-from prism.vm.ledger.table import NO_ROOM, intern_one, pack_one
+from prism.vm.ledger.table import NO_ROOM, intern_one, pack_one, unpack_one
 from prism.vm.theory.automaton import COMPUTE, OVER_NORMAL, RAW
 from prism.vm.theory.signature import DIGIT, INT_MINUS_ONE, INT_ZERO
 

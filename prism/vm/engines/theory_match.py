@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from prism.vm.engines.ledger_loop import unpack_one
+from prism.vm.ledger.table import unpack_one
 from prism.vm.theory.automaton import ACCEPT, EXPR_CONSTANT, EXPR_REGISTER, FAIL, SAME, SWITCH
 from prism.vm.theory.signature import DIGIT, INT_MINUS_ONE, INT_ZERO
 

@@ -44,11 +44,11 @@ class Ledger(Protocol):
         """Give every node of a batch its id, adding the new ones; int32[n].
 
         op, a, b: integer vectors of one length; UsageError otherwise. Equal nodes get equal ids, in the batch and
-        against the ledger; new nodes get ids in ascending key order [LEDGER-3], so ids do not depend on the order
-        within a batch. A batch lands whole or not at all [LEDGER-5]: if an op is unknown, an operand that its op takes
-        is not an id from 1 to `count - 1`, one that it does not take is not NULL, or a new id does not fit the layout,
-        the status becomes CORRUPT; if `capacity` is exceeded, OOM; and every id returned is NULL. Ever after nothing
-        is added, known nodes still get their id, and all others NULL [LEDGER-6].
+        against the ledger; new nodes get ids in the order of the mixing of their keys [LEDGER-3], so ids do not depend
+        on the order within a batch. A batch lands whole or not at all [LEDGER-5]: if an op is unknown, an operand that
+        its op takes is not an id from 1 to `count - 1`, one that it does not take is not NULL, or a new id does not
+        fit the layout, the status becomes CORRUPT; if `capacity` is exceeded, OOM; and every id returned is NULL. Ever
+        after nothing is added, known nodes still get their id, and all others NULL [LEDGER-6].
         """
         ...
 

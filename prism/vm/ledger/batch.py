@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from prism.vm.ledger.radix import sort_pairs
-from prism.vm.ledger.table import EMPTY, find, intern_one, mix, pack_one
+from prism.vm.ledger.table import EMPTY, find, home, intern_one, mix, pack_one, tag, unmix
 
 ABSENT: Final = np.uint64(0xFFFFFFFFFFFFFFFF)
 """What a node that is refused packs to: no layout has room for it, so no ledger holds it."""
@@ -18,7 +18,6 @@ _BLOCK: Final = 256
 # New rows may be this many times fewer than slots for a pass over all slots to beat one probe for each row.
 _SPARSE: Final = 8
 _ONE: Final = np.uint64(1)
-_WORD: Final = np.uint64(32)
 
 
 @njit(cache=True)
@@ -67,7 +66,7 @@ def _fetch(keys, index, block, guess, held):
     """
     mask = np.uint64(len(index)) - _ONE
     for i in range(len(block)):
-        word = index[mix(block[i]) & mask]
+        word = index[home(mix(block[i]), len(index))]
         guess[i] = np.int32(np.uint64(word) & mask) * np.int32(word != EMPTY)
     for i in range(len(block)):
         held[i] = keys[np.uint64(guess[i])]
@@ -104,8 +103,8 @@ def _slot_of(index, key, node):
     """Return the slot that holds `node`, whose key is `key`."""
     mask = np.uint64(len(index)) - _ONE
     mixed = mix(key)
-    word = (mixed >> _WORD & ~mask) | np.uint64(node)
-    slot = mixed & mask
+    word = tag(mixed, mask) | np.uint64(node)
+    slot = home(mixed, len(index))
     while np.uint64(index[slot]) != word:
         slot = slot + _ONE & mask
     return slot
@@ -121,15 +120,18 @@ def withdraw(keys, index, base, count):
 
 @njit(cache=True)
 def number(keys, index, base, count, ids):
-    """Renumber rows `base...count` in ascending order of key [LEDGER-3], in the rows, the index and `ids`."""
+    """Renumber rows `base...count` in the order of their mixing [LEDGER-3], in the rows, the index and `ids`."""
     new = count - base
     if new < 2:
         return
     order = np.arange(base, count).astype(np.int32)
     spare = np.empty(new, np.uint64)
     rank = np.empty(new, np.int32)
+    for row in range(base, count):
+        keys[row] = mix(keys[row])
     sort_pairs(keys[base:count], order, spare, rank)
     for i in range(new):
+        keys[base + i] = unmix(keys[base + i])
         rank[order[i] - base] = base + i
     if new * _SPARSE > len(index):
         _rename_all(index, base, rank)

@@ -20,7 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from prism.status import Status
 from prism.vm.ledger.key import WIDE, KeyLayout
-from prism.vm.ledger.nodes import RESERVED, nodes_of, require_capacity
+from prism.vm.ledger.mixing import mix, unmix
+from prism.vm.ledger.nodes import RESERVED, nodes_of, require_capacity, require_ops
 from prism.vm.ledger.optable import BUILT_IN, OpTable
 from prism.vm.ledger.probing import ROUNDS, VACANT, Probing
 from prism.vm.term.ops import NULL
@@ -29,6 +30,7 @@ _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
 _ABSENT: Final = np.uint64(0xFFFFFFFFFFFFFFFF)
+_MIXED_ABSENT: Final = mix(np.array([_ABSENT]))[0]
 # The least room and the least padded batch: small ledgers and small batches share one trace.
 _SMALLEST_ROOM: Final = 1 << 10
 _SMALLEST_BATCH: Final = 1 << 8
@@ -106,8 +108,8 @@ def intern(
     addable = _addable(op, a, b, state.count, ops.arity)
     keys = jnp.where(addable, _packed(op, a, b, layout, ops.commutes), _ABSENT)
     known = probing.find(state.keys, state.index, keys)
-    ordered, place = _in_key_order(jnp.where(known < 0, keys, _ABSENT))
-    leads = _leads(ordered)
+    mixed, place = _in_order(mix(jnp.where(known < 0, keys, _ABSENT)))
+    ordered, leads = unmix(mixed), _leads(mixed)
     count = state.count + leads.sum(dtype=np.int32)
     ids = state.count + jnp.cumsum(leads, dtype=np.int32) - 1
 
@@ -143,16 +145,16 @@ def _packed(op: jax.Array, a: jax.Array, b: jax.Array, layout: KeyLayout, commut
     return layout.pack(op, jnp.where(swaps, b, a), jnp.where(swaps, a, b))
 
 
-def _in_key_order(keys: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return the keys sorted, and the place in the batch that each came from; uint64[n], int32[n]."""
-    ordered, place = lax.sort((keys, lax.iota(np.int32, len(keys))), num_keys=1, is_stable=False)
-    return ordered, place
+def _in_order(mixed: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return mixed keys sorted, and the place in the batch that each came from; uint64[n], int32[n]."""
+    mixed, place = lax.sort((mixed, lax.iota(np.int32, len(mixed))), num_keys=1, is_stable=False)
+    return mixed, place
 
 
-def _leads(ordered: jax.Array) -> jax.Array:
+def _leads(mixed: jax.Array) -> jax.Array:
     """Return which sorted keys are present and the first of their kind; bool[n]."""
-    differs = jnp.ones(len(ordered), bool).at[1:].set(ordered[1:] != ordered[:-1])
-    return differs & (ordered != _ABSENT)
+    differs = jnp.ones(len(mixed), bool).at[1:].set(mixed[1:] != mixed[:-1])
+    return differs & (mixed != _MIXED_ABSENT)
 
 
 _fresh = jax.jit(fresh, static_argnums=(0, 1, 2))
@@ -178,6 +180,7 @@ class DeviceLedger:
         probing: Probing | None = None,
     ) -> None:
         require_capacity(capacity)
+        require_ops(layout, ops)
         self.ops = ops
         self._ops = jax.tree.map(jnp.asarray, ops)
         self.layout = layout

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from prism.status import Status
 from prism.vm.ledger import batch
 from prism.vm.ledger.key import WIDE, KeyLayout
-from prism.vm.ledger.nodes import RESERVED, nodes_of, require_capacity
+from prism.vm.ledger.nodes import RESERVED, nodes_of, require_capacity, require_ops
 from prism.vm.ledger.optable import BUILT_IN, OpTable
 from prism.vm.ledger.table import Table
 from prism.vm.term.ops import NULL
@@ -24,6 +24,7 @@ class HostLedger:
 
     def __init__(self, layout: KeyLayout = WIDE, capacity: int = 1 << 26, ops: OpTable = BUILT_IN) -> None:
         require_capacity(capacity)
+        require_ops(layout, ops)
         self.ops = ops
         self.layout = layout
         self.capacity = capacity

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from prism.errors import UsageError
-from prism.vm.ledger.optable import NO_OP
+from prism.vm.ledger.key import KeyLayout
+from prism.vm.ledger.optable import NO_OP, OpTable, last_code
 from prism.vm.term.ops import NULL, ZERO
 
 RESERVED: Final = (np.array([NULL.code, ZERO.code], np.uint8), np.zeros(2, np.int32), np.zeros(2, np.int32))
@@ -21,6 +22,16 @@ def require_capacity(capacity: int) -> None:
     """Raise UsageError unless a ledger of `capacity` nodes can hold the reserved ones."""
     if capacity < len(RESERVED[0]):
         raise UsageError(f"ledger capacity must be at least 2, for ids 0 and 1 are reserved, got {capacity}; raise it")
+
+
+def require_ops(layout: KeyLayout, ops: OpTable) -> None:
+    """Raise UsageError unless a layout has room for the code of every op [LEDGER-2]."""
+    code = last_code(ops)
+    if code >> layout.op_bits:
+        raise UsageError(
+            f"the key layout {layout.name} takes ops with codes up to {(1 << layout.op_bits) - 1}, but an op has code "
+            f"{code}; take a layout with fewer bits an id, or give ops smaller codes"
+        )
 
 
 def nodes_of(

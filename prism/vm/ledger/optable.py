@@ -21,6 +21,11 @@ class OpTable(NamedTuple):
     commutes: NDArray[np.bool_]
 
 
+def last_code(ops: OpTable) -> int:
+    """Return the largest code of an op."""
+    return int(np.flatnonzero(ops.arity != NO_OP)[-1])
+
+
 def op_table(signature: Signature) -> OpTable:
     """Return the lookup of a signature, read only."""
     arity = np.array([signature.arities.get(code, NO_OP) for code in range(256)], np.uint8)

@@ -31,8 +31,8 @@ class Probing:
 
 
 def home(index: jax.Array, keys: jax.Array) -> jax.Array:
-    """Return the slot at which the search for each key starts; uint32[n]."""
-    return (mix(keys) & np.uint64(len(index) - 1)).astype(np.uint32)
+    """Return the slot at which the search for each key starts, the top bits of its mixing; uint32[n]."""
+    return (mix(keys) >> np.uint64(65 - len(index).bit_length())).astype(np.uint32)
 
 
 def _next(index: jax.Array, slot: jax.Array) -> jax.Array:

@@ -14,20 +14,27 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from prism.vm.ledger.key import OPERAND_BITS
 from prism.vm.ledger.mixing import mix as _mix
+from prism.vm.ledger.mixing import unmix as _unmix
 
 EMPTY: Final = np.uint32(0xFFFFFFFF)
 NO_ROOM: Final = -1
 UNKNOWN: Final = -1
 
-# An index word is an id in the low bits that address the index, and above them as many bits of the key's mixing as
-# fit: most words of other keys are passed over without touching their key. The id of all ones is never reached.
+# The home slot of a key is the top bits of its mixing, so that slots lie in the order of new ids. An index word is an
+# id in the low bits that address the index, and above them as many low bits of the key's mixing as fit: most words of
+# other keys are passed over without touching their key. The id of all ones is never reached.
 _WORD: Final = np.uint64(32)
+_LOW: Final = np.uint64(0xFFFFFFFF)
+_OPERAND: Final = np.uint64(OPERAND_BITS)
+_OPERAND_MASK: Final = np.uint64((1 << OPERAND_BITS) - 1)
 _ONE: Final = np.uint64(1)
 _VACANT: Final = np.uint64(EMPTY)
 _SMALLEST: Final = 1 << 10
 
 mix = njit(cache=True)(_mix)
+unmix = njit(cache=True)(_unmix)
 
 
 @dataclass(slots=True)
@@ -80,8 +87,36 @@ def pack_one(op, a, b, id_bits, commutes):
     """
     if commutes[op] and b < a:
         a, b = b, a
-    bits = np.uint64(id_bits)
-    return ((np.uint64(op) << bits | np.uint64(a)) << bits) | np.uint64(b)
+    x, y = np.uint64(a), np.uint64(b)
+    key = ((np.uint64(op) << _OPERAND | x & _OPERAND_MASK) << _OPERAND) | y & _OPERAND_MASK
+    for j in range(id_bits - OPERAND_BITS):
+        at, place = np.uint64(OPERAND_BITS + j), np.uint64(63 - 2 * j)
+        key |= (x >> at & _ONE) << place | (y >> at & _ONE) << place - _ONE
+    return key
+
+
+@njit(cache=True)
+def unpack_one(key, id_bits):
+    """Return `(op, a, b)` of a packed key; int64 each."""
+    op, a, b = key >> _OPERAND >> _OPERAND, key >> _OPERAND & _OPERAND_MASK, key & _OPERAND_MASK
+    for j in range(id_bits - OPERAND_BITS):
+        at, place = np.uint64(OPERAND_BITS + j), np.uint64(63 - 2 * j)
+        a |= (key >> place & _ONE) << at
+        b |= (key >> place - _ONE & _ONE) << at
+        op &= (_ONE << np.uint64(6 - 2 * j)) - _ONE
+    return np.int64(op), np.int64(a), np.int64(b)
+
+
+@njit(cache=True)
+def home(mixed, slots):
+    """Return the slot at which the search for a mixed key starts: as many of its top bits as address the slots."""
+    return (mixed >> _WORD) * np.uint64(slots) >> _WORD
+
+
+@njit(cache=True)
+def tag(mixed, mask):
+    """Return the bits of an index word that are not an id's; the slots are `mask + 1`."""
+    return mixed & _LOW & ~mask
 
 
 @njit(cache=True)
@@ -89,13 +124,12 @@ def find(keys, index, key):
     """Return the id of a key, or UNKNOWN; int64. Expected cost: two cache misses."""
     mask = np.uint64(len(index)) - _ONE
     mixed = mix(key)
-    tag = mixed >> _WORD & ~mask
-    slot = mixed & mask
+    hint, slot = tag(mixed, mask), home(mixed, len(index))
     while True:
         word = np.uint64(index[slot])
         if word == _VACANT:
             return np.int64(UNKNOWN)
-        if word & ~mask == tag and keys[word & mask] == key:
+        if word & ~mask == hint and keys[word & mask] == key:
             return np.int64(word & mask)
         slot = slot + _ONE & mask
 
@@ -108,19 +142,18 @@ def intern_one(keys, index, count, key):
     """
     mask = np.uint64(len(index)) - _ONE
     mixed = mix(key)
-    tag = mixed >> _WORD & ~mask
-    slot = mixed & mask
+    hint, slot = tag(mixed, mask), home(mixed, len(index))
     while True:
         word = np.uint64(index[slot])
         if word == _VACANT:
             break
-        if word & ~mask == tag and keys[word & mask] == key:
+        if word & ~mask == hint and keys[word & mask] == key:
             return np.int64(word & mask)
         slot = slot + _ONE & mask
     if count >= len(keys):
         return np.int64(NO_ROOM)
     keys[count] = key
-    index[slot] = tag | np.uint64(count)
+    index[slot] = hint | np.uint64(count)
     return np.int64(count)
 
 
@@ -130,7 +163,7 @@ def enter(keys, index, count):
     mask = np.uint64(len(index)) - _ONE
     for row in range(count):
         mixed = mix(keys[row])
-        slot = mixed & mask
+        slot = home(mixed, len(index))
         while index[slot] != EMPTY:
             slot = slot + _ONE & mask
-        index[slot] = (mixed >> _WORD & ~mask) | np.uint64(row)
+        index[slot] = tag(mixed, mask) | np.uint64(row)

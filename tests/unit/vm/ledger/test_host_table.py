@@ -15,10 +15,10 @@ from prism.status import Status
 from prism.vm.ledger import batch
 from prism.vm.ledger.host import HostLedger
 from prism.vm.ledger.key import COMPACT, LAYOUTS, WIDE
-from prism.vm.ledger.mixing import mix
+from prism.vm.ledger.mixing import mix, unmix
 from prism.vm.ledger.optable import COMMUTES
 from prism.vm.ledger.radix import sort_pairs
-from prism.vm.ledger.table import NO_ROOM, UNKNOWN, Table, find, intern_one, pack_one
+from prism.vm.ledger.table import NO_ROOM, UNKNOWN, Table, find, intern_one, pack_one, unpack_one
 from prism.vm.ledger.verify import verify
 from prism.vm.term.ops import ADD, MUL, SUC
 
@@ -41,21 +41,46 @@ def test_radix_sort_agrees_with_numpy(numbers, mask):
 @given(st.lists(st.integers(0, 2**64 - 1), max_size=50, unique=True))
 @settings(max_examples=30)
 def test_mixing_is_injective(numbers):
-    """Different keys mix differently, so tag and slot come from the whole key."""
-    assert len(set(mix(np.array(numbers, np.uint64)).tolist())) == len(numbers)
+    """Mixing is undone, so different keys mix differently: order, tag and slot come from the whole key."""
+    keys = np.array(numbers, np.uint64)
+    assert len(set(mix(keys).tolist())) == len(numbers)
+    assert unmix(mix(keys)).tolist() == mix(unmix(keys)).tolist() == numbers
+
+
+@pytest.mark.clause("LEDGER-3")
+def test_mixing_is_that_of_the_specification():
+    """One number mixes, step by step in exact integers, to what the specification says."""
+    x = 0x0A00000010000002
+    for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
+        x = (x ^ x >> 33) * factor % 2**64
+    assert int(mix(np.array([0x0A00000010000002], np.uint64))[0]) == x ^ x >> 33
 
 
 @pytest.mark.clause("LEDGER-2")
 @pytest.mark.parametrize("layout", LAYOUTS.values())
 def test_pack_round_trip_and_agreement(layout):
     """Packing leads back to the node, at the largest ids too, and the jitted packing of one node agrees."""
-    op = np.array([SUC.code, ADD.code, MUL.code, 255], np.uint8)
+    last = (1 << layout.op_bits) - 1
+    op = np.array([SUC.code, min(ADD.code, last), min(MUL.code, last), last], np.uint8)
     a = np.array([1, 0, layout.max_id, layout.max_id], np.int32)
     b = np.array([0, layout.max_id, layout.max_id, layout.max_id], np.int32)
     keys = layout.pack(op, a, b)
     assert [column.tolist() for column in layout.unpack(keys)] == [op.tolist(), a.tolist(), b.tolist()]
-    assert [int(pack_one(*node, layout.id_bits, COMMUTES)) for node in zip(op, a, b, strict=True)] == keys.tolist()
+    nodes = list(zip(op.tolist(), a.tolist(), b.tolist(), strict=True))
+    assert [int(pack_one(*node, layout.id_bits, COMMUTES)) for node in nodes] == keys.tolist()
+    assert [unpack_one(key, layout.id_bits) for key in keys] == nodes
     assert int(batch.ABSENT) not in keys.tolist()
+
+
+@pytest.mark.clause("LEDGER-2")
+@given(data=st.data(), layout=st.sampled_from(list(LAYOUTS.values())), other=st.sampled_from(list(LAYOUTS.values())))
+def test_a_node_has_one_key_in_every_layout_that_holds_it(data, layout, other):
+    """Packing is the same in two layouts on the nodes of both, and leads back to the node in each."""
+    ops = st.integers(0, (1 << min(layout.op_bits, other.op_bits)) - 1)
+    ids = st.integers(0, min(layout.max_id, other.max_id))
+    node = np.uint8(data.draw(ops)), np.int32(data.draw(ids)), np.int32(data.draw(ids))
+    assert layout.pack(*node) == other.pack(*node)
+    assert layout.unpack(layout.pack(*node)) == other.unpack(layout.pack(*node)) == node
 
 
 def intern_chain(table: Table, nodes: int) -> list[int]:
@@ -100,20 +125,12 @@ def test_table_stops_at_its_limit():
     assert ledger.status is Status.OOM
 
 
-def unmix(mixed: int) -> int:
-    """Return the key that mixes to a number."""
-    for factor in (0xC4CEB9FE1A85EC53, 0xFF51AFD7ED558CCD):
-        mixed ^= mixed >> 33
-        mixed = mixed * pow(factor, -1, 1 << 64) % (1 << 64)
-    return mixed ^ mixed >> 33
-
-
 @pytest.mark.clause("LEDGER-1")
 def test_keys_that_hash_alike_are_told_apart():
     """Keys with one home slot and one tag get ids of their own and are found; one more like them is unknown."""
     table = HostLedger().table
-    alike = np.array([unmix(0x5A5A5A0000000155 | spread << 10) for spread in range(201)], np.uint64)
-    assert len(set((mix(alike) & np.uint64(0xFFFFFC00000003FF)).tolist())) == 1
+    alike = unmix(np.uint64(0x5555000000005A00) | np.arange(201, dtype=np.uint64) << np.uint64(32))
+    assert len(set((mix(alike) & np.uint64(0xFFC00000FFFFFC00)).tolist())) == 1
     for row, key in enumerate(alike[:200], start=2):
         assert intern_one(table.keys, table.index, table.count, key) == row
         table.count += 1
@@ -134,7 +151,7 @@ def test_renaming_by_slot_and_by_probe(sparse):
     assert ledger.count - old == used.sum()
     assert (8 * used.sum() > len(ledger.table.index)) is not sparse
     assert verify(ledger) == []
-    assert (np.diff(ledger.keys()[old:].astype(object)) > 0).all()
+    assert (np.diff(mix(ledger.keys()[old:]).astype(object)) > 0).all()
 
 
 @pytest.mark.clause("LEDGER-5")
