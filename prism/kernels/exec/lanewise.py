@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 from prism.kernels.exec.numeric import identity
@@ -55,14 +56,28 @@ def _nan(ty: Type, x: Array) -> Array | bool:
 def _quotient(ty: Type, a: Array, b: Array) -> Array:
     if _is_float(ty):
         return lax.div(a, b)
-    one = jnp.asarray(1, ty.dtype)
-    wraps = (b == jnp.asarray(-1, ty.dtype)) if ty.kind is Kind.SIGNED else jnp.zeros(b.shape, bool)
-    return jnp.where(wraps, -a, lax.div(a, jnp.where(wraps | (b == 0), one, b)))
+    one, zero = lax.full_like(b, 1), lax.full_like(b, 0)
+    if ty.kind is not Kind.SIGNED:
+        return lax.div(a, lax.select(lax.eq(b, zero), one, b))
+    wraps = lax.eq(b, lax.full_like(b, -1))
+    return lax.select(wraps, lax.neg(a), lax.div(a, lax.select(wraps | lax.eq(b, zero), one, b)))
+
+
+_UNSIGNED: Final[Mapping[int, Any]] = {8: jnp.uint8, 16: jnp.uint16, 32: jnp.uint32, 64: jnp.uint64}
+_SEVEN: Final = {2: 0x7E77, 4: 0x7FC77777, 8: 0x7FF8777777777777}
+"""One NaN of each size."""
 
 
 def _rounded(x: Array) -> Array:
-    """Return a product as it is, kept from being fused with a sum into one rounding."""
-    return lax.optimization_barrier(x)
+    """Return a product as it is, kept from being fused with a sum into one rounding.
+
+    One NaN becomes another, which no compiler may leave out and which costs an integer comparison; XLA takes its
+    optimization barriers away before it fuses.
+    """
+    size = np.dtype(x.dtype).itemsize
+    unsigned = _UNSIGNED[8 * size]
+    odd = lax.bitcast_convert_type(x, unsigned) == unsigned(_SEVEN[size])
+    return lax.select(odd, lax.full_like(x, np.nan), x)
 
 
 def _amount(ty: Type, amount: Array) -> Array:
@@ -170,6 +185,14 @@ def mad(ty: Type, a: Array, b: Array, c: Array) -> Array:
     return BINARY["add"](ty, BINARY["mul"](ty, a, b), c)
 
 
+def fold_registers(word: str, ty: Type, rows: Sequence[Array]) -> Array:
+    """Fold arrays one after the other, from the identity on."""
+    found = jnp.full_like(rows[0], jnp.asarray(identity(word, ty)))
+    for one in rows:
+        found = BINARY[word](ty, found, one)
+    return found
+
+
 def fold_lanes(word: str, ty: Type, values: Array, active: Array) -> Array:
     """Fold each row of (blocks, lanes) in the order of the tree [ISA-20]."""
     start = jnp.asarray(identity(word, ty))
@@ -179,9 +202,3 @@ def fold_lanes(word: str, ty: Type, values: Array, active: Array) -> Array:
         half //= 2
         tree = BINARY[word](ty, tree[:, :half], tree[:, half : 2 * half])
     return tree[:, 0]
-
-
-def as_bits(ty: Type, x: Array) -> Array:
-    """Return the bits of elements, in unsigned 64-bit numbers."""
-    unsigned: Any = {8: jnp.uint8, 16: jnp.uint16, 32: jnp.uint32, 64: jnp.uint64}[ty.bits]
-    return lax.bitcast_convert_type(x, unsigned).astype(jnp.uint64)

@@ -1,238 +1,259 @@
-"""Lanes under masks on JAX arrays: the state of a run, and the walk over its regions."""
+"""The walk over a program's regions: lanes that part carry registers of their own, and meet by one choice for each.
+
+Within a stretch no write looks at a mask: what a lane that is not here would see, nobody reads. Where lanes part,
+each part goes on with its own registers; where they meet again, a choice by the mask joins what differs. Loops carry
+what is written in them and still read.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from math import prod
-from typing import Any, Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
+from prism.kernels.exec.affine import Affine
 from prism.kernels.exec.faults import FaultKind
-from prism.kernels.exec.launch import Shape
-from prism.kernels.exec.machine import special_registers
-from prism.kernels.isa.flow import registers_of
+from prism.kernels.exec.lanes import FUEL, Fault, Held, Lanes, Left, no_fault
+from prism.kernels.exec.liveness import (
+    Slot,
+    every_node,
+    every_step,
+    live_before,
+    may_lose,
+    memory_of,
+    state_of,
+    writes,
+)
+from prism.kernels.exec.masked_steps import Accesses, step_lanes
+from prism.kernels.exec.space import EMPTY, Mask
 from prism.kernels.isa.regions import Again, Block, If, Leave, Loop, Node, Run, Stop
-from prism.kernels.isa.steps import ENTER, Step
-from prism.kernels.isa.table import PREDICATES, SPECIAL
-from prism.kernels.isa.types import BY_NAME, U32, U64, Type
-from prism.kernels.isa.verify import Verified
-
-_VALUES: Final = 4
-Affine = tuple[int, int]
-"""(a, b): in every lane that may read the register it holds a * global lane id + b."""
+from prism.kernels.isa.types import I64
 
 
-class Masked:
-    """The lanes of a launch. `data` is everything that runs change, as one tree of arrays that loops can carry."""
-
-    def __init__(
-        self, verified: Verified, shape: Shape, buffers: dict[str, Any], scalars: dict[str, Any], fuel: int, start: Any
-    ) -> None:
-        self.verified, self.shape, self.steps = verified, shape, verified.steps
-        self.block = prod(shape.block)
-        self.lanes, self.blocks = shape.lanes, shape.blocks
-        self.lane_class = start[0]
-        self.affine: dict[tuple[int, Type], Affine] = {(255, U64): (1, 0)}
-        program = verified.program
-        registers: dict[tuple[int, int], Array] = {}
-        for step in self.steps:
-            for register, ty, _ in registers_of(step.instruction):
-                registers[register, ty.code] = jnp.zeros(self.lanes, ty.dtype)
-        for register, values in special_registers(shape, 0, shape.blocks).items():
-            registers[register, BY_NAME[SPECIAL[register][1]].code] = jnp.asarray(values)
-        for scalar in program.scalars:
-            value = scalars[scalar.name]
-            registers[scalar.register, scalar.type.code] = jnp.full(self.lanes, jnp.asarray(value, scalar.type.dtype))
-            if not isinstance(value, Array) and scalar.type in (U32, U64):
-                self.affine[scalar.register, scalar.type] = (0, int(value))
-        for size in program.sizes:
-            number = buffers[size.buffer].size
-            registers[size.register, U64.code] = jnp.full(self.lanes, number, jnp.uint64)
-            self.affine[size.register, U64] = (0, number)
-        memory = {one.handle: jnp.asarray(buffers[one.name]).reshape(-1) for one in program.buffers}
-        memory |= {one.handle: jnp.zeros(self.blocks * one.length, one.type.dtype) for one in program.shared}
-        no = jnp.zeros(self.lanes, bool)
-        self.data: dict[str, Any] = {
-            "registers": registers,
-            "predicates": dict.fromkeys(range(PREDICATES), no),
-            "memory": memory,
-            "pools": [jnp.zeros(self.lanes * (one.size // one.type.size), one.type.dtype) for one in verified.pools],
-            "allocated": [no for _ in verified.pools],
-            "fuel": jnp.full(self.lanes, fuel, jnp.int64),
-            "phase": jnp.full(self.lanes, start[1], jnp.uint32),
-            "alive": jnp.ones(self.lanes, bool),
-            "left": dict.fromkeys(_labels(verified.regions), no),
-            "kind": jnp.zeros(self.lanes, jnp.int32),
-            "step": jnp.zeros(self.lanes, jnp.int32),
-            "values": [jnp.zeros(self.lanes, jnp.uint64) for _ in range(_VALUES)],
-        }
-
-    @property
-    def memory(self) -> dict[int, Array]:
-        """Buffers and shared memory by handle, flat."""
-        return self.data["memory"]
-
-    @property
-    def faults(self) -> dict[str, Array]:
-        """What faulted, for each lane."""
-        values = jnp.stack(self.data["values"], axis=1)
-        return {"kind": self.data["kind"], "step": self.data["step"], "values": values}
-
-    def read(self, register: int, ty: Type) -> Array:
-        """Return a register of all lanes."""
-        return self.data["registers"][register, ty.code]
-
-    def write(self, register: int, ty: Type, values: Array, mask: Array) -> None:
-        """Set a register of the lanes of a mask."""
-        old = self.data["registers"][register, ty.code]
-        self.data["registers"][register, ty.code] = jnp.where(mask, values, old)
-        for key in [key for key in self.affine if key[0] == register]:
-            del self.affine[key]
-
-    def fail(self, kind: FaultKind, step: int, mask: Array, wrong: Array) -> Array:
-        """Stop the lanes of a mask that are wrong; return the others."""
-        from prism.kernels.exec.lanewise import as_bits
-
-        now = mask & wrong
-        data = self.data
-        data["kind"] = jnp.where(now, jnp.int32(kind), data["kind"])
-        data["step"] = jnp.where(now, jnp.int32(step), data["step"])
-        reads = [(r, ty) for r, ty, writes in registers_of(self.steps[step].instruction) if not writes][:_VALUES]
-        for k, (register, ty) in enumerate(reads):
-            data["values"][k] = jnp.where(now, as_bits(ty, self.read(register, ty)), data["values"][k])
-        data["alive"] = data["alive"] & ~now
-        return mask & ~now
-
-
-def _labels(nodes: Sequence[Node]) -> set[int]:
-    found: set[int] = set()
-    for node in nodes:
-        match node:
-            case Block(label, body):
-                found |= {label} | _labels(body)
-            case Loop(label, _, body):
-                found |= {-1 - label} | _labels(body)
-            case If(_, then, other):
-                found |= _labels(then) | _labels(other)
-    return found
-
-
-def run_regions(state: Masked) -> None:
+def run_regions(state: Lanes, accesses: Accesses) -> None:
     """Run all lanes to their ends."""
-    _sequence(state, state.verified.regions, state.data["alive"])
+    _Walk(state, accesses).sequence(state.verified.regions, state.alive)
 
 
-def _sequence(state: Masked, nodes: Sequence[Node], mask: Array) -> Array:
-    """Run nodes for the lanes of a mask; return those that come to the end."""
-    from prism.kernels.exec.masked_steps import step_lanes
+@dataclass(slots=True)
+class _Walk:
+    state: Lanes
+    accesses: Accesses
 
-    for node in nodes:
-        match node:
-            case Run(start, stop):
-                for at in range(start, stop):
-                    mask = step_lanes(state, at, mask)
-            case If(guard, then, other):
-                chosen = state.data["predicates"][guard.predicate] != guard.negated
-                known = dict(state.affine)
-                ended = _sequence(state, then, mask & chosen)
-                after, state.affine = state.affine, dict(known)
-                mask = ended | _sequence(state, other, mask & ~chosen)
-                state.affine = {k: v for k, v in state.affine.items() if after.get(k) == v}
-            case Block(label, body):
-                state.data["left"][label] = jnp.zeros_like(mask)
-                mask = _sequence(state, body, mask) | state.data["left"][label]
-            case Leave(label):
-                state.data["left"][label] = state.data["left"][label] | mask
-                mask = jnp.zeros_like(mask)
-            case Again(label, at):
-                mask = state.fail(FaultKind.FUEL, at, mask, state.data["fuel"] < 1)
-                state.data["fuel"] = state.data["fuel"] - mask.astype(jnp.int64)
-                state.data["left"][-1 - label] = state.data["left"][-1 - label] | mask
-                mask = jnp.zeros_like(mask)
-            case Stop():
-                state.data["alive"] = state.data["alive"] & ~mask
-                mask = jnp.zeros_like(mask)
-            case Loop(label, enter, body):
-                _forget(state, body)
-                loop = _counted if enter >= 0 else _repeated
-                mask = loop(state, node, mask)
-                _forget(state, body)
-    return mask
+    def sequence(self, nodes: Sequence[Node], mask: Mask) -> Mask:
+        """Run nodes for the lanes of a mask; return those that come to the end."""
+        state = self.state
+        for node in nodes:
+            if mask.empty:
+                return EMPTY
+            match node:
+                case Run(start, stop):
+                    for at in range(start, stop):
+                        mask = step_lanes(state, self.accesses, at, mask)
+                case If(guard, then, other):
+                    mask = self._choice(guard.predicate, (other, then) if guard.negated else (then, other), mask)
+                case Block(label, body):
+                    state.left[label] = []
+                    ended = self.sequence(body, mask)
+                    mask, state.held = state.join([*state.left.pop(label), (ended, state.held)])
+                case Leave(label):
+                    state.left[label].append((mask, state.held))
+                    mask = EMPTY
+                case Again(label, at):
+                    mask = self._pay(at, mask, 1)
+                    state.left[-1 - label].append((mask, state.held))
+                    mask = EMPTY
+                case Stop():
+                    state.stop(mask)
+                    mask = EMPTY
+                case Loop():
+                    mask = (self._counted if node.enter >= 0 else self._repeated)(node, mask)
+        return mask
 
+    def _choice(self, predicate: int, arms: tuple[Sequence[Node], Sequence[Node]], mask: Mask) -> Mask:
+        state, parts = self.state, []
+        before = state.held
+        for part, arm in zip(state.choose(predicate, mask), arms, strict=True):
+            state.held = dict(before)
+            parts.append((self.sequence(arm, part), state.held))
+        mask, state.held = state.join(parts)
+        return mask
 
-def _written(steps: Sequence[Step], nodes: Sequence[Node]) -> set[int]:
-    found: set[int] = set()
-    for node in nodes:
-        match node:
-            case Run(start, stop):
-                found |= {r for step in steps[start:stop] for r, _, writes in registers_of(step.instruction) if writes}
-            case If(_, then, other):
-                found |= _written(steps, then) | _written(steps, other)
-            case Block(_, body) | Loop(_, _, body):
-                found |= _written(steps, body)
-    return found
+    def _pay(self, at: int, mask: Mask, amount: Any) -> Mask:
+        """Take fuel from the lanes of a mask; those that have less fault."""
+        state = self.state
+        known, price = state.known(FUEL), np.int64(amount) if isinstance(amount, int) else amount
+        if known is not None and isinstance(amount, int):
+            if known.b < amount:
+                mask = state.fail(FaultKind.FUEL, at, mask, np.True_)
+            state.held[FUEL] = Held(I64, Affine(0, max(known.b - amount, 0)))
+            return mask
+        held = jnp.asarray(state.read(FUEL, mask))
+        mask = state.fail(FaultKind.FUEL, at, mask, held < price)
+        state.write(FUEL, I64, held - price, mask)
+        return mask
 
+    def _counted(self, node: Loop, mask: Mask) -> Mask:
+        state = self.state
+        register = state.steps[node.enter].instruction.operands[0]
+        assert isinstance(register, int)
+        known = state.known(register)
+        fixed = known.b if known is not None and known.a == 0 else None
+        count = state.read(register, mask) if fixed is None else np.int64(fixed)
+        count = count.astype(np.int64)
+        mask = self._pay(node.enter, mask, fixed if fixed is not None else count)
+        if fixed == 0 or mask.empty:
+            return mask
+        loop = _Rounds(self, node, mask, node.label + 1)
+        if np.ndim(count) == 0 and not may_lose(node.body, state.steps):
+            return loop.all_together(count, fixed)
+        count = state.full(count, mask, np.int64)
+        ready = state.split(mask, count > 0)
+        if fixed is not None:
+            ready = (mask, EMPTY)
+        ended = loop.some(ready[0], fixed, count)
+        return state.union([ended, ready[1]])
 
-def _forget(state: Masked, body: Sequence[Node]) -> None:
-    written = _written(state.steps, body)
-    state.affine = {key: value for key, value in state.affine.items() if key[0] not in written}
-
-
-def _carried(state: Masked, run: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Wrap a body that changes `state.data` as one from carry to carry; (data, rest) is what is carried."""
-
-    def body(carry: Any) -> Any:
-        known = dict(state.affine)
-        state.data = _copied(carry[0])
-        rest = run(carry[1])
-        state.affine = known
-        return state.data, rest
-
-    return body
-
-
-def _copied(data: dict[str, Any]) -> dict[str, Any]:
-    kinds = {dict: dict, list: list}
-    return {name: kinds[type(value)](value) if type(value) in kinds else value for name, value in data.items()}
-
-
-def _repeated(state: Masked, node: Loop, mask: Array) -> Array:
-    again = -1 - node.label
-
-    def run(rest: tuple[Array, Array]) -> tuple[Array, Array]:
-        inside, out = rest
-        state.data["left"][again] = jnp.zeros_like(inside)
-        out = out | _sequence(state, node.body, inside)
-        return state.data["left"][again], out
-
-    start = (_copied(state.data), (mask, jnp.zeros_like(mask)))
-    state.data, (_, out) = lax.while_loop(lambda carry: carry[1][0].any(), _carried(state, run), start)
-    state.data = _copied(state.data)
-    return out
+    def _repeated(self, node: Loop, mask: Mask) -> Mask:
+        return _Rounds(self, node, mask, node.label).some(mask, None, None)
 
 
-def _counted(state: Masked, node: Loop, mask: Array) -> Array:
-    register = state.steps[node.enter].instruction.operands[0]
-    assert state.steps[node.enter].op == ENTER
-    assert isinstance(register, int)
-    count = state.read(register, U32).astype(jnp.int64)
-    fixed = state.affine.get((register, U32))
-    mask = state.fail(FaultKind.FUEL, node.enter, mask, state.data["fuel"] < count)
-    state.data["fuel"] = state.data["fuel"] - jnp.where(mask, count, 0)
+class _Rounds:
+    """A loop: what its rounds carry, and how lanes leave it."""
 
-    def run(rest: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        inside, left, out = rest
-        ended = _sequence(state, node.body, inside)
-        left = left - ended.astype(jnp.int64)
-        return ended & (left > 0), left, out | (ended & (left == 0))
+    def __init__(self, walk: _Walk, node: Loop, mask: Mask, header: int) -> None:
+        self.walk, self.state, self.node, self.mask = walk, walk.state, node, mask
+        steps = self.state.steps
+        written = {slot[0] for step in every_step(node.body, steps) for slot in writes(step)}
+        self.slots: list[Slot] = sorted(
+            {one for one in self._live(header) if one[0] in written} | state_of(node.body, steps), key=_order
+        )
+        self.written = written | {slot[0] for slot in self.slots}
+        self.memory = sorted(memory_of(node.body, steps))
+        self.loses = may_lose(node.body, steps)
+        self.again = -1 - node.label
+        nodes = list(every_node(node.body))
+        inner = {one.label for one in nodes if isinstance(one, Block)} | {self.again}
+        inner |= {-1 - one.label for one in nodes if isinstance(one, Loop)}
+        gone = {one.label for one in nodes if isinstance(one, Leave)}
+        self.labels = sorted((gone | {-1 - one.label for one in nodes if isinstance(one, Again)}) - inner)
 
-    start = (_copied(state.data), (mask & (count > 0), count, mask & (count == 0)))
-    body = _carried(state, run)
-    if fixed is not None and fixed[0] == 0:
-        (state.data, rest), _ = lax.scan(lambda carry, _: (body(carry), None), start, None, length=fixed[1])
-    else:
-        state.data, rest = lax.while_loop(lambda carry: carry[1][0].any(), body, start)
-    state.data = _copied(state.data)
-    return rest[2]
+    def _live(self, header: int) -> set[Slot]:
+        """Return what may be read at the start of a round or after the loop."""
+        steps, live = self.state.steps, live_before(self.state.verified)
+        last = header
+        for node in every_node(self.node.body):
+            last = max(last, node.stop if isinstance(node, Run) else node.step + 1 if isinstance(node, Again) else 0)
+        loops = [at for at, step in enumerate(steps) if step.op == "loop" and step.target == header]
+        last = max([last, *(at + 1 for at in loops)])
+        ends = {last, header} | {step.target for step in steps[header:last] if step.target >= 0}
+        return {slot for end in ends for slot in live[end]}
+
+    def _enter(self) -> Any:
+        """Return what the first round starts with."""
+        state, mask = self.state, self.mask
+        arrays = {}
+        for key, ty in self.slots:
+            held = state.held.get(key)
+            dtype = np.dtype(bool) if ty is None else ty.dtype
+            fits = held is not None and held.type is ty
+            arrays[key] = state.full(state.array(held, mask) if fits and held else 0, mask, dtype)
+        if self.loses and state.fault is None:
+            state.fault = no_fault()
+        return arrays, {key: state.memory[key] for key in self.memory}, self._kept()
+
+    def _kept(self) -> Any:
+        state, fault = self.state, self.state.fault
+        if not self.loses:
+            return None, None
+        alive = state.full(True if state.alive.bits is None else state.alive.bits, state.alive, bool)
+        found = None if fault is None else (fault.lane, fault.kind, fault.step, fault.values)
+        return found, alive if state.meets else None
+
+    def _resume(self, carry: Any) -> None:
+        """Set the state from what is carried."""
+        state, (arrays, memory, (fault, alive)) = self.state, carry
+        state.held = {key: held for key, held in state.held.items() if key not in self.written}
+        state.held |= {key: Held(ty, array=arrays[key], low=self.mask.low) for key, ty in self.slots}
+        state.memory = {**state.memory, **memory}
+        if fault is not None:
+            state.fault = Fault(*fault)
+        if alive is not None:
+            state.alive = Mask(state.alive.low, state.alive.high, alive)
+
+    def _round(self, mask: Mask, carry: Any) -> tuple[Any, list[Left], dict[int, list[Left]]]:
+        """Run the body; return what the next round starts with, who came to the end, and who left for where."""
+        state, node = self.state, self.node
+        self._resume(carry)
+        outer = dict(state.left)
+        places = [self.again, *self.labels]
+        state.left = {**outer, **{label: [] for label in places}}
+        ended = self.walk.sequence(node.body, mask)
+        parts, left = [(ended, state.held)], {label: state.left[label] for label in places}
+        state.left = outer
+        arrays = dict(carry[0])
+        for part, held in [*parts, *(one for some in left.values() for one in some)]:
+            if part.empty:
+                continue
+            bits = None if part is mask and mask.bits is None else state.space.member(part, self.mask)
+            for key, ty in self.slots:
+                if key not in held or held[key].type is not ty:
+                    continue
+                values = state.full(state.array(held[key], self.mask), self.mask, held[key].dtype)
+                arrays[key] = values if bits is None else lax.select(bits, values, arrays[key])
+        return (arrays, {key: state.memory[key] for key in self.memory}, self._kept()), parts, left
+
+    def all_together(self, count: Any, fixed: int | None) -> Mask:
+        """Run so many rounds of a body that no lane leaves."""
+        start = self._enter()
+        if fixed is not None:
+            carry, _ = lax.scan(lambda carry, _: (self._round(self.mask, carry)[0], None), start, None, length=fixed)
+        else:
+            carry = lax.fori_loop(0, count, lambda _, carry: self._round(self.mask, carry)[0], start)
+        self._resume(carry)
+        return self.mask
+
+    def some(self, mask: Mask, fixed: int | None, count: Array | None) -> Mask:
+        """Run rounds while lanes are in the loop; return those that came to its end."""
+        state = self.state
+        whole = self.mask
+
+        def bits(mask: Mask) -> Array:
+            found = state.space.member(mask, whole)
+            return state.full(True if found is None else found, whole, bool)
+
+        def gathered(parts: Sequence[Left]) -> Array:
+            found = state.full(False, whole, bool)
+            for part, _ in parts:
+                found = found if part.empty else found | bits(part)
+            return found
+
+        def turn(carry: Any) -> Any:
+            inside, rounds, out, done, data = carry
+            data, ended, left = self._round(Mask(whole.low, whole.high, inside), data)
+            here = gathered(ended)
+            out = {label: out[label] | gathered(left[label]) for label in self.labels}
+            if rounds is None:
+                return gathered(left[self.again]), None, out, done | here, data
+            rounds = rounds - here.astype(np.int64)
+            more = rounds > 0
+            return here & more, rounds, out, done | (here & ~more), data
+
+        nobody = state.full(False, whole, bool)
+        start = (bits(mask), count, dict.fromkeys(self.labels, nobody), nobody, self._enter())
+        if fixed is not None:
+            (_, _, out, done, data), _ = lax.scan(lambda carry, _: (turn(carry), None), start, None, length=fixed)
+        else:
+            _, _, out, done, data = lax.while_loop(lambda carry: carry[0].any(), turn, start)
+        self._resume(data)
+        for label in self.labels:
+            state.left[label].append((Mask(whole.low, whole.high, out[label]), state.held))
+        return Mask(whole.low, whole.high, done)
+
+
+def _order(slot: Slot) -> tuple[int, int]:
+    return slot[0], -1 if slot[1] is None else slot[1].code

@@ -1,18 +1,18 @@
-"""The steps of the `xla` executor: what each does to the lanes of a mask."""
+"""What each step does to the lanes of a mask, on JAX arrays; what is known of numbers is carried along."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
+from jax import Array
 
-from prism.kernels.exec import lanewise
+from prism.kernels.exec import lanewise, numeric
+from prism.kernels.exec.affine import Affine, combined, inside, where
 from prism.kernels.exec.faults import FaultKind
-from prism.kernels.exec.masked import Affine, Masked
-from prism.kernels.exec.numeric import from_bits, identity
+from prism.kernels.exec.lanes import ALLOCATED, PHASE, PREDICATE, Held, Lanes
+from prism.kernels.exec.space import EMPTY, Mask
 from prism.kernels.isa.address import UNITY, mirror, neighbours, phi_offset
 from prism.kernels.isa.flow import registers_of
 from prism.kernels.isa.program import (
@@ -30,148 +30,250 @@ from prism.kernels.isa.steps import Pool, Step
 from prism.kernels.isa.table import BY_MNEMONIC, Effect
 from prism.kernels.isa.types import F64, U8, U32, U64, Kind, Type
 
-_WRAP: Final = {32: 1 << 32, 64: 1 << 64}
+Place = Affine | Array
+"""The element that each lane is about, lying inside its memory."""
 
 
-def step_lanes(state: Masked, at: int, mask: Array) -> Array:
+class Accesses(Protocol):
+    """How an executor reaches memory: `key` is a handle, or -1 - the number of a pool."""
+
+    def load(self, state: Lanes, key: int, place: Place, mask: Mask) -> Any:
+        """Return the elements, as a value for all lanes or an array over the mask."""
+        ...
+
+    def store(self, state: Lanes, key: int, place: Place, values: Any, mask: Mask) -> None:
+        """Store a value in the lanes of a mask."""
+        ...
+
+    def atomic(
+        self, state: Lanes, key: int, word: str, place: Place, sources: list[Any], mask: Mask, read: bool
+    ) -> Any:
+        """Change elements, one lane after the other; return what each lane found if somebody reads that."""
+        ...
+
+    def clear(self, state: Lanes, key: int, mask: Mask) -> None:
+        """Set the pool of each lane of a mask to zero."""
+        ...
+
+    def fold(self, state: Lanes, word: str, ty: Type, values: Array, mask: Mask) -> Array:
+        """Return, in each lane, the values of its block's lanes folded [ISA-20]."""
+        ...
+
+    def meet(self, state: Lanes) -> None:
+        """Let the lanes of each block see what the others stored."""
+        ...
+
+
+def step_lanes(state: Lanes, accesses: Accesses, at: int, mask: Mask) -> Mask:
     """Carry out a step for the lanes of a mask; return those that go on."""
+    if mask.empty:
+        return mask
     step = state.steps[at]
     op, effect = BY_MNEMONIC[step.op], BY_MNEMONIC[step.op].effect
     given: list[Any] = list(step.instruction.operands)
     if effect is Effect.SYNC:
-        mask = _met(state, at, mask)
-        if step.op != "bar.sync":
-            _fold(state, step, given, mask)
-        return mask
+        return _met(state, accesses, at, given, mask)
     if step.op.startswith("pool."):
-        return _pool(state, at, step, given, mask)
+        return _pool(state, accesses, at, given, mask)
     if effect in (Effect.LOAD, Effect.STORE, Effect.ATOMIC):
-        return _access(state, at, step, given, mask)
+        return _access(state, accesses, at, given, mask)
     if effect is Effect.LANE:
         _lane_state(state, step, given, mask)
         return mask
     if step.op in ("mirror", "nbr.count", "nbr.get", "bound.map"):
-        return _class_map(state, at, step, given, mask)
-    if op.mnemonic == "memfence":
+        return _class_map(state, at, given, mask)
+    return mask if op.mnemonic == "memfence" else _pure(state, at, given, mask)
+
+
+def _met(state: Lanes, accesses: Accesses, at: int, given: list[Any], mask: Mask) -> Mask:
+    step = state.steps[at]
+    if mask is not state.alive:
+        ones = {one: state.full(_bits(one), one, bool).astype(jnp.uint32) for one in (mask, state.alive)}
+        counts = [accesses.fold(state, "add", U32, bits, one) for one, bits in ones.items()]
+        counts = [state.space.place(one, of.low, mask) for one, of in zip(counts, ones, strict=True)]
+        mask = state.fail(FaultKind.DIVERGENCE, at, mask, counts[0] != counts[1])
+    if step.op == "bar.sync":
+        accesses.meet(state)
         return mask
-    return _pure(state, at, step, given, mask)
-
-
-def _met(state: Masked, at: int, mask: Array) -> Array:
-    shape = (state.blocks, state.block)
-    running = state.data["alive"].reshape(shape).sum(1)
-    here = mask.reshape(shape).sum(1)
-    return state.fail(FaultKind.DIVERGENCE, at, mask, jnp.repeat(running != here, state.block))
-
-
-def _fold(state: Masked, step: Step, given: list[Any], mask: Array) -> None:
-    ty, shape = step.instruction.types[0], (state.blocks, state.block)
-    word = step.op.partition(".")[2]
-    folded = lanewise.fold_lanes(word, ty, state.read(given[1], ty).reshape(shape), mask.reshape(shape))
-    state.write(given[0], ty, jnp.repeat(folded, state.block), mask)
-
-
-def _pure(state: Masked, at: int, step: Step, given: list[Any], mask: Array) -> Array:
-    op, types = step.op, step.instruction.types
-    ty = types[0]
-    affine = _affine(state, step, given)
-    if op == "set":
-        x, y = state.read(given[2], ty), state.read(given[3], ty)
-        held = state.data["predicates"][given[1]]
-        state.data["predicates"][given[1]] = jnp.where(mask, lanewise.COMPARE[given[0][:2]](x, y), held)
-        return mask
-    if op in ("div", "rem") and ty.kind is not Kind.FLOAT:
-        mask = state.fail(FaultKind.DIVISION, at, mask, state.read(given[2], ty) == 0)
-    if op == "mov_imm":
-        values = jnp.full(state.lanes, jnp.asarray(from_bits(ty, given[1])))
-    elif op == "cvt":
-        values = lanewise.cvt(ty, types[1], state.read(given[1], types[1]))
-    elif op == "sel":
-        chosen = state.data["predicates"][given[1]]
-        values = jnp.where(chosen, state.read(given[2], ty), state.read(given[3], ty))
-    elif op in ("shl", "shr"):
-        values = lanewise.BINARY[op](ty, state.read(given[1], ty), state.read(given[2], U32))
-    elif op in lanewise.BINARY:
-        values = lanewise.BINARY[op](ty, state.read(given[1], ty), state.read(given[2], ty))
-    elif op in lanewise.UNARY:
-        values = lanewise.UNARY[op](ty, state.read(given[1], ty))
-    elif op.startswith("reduce."):
-        word = op.partition(".")[2]
-        values = jnp.full(state.lanes, jnp.asarray(identity(word, ty)))
-        for k in range(given[2]):
-            values = lanewise.BINARY[word](ty, values, state.read(given[1] + k, ty))
-    else:
-        ternary = {"fma": lanewise.fma, "mad": lanewise.mad}[op]
-        values = ternary(ty, *(state.read(one, ty) for one in given[1:]))
-    state.write(given[0], ty, values, mask)
-    if affine is not None:
-        state.affine[given[0], ty] = affine
+    ty = step.instruction.types[0]
+    values = state.full(state.read(given[1], mask), mask, ty.dtype)
+    state.write(given[0], ty, accesses.fold(state, step.op.partition(".")[2], ty, values, mask), mask)
     return mask
 
 
-def _affine(state: Masked, step: Step, given: list[Any]) -> Affine | None:
-    """Return what a step of unsigned numbers writes as a * lane + b, where it is that and surely does not wrap."""
+def _bits(mask: Mask) -> Any:
+    return True if mask.bits is None else mask.bits
+
+
+def _pure(state: Lanes, at: int, given: list[Any], mask: Mask) -> Mask:
+    step = state.steps[at]
     op, types = step.op, step.instruction.types
-    if not types or types[0] not in (U32, U64):
-        return None
     ty = types[0]
+    if op == "set":
+        _compare(state, given, ty, mask)
+        return mask
+    if op == "mov":
+        held = state.held.get(given[1])
+        state.held[given[0]] = held or Held(ty, array=state.read(given[1], mask), low=mask.low)
+        return mask
     if op == "mov_imm":
-        return (0, given[1] % _WRAP[ty.bits])
+        number = numeric.from_bits(ty, given[1])
+        known = None if ty.kind is Kind.FLOAT else Affine(0, int(number))
+        state.held[given[0]] = Held(ty, known, None if known else number)
+        return mask
+    if op == "sel":
+        _select(state, given, ty, mask)
+        return mask
+    if op in ("div", "rem") and ty.kind is not Kind.FLOAT:
+        divisor = state.known(given[2])
+        if divisor is None or divisor.a or not divisor.b:
+            mask = state.fail(FaultKind.DIVISION, at, mask, state.read(given[2], mask) == 0)
+    sources = [given[1] + k for k in range(given[2])] if op.startswith("reduce.") else given[1:]
+    found = combined(op, ty, [state.known(one) for one in sources], mask.span)
+    if found is not None:
+        state.held[given[0]] = Held(ty, found)
+        return mask
+    state.held[given[0]] = _computed(state, step, ty, sources, mask)
+    return mask
+
+
+def _computed(state: Lanes, step: Step, ty: Type, sources: list[int], mask: Mask) -> Held:
+    """Compute a step on constants, on one value for all lanes, or on one for each."""
+    operands = [state.read(one, mask) for one in sources]
+    if all(isinstance(one, np.generic) for one in operands):
+        with np.errstate(all="ignore"):
+            number = _value(numeric, step, [np.array([one]) for one in operands])[0]
+        return Held(ty, array=number) if ty.kind is Kind.FLOAT else Held(ty, Affine(0, int(number)))
+    if any(np.ndim(one) for one in operands):
+        operands = [state.full(one, mask, one.dtype) for one in operands]
+    values = _value(lanewise, step, [jnp.asarray(one) for one in operands])
+    held = state.held.get(sources[0])
+    bounds = {}
+    if step.op == "cvt" and held is not None and held.least is not None and ty.kind is not Kind.FLOAT:
+        most = np.iinfo(ty.dtype).max if held.most is None else held.most
+        if held.type is not None and held.type.bits <= ty.bits and most <= np.iinfo(ty.dtype).max:
+            bounds = {"least": held.least, "most": held.most}
+    return Held(ty, array=values, low=mask.low, factor=_factor(state, step, sources), **bounds)
+
+
+def _factor(state: Lanes, step: Step, sources: list[int]) -> int:
+    """Return a power of two that the result is surely a multiple of."""
+    factors = []
+    for one in sources:
+        known, held = state.known(one), state.held.get(one)
+        if known is not None and not known.a and known.b:
+            factors.append(min(known.b & -known.b, 64))
+        else:
+            factors.append(held.factor if held else 1)
+    if step.op == "shl":
+        amount = state.known(sources[1])
+        return min(factors[0] << min(amount.b, 6), 64) if amount and not amount.a else factors[0]
+    if step.op == "mul":
+        return min(factors[0] * factors[1], 64)
+    if step.op in ("add", "sub"):
+        return min(factors)
+    if step.op == "mad":
+        return min(factors[0] * factors[1], factors[2], 64)
+    return 1
+
+
+def _value(meaning: Any, step: Step, operands: list[Any]) -> Any:
+    """Compute a pure step by the definition (`numeric`) or on JAX arrays (`lanewise`)."""
+    op, types = step.op, step.instruction.types
     if op == "cvt":
-        return _bounded(state, state.affine.get((given[1], types[1])), ty)
-    known = [state.affine.get((one, ty)) for one in given[1:] if isinstance(one, int)]
-    if op == "shl":
-        amount = state.affine.get((given[2], U32))
-        fixed = amount is not None and amount[0] == 0 and known[0] is not None
-        scale = (0, 1 << (amount[1] % ty.bits)) if fixed and amount else None
-        return _bounded(state, _times(known[0], scale), ty)
-    if op == "mov" and known:
-        return known[0]
-    if op == "mul":
-        return _bounded(state, _times(*known), ty)
-    if op == "add":
-        return _bounded(state, _plus(*known), ty)
-    if op == "mad":
-        return _bounded(state, _plus(_times(known[0], known[1]), known[2]), ty)
+        return meaning.cvt(types[0], types[1], operands[0])
+    if op in meaning.BINARY:
+        return meaning.BINARY[op](types[0], *operands)
+    if op in meaning.UNARY:
+        return meaning.UNARY[op](types[0], operands[0])
+    if op.startswith("reduce."):
+        return meaning.fold_registers(op.partition(".")[2], types[0], operands)
+    return {"fma": meaning.fma, "mad": meaning.mad}[op](types[0], *operands)
+
+
+def _compare(state: Lanes, given: list[Any], ty: Type, mask: Mask) -> None:
+    condition, key = given[0][:2], PREDICATE + given[1]
+    x, y = state.known(given[2]), state.known(given[3])
+    if x is not None and y is not None:
+        span, holds = where(condition, x, y, mask.span)
+        rest = _complement(span, mask)
+        if holds or rest is not None:
+            state.held[key] = Held(None, span=span if holds else rest)
+            return
+    operands = [state.read(one, mask) for one in given[2:]]
+    if any(np.ndim(one) for one in operands):
+        operands = [state.full(one, mask, ty.dtype) for one in operands]
+    constant = all(isinstance(one, np.generic) for one in operands)
+    meaning: Any = numeric if constant else lanewise
+    bits = meaning.COMPARE[condition](*(one if constant else jnp.asarray(one) for one in operands))
+    if constant:
+        state.held[key] = Held(None, span=mask.span if bool(bits) else (mask.low, mask.low))
+    else:
+        hulls = (_hull(state, condition, given, mask), _hull(state, _NOT[condition], given, mask))
+        state.write(key, None, bits, mask, hulls=hulls)
+
+
+_NOT: Final = {"lt": "ge", "ge": "lt", "le": "gt", "gt": "le", "eq": "ne", "ne": "eq"}
+
+
+def _complement(span: tuple[int, int], mask: Mask) -> tuple[int, int] | None:
+    if span[0] >= span[1]:
+        return mask.span
+    if span[0] <= mask.low:
+        return span[1], mask.high
+    return (mask.low, span[0]) if span[1] >= mask.high else None
+
+
+def _hull(state: Lanes, condition: str, given: list[Any], mask: Mask) -> tuple[int, int] | None:
+    """Return where a comparison with one value of known bounds may hold."""
+    flipped = {"lt": "gt", "gt": "lt", "le": "ge", "ge": "le"}
+    for one, other, word in ((given[2], given[3], condition), (given[3], given[2], flipped.get(condition, ""))):
+        known, held = state.known(one), state.held.get(other)
+        if known is None or held is None or held.known is not None:
+            continue
+        bound = {"lt": held.most, "le": held.most, "gt": held.least, "ge": held.least}.get(word)
+        if bound is not None:
+            span, holds = where(word, known, Affine(0, bound), mask.span)
+            return span if holds else _complement(span, mask)
     return None
 
 
-def _times(x: Affine | None, y: Affine | None) -> Affine | None:
-    if x is None or y is None or (x[0] and y[0]):
-        return None
-    return (x[0] * y[1] + y[0] * x[1], x[1] * y[1])
+def _select(state: Lanes, given: list[Any], ty: Type, mask: Mask) -> None:
+    chosen = state.held[PREDICATE + given[1]]
+    registers = given[2:]
+    if chosen.span is not None and state.space.within(mask, chosen.span) in (mask, EMPTY):
+        registers = [given[2 if state.space.within(mask, chosen.span) is mask else 3]] * 2
+    x, y = (state.held.get(one) or Held(ty, array=state.read(one, mask), low=mask.low) for one in registers)
+    bits = state.full(state.array(chosen, mask), mask, bool)
+    state.held[given[0]] = state.merge(bits, x, y, mask)
 
 
-def _plus(x: Affine | None, y: Affine | None) -> Affine | None:
-    return None if x is None or y is None else (x[0] + y[0], x[1] + y[1])
-
-
-def _bounded(state: Masked, x: Affine | None, ty: Type) -> Affine | None:
-    return x if x is not None and x[0] * state.lanes + x[1] < _WRAP[ty.bits] else None
-
-
-def _lane_state(state: Masked, step: Step, given: list[Any], mask: Array) -> None:
-    data = state.data
+def _lane_state(state: Lanes, step: Step, given: list[Any], mask: Mask) -> None:
     if step.op == "cls.get":
-        state.write(given[0], U8, jnp.full(state.lanes, state.lane_class, jnp.uint8), mask)
+        state.held[given[0]] = Held(U8, Affine(0, state.lane_class))
     elif step.op == "unity.test":
-        data["predicates"][given[0]] = jnp.where(mask, state.lane_class in UNITY, data["predicates"][given[0]])
+        span = mask.span if state.lane_class in UNITY else (mask.low, mask.low)
+        state.held[PREDICATE + given[0]] = Held(None, span=span)
     elif step.op == "phase.get":
-        state.write(given[0], U32, data["phase"], mask)
+        state.held[given[0]] = state.held[PHASE]
     else:
-        moved = (data["phase"] + jnp.uint32(given[0] % 768)) % jnp.uint32(768)
-        data["phase"] = jnp.where(mask, moved, data["phase"])
+        known, amount = state.known(PHASE), given[0] % 768
+        if known is not None:
+            state.held[PHASE] = Held(U32, Affine(0, (known.b + amount) % 768))
+        else:
+            state.write(PHASE, U32, (state.read(PHASE, mask) + jnp.uint32(amount)) % jnp.uint32(768), mask)
 
 
-def _class_map(state: Masked, at: int, step: Step, given: list[Any], mask: Array) -> Array:
-    cls = state.read(given[1], U8)
-    wrong = cls >= CLASSES
+def _class_map(state: Lanes, at: int, given: list[Any], mask: Mask) -> Mask:
+    step = state.steps[at]
+    cls = jnp.asarray(state.read(given[1], mask))
+    wrong = cls >= jnp.uint8(CLASSES)
     if step.op == "bound.map":
-        wrong = wrong | (state.read(given[2], U8) >= PAGES)
+        wrong = wrong | (jnp.asarray(state.read(given[2], mask)) >= jnp.uint8(PAGES))
     mask = state.fail(FaultKind.CLASS, at, mask, wrong)
     if step.op == "bound.map":
-        page, byte = (state.read(one, U8).astype(jnp.uint64) for one in given[2:])
-        place = cls.astype(jnp.uint64) * jnp.uint64(CLASS_BYTES) + page * jnp.uint64(PAGE_BYTES) + byte
+        cls, page, byte = (jnp.asarray(state.read(one, mask)).astype(jnp.uint64) for one in given[1:])
+        place = cls * jnp.uint64(CLASS_BYTES) + page * jnp.uint64(PAGE_BYTES) + byte
         state.write(given[0], U64, place, mask)
         return mask
     rows = {
@@ -184,122 +286,102 @@ def _class_map(state: Masked, at: int, step: Step, given: list[Any], mask: Array
     return mask
 
 
-def _offset(state: Masked, address: Address) -> tuple[Array, Affine | None]:
-    """Return the byte offset in each lane, and what it is of the lane's number if that is known."""
+def _offset(address: Address) -> int | Affine:
+    """Return the register that holds the byte offset, or the offset."""
     if isinstance(address, RegisterIndirectComputed):
-        return state.read(address.offset, U64), state.affine.get((address.offset, U64))
-    fixed = (
-        phi_offset(address.cls, address.page, address.byte) if isinstance(address, PhiCoordinate) else address.offset
-    )
-    return jnp.full(state.lanes, fixed, jnp.uint64), (0, fixed)
+        return address.offset
+    fixed = isinstance(address, PhiCoordinate)
+    return Affine(0, phi_offset(address.cls, address.page, address.byte) if fixed else address.offset)
 
 
-def _inside(state: Masked, at: int, mask: Array, offset: Array, ty: Type, length: int) -> Array:
-    """Stop the lanes whose access is outside or not aligned."""
-    last = jnp.uint64(max(length * ty.size - ty.size, 0))
-    mask = state.fail(FaultKind.BOUNDS, at, mask, (offset > last) if length else jnp.ones_like(mask))
-    return state.fail(FaultKind.MISALIGNED, at, mask, offset % jnp.uint64(ty.size) != 0)
+def _place(state: Lanes, at: int, mask: Mask, offset: int | Affine, ty: Type, length: int) -> tuple[Mask, Place]:
+    """Stop the lanes whose access is outside or not aligned; return the others, and the element of each."""
+    known = offset if isinstance(offset, Affine) else state.known(offset)
+    size = ty.size
+    if known is not None and known.a % size == 0 and known.b % size == 0:
+        element = Affine(known.a // size, known.b // size)
+        return state.fail_outside(FaultKind.BOUNDS, at, mask, inside(element, length, mask.span)), element
+    held = Held(U64, known) if isinstance(offset, Affine) else state.held[offset]
+    bytes_ = state.full(state.array(held, mask), mask, np.uint64)
+    wrong = bytes_ > jnp.uint64(length * size - size) if length else np.True_
+    mask = state.fail(FaultKind.BOUNDS, at, mask, wrong)
+    if held.factor % size:
+        mask = state.fail(FaultKind.MISALIGNED, at, mask, bytes_ % jnp.uint64(size) != 0)
+    # Lanes that are here lie inside, so that 31 bits hold their elements where they hold the length.
+    return mask, (bytes_ // jnp.uint64(size)).astype(np.int32 if length < 1 << 31 else np.int64)
 
 
-def _access(state: Masked, at: int, step: Step, given: list[Any], mask: Array) -> Array:
+def _access(state: Lanes, accesses: Accesses, at: int, given: list[Any], mask: Mask) -> Mask:
+    step = state.steps[at]
     memory, effect = step.memory, BY_MNEMONIC[step.op].effect
     assert isinstance(memory, Buffer | Shared)
-    flat, known = state.memory[memory.handle], None
-    length = memory.length if isinstance(memory, Shared) else flat.size
     ty = step.instruction.types[0] if step.instruction.types else F64
     if step.op == "res.accum":
-        mask = state.fail(FaultKind.CLASS, at, mask, state.read(given[0], U8) >= CLASSES)
-        offset = state.read(given[0], U8).astype(jnp.uint64) * jnp.uint64(ty.size)
+        cls = jnp.asarray(state.read(given[0], mask))
+        mask = state.fail(FaultKind.CLASS, at, mask, cls >= CLASSES)
+        length = np.uint64(state.lengths[memory.handle])
+        cls = state.full(cls, mask, np.uint64)
+        mask = state.fail(FaultKind.BOUNDS, at, mask, cls >= length)
+        place: Place = cls.astype(np.int32)
     else:
-        offset, known = _offset(state, next(one for one in given if isinstance(one, Address)))
-    mask = _inside(state, at, mask, offset, ty, length)
-    element = (offset // jnp.uint64(ty.size)).astype(jnp.int64)
-    if isinstance(memory, Shared):
-        element = element + jnp.repeat(jnp.arange(state.blocks) * memory.length, state.block)
-    elif effect is not Effect.ATOMIC and known is not None and known[0] == ty.size and known[1] % ty.size == 0:
-        return _contiguous(state, memory, (effect, ty, given), known[1] // ty.size, mask)
+        offset = _offset(next(one for one in given if isinstance(one, Address)))
+        mask, place = _place(state, at, mask, offset, ty, state.lengths[memory.handle])
+    if mask.empty:
+        return mask
     if effect is Effect.LOAD:
-        values = flat[jnp.where(mask, element, 0)] if flat.size else jnp.zeros(state.lanes, flat.dtype)
-        state.write(given[0], ty, values, mask)
+        state.write(given[0], ty, accesses.load(state, memory.handle, place, mask), mask)
     elif effect is Effect.STORE:
-        place = jnp.where(mask, element, flat.size)
-        state.memory[memory.handle] = flat.at[place].set(state.read(given[1], ty), mode="drop")
-    elif step.op == "res.accum":
-        place = jnp.where(mask, element, flat.size)
-        state.memory[memory.handle] = flat.at[place].add(state.read(given[1], ty), mode="drop")
+        accesses.store(state, memory.handle, place, state.read(given[1], mask), mask)
     else:
-        _atomic(state, step, given, mask, element)
+        _atomic(state, accesses, (step, ty), place, mask)
     return mask
 
 
-def _contiguous(state: Masked, memory: Buffer, what: tuple[Effect, Type, list[Any]], first: int, mask: Array) -> Array:
-    """Load or store the elements `first` + lane, as a slice; lanes past the end have stopped."""
-    effect, ty, given = what
-    flat = state.memory[memory.handle]
-    missing = max(first + state.lanes - flat.size, 0)
-    padded = jnp.pad(flat, (0, missing)) if missing else flat
-    seen = lax.slice(padded, (first,), (first + state.lanes,))
-    if effect is Effect.LOAD:
-        state.write(given[0], ty, seen, mask)
-        return mask
-    new = jnp.where(mask, state.read(given[1], ty), seen)
-    whole = new if first == 0 and new.size == padded.size else lax.dynamic_update_slice(padded, new, (first,))
-    state.memory[memory.handle] = whole[: flat.size] if missing else whole
-    return mask
-
-
-_SCATTERS: Final = {"add": "add", "min": "min", "max": "max"}
-
-
-def _atomic(state: Masked, step: Step, given: list[Any], mask: Array, element: Array) -> None:
-    """Change elements lane by lane in ascending order; all at once where nobody reads what was found."""
-    memory, ty = step.memory, step.instruction.types[0]
+def _atomic(state: Lanes, accesses: Accesses, what: tuple[Step, Type], place: Place, mask: Mask) -> None:
+    step, ty = what
+    given: list[Any] = list(step.instruction.operands)
+    word, memory = step.op.partition(".")[2], step.memory
     assert isinstance(memory, Buffer | Shared)
-    word, flat = step.op.partition(".")[2], state.memory[memory.handle]
-    sources = [state.read(one, ty) for one in given[2:]]
-    read = any(r == given[0] and not writes for s in state.steps for r, _, writes in registers_of(s.instruction))
-    if not read and word in _SCATTERS and ty.kind is not Kind.FLOAT:
-        place = jnp.where(mask, element, flat.size)
-        state.memory[memory.handle] = getattr(flat.at[place], _SCATTERS[word])(sources[0], mode="drop")
-        state.write(given[0], ty, jnp.zeros(state.lanes, ty.dtype), mask)
+    if step.op == "res.accum":
+        accesses.atomic(state, memory.handle, "add", place, [state.read(given[1], mask)], mask, False)
         return
-
-    def lane(k: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
-        now, found = carry
-        old = now[element[k]]
-        if word == "cas":
-            new = jnp.where(old == sources[0][k], sources[1][k], old)
-        else:
-            new = sources[0][k] if word == "exchange" else lanewise.BINARY[word](ty, old, sources[0][k])
-        return now.at[jnp.where(mask[k], element[k], flat.size)].set(new, mode="drop"), found.at[k].set(old)
-
-    start = (flat, jnp.zeros(state.lanes, ty.dtype))
-    state.memory[memory.handle], found = jax.lax.fori_loop(0, state.lanes, lane, start)
-    state.write(given[0], ty, found, mask)
-
-
-def _pool(state: Masked, at: int, step: Step, given: list[Any], mask: Array) -> Array:
-    pool, data = step.memory, state.data
-    assert isinstance(pool, Pool)
-    length, live = pool.size // pool.type.size, data["allocated"][pool.number]
-    flat = data["pools"][pool.number]
-    if step.op == "pool.alloc":
-        mask = state.fail(FaultKind.POOL, at, mask, live)
-        data["pools"][pool.number] = jnp.where(jnp.repeat(mask, length), jnp.zeros_like(flat), flat)
-        data["allocated"][pool.number] = live | mask
-        state.write(given[0], U64, jnp.full(state.lanes, pool.handle, jnp.uint64), mask)
-        return mask
-    mask = state.fail(FaultKind.POOL, at, mask, ~live)
-    if step.op == "pool.free":
-        data["allocated"][pool.number] = live & ~mask
-        return mask
-    register, where = (given[0], given[2]) if step.op == "pool.load" else (given[2], given[1])
-    offset = state.read(where, U64)
-    mask = _inside(state, at, mask, offset, pool.type, length)
-    element = (offset // jnp.uint64(pool.type.size)).astype(jnp.int64) + jnp.arange(state.lanes) * length
-    if step.op == "pool.load":
-        state.write(register, pool.type, flat[jnp.where(mask, element, 0)], mask)
+    read = any(r == given[0] and not writes for s in state.steps for r, _, writes in registers_of(s.instruction))
+    sources = [state.read(one, mask) for one in given[2:]]
+    found = accesses.atomic(state, memory.handle, word, place, sources, mask, read)
+    if read:
+        state.write(given[0], ty, found, mask)
     else:
-        place = jnp.where(mask, element, flat.size)
-        data["pools"][pool.number] = flat.at[place].set(state.read(register, pool.type), mode="drop")
+        state.held[given[0]] = Held(ty, Affine(0, 0)) if ty.kind is not Kind.FLOAT else Held(ty, array=ty.dtype.type(0))
+
+
+def _pool(state: Lanes, accesses: Accesses, at: int, given: list[Any], mask: Mask) -> Mask:
+    step = state.steps[at]
+    pool = step.memory
+    assert isinstance(pool, Pool)
+    key, live = -1 - pool.number, ALLOCATED + pool.number
+    fresh = step.op == "pool.alloc"
+    held = state.held[live]
+    if held.span is not None:
+        inner = state.space.within(mask, held.span)
+        certain = inner.empty if fresh else inner is mask
+    else:
+        certain = False
+    if not certain:
+        allocated = state.array(held, mask)
+        mask = state.fail(FaultKind.POOL, at, mask, allocated if fresh else ~allocated)
+    if fresh or step.op == "pool.free":
+        if fresh:
+            if not certain:
+                accesses.clear(state, key, mask)
+            state.held[given[0]] = Held(U64, Affine(0, pool.handle))
+        state.held[live] = Held(None, span=(0, state.space.lanes) if fresh else (0, 0))
+        return mask
+    register, offset = (given[0], given[2]) if step.op == "pool.load" else (given[2], given[1])
+    mask, place = _place(state, at, mask, offset, pool.type, pool.size // pool.type.size)
+    if mask.empty:
+        return mask
+    if step.op == "pool.load":
+        state.write(register, pool.type, accesses.load(state, key, place, mask), mask)
+    else:
+        accesses.store(state, key, place, state.read(register, mask), mask)
     return mask

@@ -1,8 +1,9 @@
-"""The `xla` executor: a program as a pure JAX function, all lanes at once under masks, control as the regions say.
+"""The `xla` executor: a program as a pure JAX function, all lanes at once, control as the regions say.
 
-A choice runs both arms under masks; a loop is a `lax.while_loop` while any lane is in it, or a `lax.scan` where the
-count is a constant, so that programs of floats without atomics and without other loops can be differentiated. An access
-whose byte offset is the lane's number times the size plus a constant is a slice; others gather and scatter.
+What follows from the shape of a launch is decided while the function is traced: a guard that cuts lanes off makes the
+arrays shorter, an access at a multiple of the lane's number is a slice, a bound that holds costs nothing. Only lanes
+that really part are masked. A loop is a `lax.while_loop` while any lane is in it, or a `lax.scan` where the count is a
+constant. One fault comes out, that of the lowest lane, or none where none can be.
 """
 
 from __future__ import annotations
@@ -15,75 +16,173 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from prism.errors import UsageError
+from prism.kernels.exec.affine import Affine
 from prism.kernels.exec.faults import FaultError, FaultKind
-from prism.kernels.exec.launch import Launch, Shape, scalar_value
-from prism.kernels.exec.masked import Masked, run_regions
+from prism.kernels.exec.lanes import NOBODY, PHASE, Held, Lanes
+from prism.kernels.exec.launch import FUEL, Launch, Shape, scalar_value
+from prism.kernels.exec.masked import run_regions
+from prism.kernels.exec.masked_access import FlatAccesses
+from prism.kernels.exec.space import Space
 from prism.kernels.isa.flow import registers_of
 from prism.kernels.isa.program import Access
 from prism.kernels.isa.show import show_instruction
+from prism.kernels.isa.types import U32, Kind
 from prism.kernels.isa.verify import Verified
 
 Array = jax.Array
 Arrays = Mapping[str, Any]
+Written = dict[str, Array]
+Faulted = dict[str, Array] | None
+"""`lane`, `kind`, `step` and the bits of up to four `values` of the lowest lane that faulted, NOBODY as lane where none
+did; None where no lane can.
+"""
 _OPTIONS: Final = {"xla_allow_excess_precision": False}
 """Otherwise XLA keeps more than 16 bits between operations of f16 and bf16."""
 
 
 def function(
-    verified: Verified, shape: Shape, *, fuel: int, lane_class: int = 0, phase: int = 0
-) -> Callable[[Arrays, Arrays], tuple[dict[str, Array], dict[str, Array]]]:
+    verified: Verified, shape: Shape, *, fuel: int = FUEL, lane_class: int = 0, phase: int = 0
+) -> Callable[[Arrays, Arrays], tuple[Written, Faulted]]:
     """Return the program as a pure function of (buffers, scalars) to (written buffers, what faulted).
 
     It may be jitted, mapped and, for float programs without atomics, differentiated; it needs 64-bit types enabled
-    while it is traced. Buffers are flat arrays; a scalar given as a Python or NumPy number while tracing is a constant.
-    What faulted: for each lane `kind` (0 for none), `step` and the bits of up to four `values`.
+    while it is traced. Buffers are flat arrays; a scalar given as a Python or NumPy number while tracing is a constant,
+    and a guard by it is decided then. UsageError for a shape of 2^31 lanes.
     """
+    if shape.lanes > NOBODY:
+        raise UsageError(f"a launch on xla must have at most {NOBODY} lanes, got {shape.lanes}; launch in parts")
+    program = verified.program
 
-    def call(buffers: Arrays, scalars: Arrays) -> tuple[dict[str, Array], dict[str, Array]]:
-        state = Masked(verified, shape, dict(buffers), dict(scalars), fuel, (lane_class, phase))
-        run_regions(state)
-        written = [one for one in verified.program.buffers if one.access is not Access.READ]
-        return {one.name: state.memory[one.handle] for one in written}, state.faults
+    def call(buffers: Arrays, scalars: Arrays) -> tuple[Written, Faulted]:
+        state = Lanes(verified, shape, Space(shape), scalars, fuel)
+        state.lane_class, state.held[PHASE] = lane_class, Held(U32, Affine(0, phase))
+        given = {one.name: jnp.asarray(buffers[one.name]).reshape(-1) for one in program.buffers}
+        state.size_registers({name: array.size for name, array in given.items()})
+        state.memory = {one.handle: given[one.name] for one in program.buffers}
+        state.lengths = {handle: array.size for handle, array in state.memory.items()}
+        state.lengths |= {one.handle: one.length for one in program.shared}
+        block, lanes = shape.lanes // shape.blocks, shape.lanes
+        own = {one.handle: (block, one.length, one.type) for one in program.shared}
+        own |= {-1 - one.number: (1, one.size // one.type.size, one.type) for one in verified.pools}
+        for key, (each, length, ty) in own.items():
+            state.memory[key] = jnp.zeros(lanes // each * length, ty.dtype)
+        run_regions(state, FlatAccesses({key: (each, length) for key, (each, length, _) in own.items()}))
+        written = {one.name: state.memory[one.handle] for one in program.buffers if one.access is not Access.READ}
+        fault = state.fault
+        if fault is None:
+            return written, None
+        values = jnp.stack(fault.values)
+        return written, {"lane": fault.lane, "kind": fault.kind, "step": fault.step, "values": values}
 
     return call
 
 
+class DeviceLaunch:
+    """A launch on arrays of JAX's: `f(buffers)` returns those that the program writes, as new arrays on the device.
+
+    donate: the arrays of written buffers may be used up, and must not be read again. Compiled once for each program,
+    shape and sizes; a scalar's value is a part of that only where it equals a size or cuts lanes off.
+    """
+
+    def __init__(
+        self, verified: Verified, shape: Shape, scalars: Arrays, *, fuel: int = FUEL, donate: bool = False
+    ) -> None:
+        program = verified.program
+        self.verified, self._shape, self._donate, self._start = verified, shape, donate, (fuel, 0, 0)
+        self._scalars = {one.name: scalar_value(one.type, scalars[one.name], one.name) for one in program.scalars}
+        self._written = {one.name for one in program.buffers if one.access is not Access.READ}
+
+    @classmethod
+    def of(cls, launch: Launch) -> DeviceLaunch:
+        """Return a checked launch as one on arrays of JAX's."""
+        made = cls(launch.verified, launch.shape, launch.scalars)
+        made._start = (launch.fuel, launch.lane_class, launch.phase)
+        return made
+
+    def run(self, buffers: Arrays) -> tuple[Written, Faulted]:
+        """Return the written arrays, by name, and what faulted, without waiting for either."""
+        sizes = {int(array.size) for array in buffers.values()}
+        facts = _facts(self.verified, self._scalars, tuple(sorted({0, self._shape.lanes, *sizes})))
+        given = {name: value for name, value in self._scalars.items() if facts[name][0] != facts[name][1]}
+        call = _compiled(self.verified, self._shape, self._start, tuple(sorted(facts.items())), self._donate)
+        used = {name: array.reshape(-1) for name, array in buffers.items() if name in self._written}
+        kept = {name: array.reshape(-1) for name, array in buffers.items() if name not in self._written}
+        with jax.enable_x64(True):
+            written, faulted = call(used, kept, given)
+            return {name: array.reshape(buffers[name].shape) for name, array in written.items()}, faulted
+
+    def __call__(self, buffers: Arrays) -> Written:
+        """Return the written arrays, by name; FaultError where a lane faults."""
+        written, faulted = self.run(buffers)
+        raise_fault(self.verified, faulted)
+        return written
+
+
+Fact = tuple[int | None, int | None]
+"""The least and the most that a scalar may be; the same number twice where it is one."""
+
+
+def _facts(verified: Verified, scalars: Mapping[str, np.generic], sizes: tuple[int, ...]) -> dict[str, Fact]:
+    """Return between which sizes of a launch each whole scalar lies: on more a launch's form does not depend."""
+    found: dict[str, Fact] = {}
+    for one in verified.program.scalars:
+        if one.type.kind is Kind.FLOAT:
+            found[one.name] = (None, 0)
+            continue
+        value = int(scalars[one.name])
+        below, above = [size for size in sizes if size <= value], [size for size in sizes if size >= value]
+        found[one.name] = (max(below, default=None), min(above, default=None))
+    return found
+
+
 @lru_cache(maxsize=256)
-def _compiled(verified: Verified, shape: Shape, fuel: int, start: tuple[int, int]) -> Any:
-    call = function(verified, shape, fuel=fuel, lane_class=start[0], phase=start[1])
-    return jax.jit(call, compiler_options=_OPTIONS)
+def _compiled(
+    verified: Verified, shape: Shape, start: tuple[int, int, int], facts: tuple[tuple[str, Fact], ...], donate: bool
+) -> Any:
+    call = function(verified, shape, fuel=start[0], lane_class=start[1], phase=start[2])
+    types = {one.name: one.type for one in verified.program.scalars}
+
+    def placed(used: Arrays, kept: Arrays, scalars: Arrays) -> tuple[Written, Faulted]:
+        held: dict[str, Held] = {}
+        for name, (least, most) in facts:
+            if types[name].kind is Kind.FLOAT:
+                held[name] = Held(types[name], array=scalars[name])
+            elif least is not None and least == most:
+                held[name] = Held(types[name], Affine(0, least))
+            else:
+                held[name] = Held(types[name], array=scalars[name], least=least, most=most)
+        return call({**used, **kept}, held)
+
+    return jax.jit(placed, donate_argnums=(0,) if donate else (), compiler_options=_OPTIONS)
 
 
 class XlaExecutor:
-    """Runs launches through XLA on JAX's default device; compiled once for each program, shape and sizes."""
+    """Runs launches through XLA on JAX's default device; `DeviceLaunch` is the same on arrays that lie there."""
 
     name: str = "xla"
 
     def bind(self, launch: Launch) -> Callable[[], None]:
-        """Return what runs the launch."""
-        program = launch.verified.program
-        scalars = {one.name: scalar_value(one.type, launch.scalars[one.name], one.name) for one in program.scalars}
-        call = _compiled(launch.verified, launch.shape, launch.fuel, (launch.lane_class, launch.phase))
+        """Return what runs the launch: it copies arrays to the device and what was written back."""
+        call = DeviceLaunch.of(launch)
 
         def run() -> None:
             with jax.enable_x64(True):
-                given = {name: jnp.asarray(array.reshape(-1)) for name, array in launch.buffers.items()}
-                written, faults = call(given, scalars)
+                written, faulted = call.run({name: jnp.asarray(array) for name, array in launch.buffers.items()})
             for name, array in written.items():
-                launch.buffers[name].reshape(-1)[...] = np.asarray(array)
-            _raise_lowest(launch.verified, {name: np.asarray(array) for name, array in faults.items()})
+                launch.buffers[name][...] = np.asarray(array)
+            raise_fault(launch.verified, faulted)
 
         return run
 
 
-def _raise_lowest(verified: Verified, faults: dict[str, np.ndarray]) -> None:
-    wrong = np.flatnonzero(faults["kind"])
-    if not len(wrong):
+def raise_fault(verified: Verified, faulted: Faulted) -> None:
+    """Raise the FaultError that a run reports, if it reports one; waits for the run only if a lane may fault."""
+    if faulted is None or int(faulted["lane"]) == NOBODY:
         return
-    lane = int(wrong[0])
-    step = verified.steps[int(faults["step"][lane])]
+    step = verified.steps[int(faulted["step"])]
     types = [ty for _, ty, writes in registers_of(step.instruction) if not writes][:4]
-    bits = faults["values"][lane]
+    bits = np.asarray(faulted["values"])
     values = tuple(bits[k : k + 1].astype(f"u{ty.size}").view(ty.dtype)[0].item() for k, ty in enumerate(types))
-    kind = FaultKind(int(faults["kind"][lane]))
-    raise FaultError(kind, step.index, lane, values, show_instruction(step.instruction))
+    kind = FaultKind(int(faulted["kind"]))
+    raise FaultError(kind, step.index, int(faulted["lane"]), values, show_instruction(step.instruction))
