@@ -11,7 +11,7 @@ from jax import Array, lax
 from prism.kernels.exec import lanewise
 from prism.kernels.exec.affine import Affine
 from prism.kernels.exec.lanes import Lanes
-from prism.kernels.exec.masked_steps import Place
+from prism.kernels.exec.masked_steps import Atomic, Place
 from prism.kernels.exec.numeric import identity
 from prism.kernels.exec.space import Mask
 from prism.kernels.isa.types import BY_NAME, Kind, Type
@@ -53,10 +53,9 @@ class FlatAccesses:
         index = _kept(_indices(state, place, mask), mask, flat)
         state.memory[key] = lax.scatter(flat, index, values, _SCATTER, mode=lax.GatherScatterMode.FILL_OR_DROP)
 
-    def atomic(
-        self, state: Lanes, key: int, word: str, place: Place, sources: list[Any], mask: Mask, read: bool
-    ) -> Any:
+    def atomic(self, state: Lanes, what: Atomic, place: Place, sources: list[Any], mask: Mask) -> Any:
         """Change elements, one lane after the other; return what each lane found if somebody reads that."""
+        key, word, read = what.key, what.word, what.read
         flat, place = state.memory[key], self._place(state, key, place, mask)
         ty = BY_NAME["bf16" if flat.dtype.name == "bfloat16" else flat.dtype.kind + str(8 * flat.dtype.itemsize)]
         values = [state.full(one, mask, flat.dtype) for one in sources]
@@ -73,25 +72,7 @@ class FlatAccesses:
             kept = _kept(index, mask, flat)
             state.memory[key] = scatter(flat, kept, values[0], _SCATTER, mode=lax.GatherScatterMode.FILL_OR_DROP)
             return None
-        return self._turns(state, key, (word, ty), index, values, mask)
-
-    def _turns(
-        self, state: Lanes, key: int, what: tuple[str, Type], index: Array, values: list[Array], mask: Mask
-    ) -> Array:
-        """Change elements lane by lane in ascending order."""
-        (word, ty), flat = what, state.memory[key]
-        places = _kept(index, mask, flat)[:, 0]
-
-        def lane(k: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
-            now, found = carry
-            old, source = now[index[k]], values[0][k]
-            if word == "cas":
-                new = jnp.where(old == source, values[1][k], old)
-            else:
-                new = source if word == "exchange" else lanewise.BINARY[word](ty, old, source)
-            return now.at[places[k]].set(new, mode="drop"), found.at[k].set(old)
-
-        state.memory[key], found = lax.fori_loop(0, index.shape[0], lane, (flat, lax.full_like(values[0], 0)))
+        state.memory[key], found = _turns(flat, (word, ty), index, _kept(index, mask, flat)[:, 0], values)
         return found
 
     def clear(self, state: Lanes, key: int, mask: Mask) -> None:
@@ -162,3 +143,21 @@ def _folded(word: str, ty: Type, values: Array, active: Array) -> Array:
     start = np.asarray(_FOLDS[word] if _FOLDS[word] is not None else identity(word, ty)).astype(ty.dtype)[()]
     kept = lax.select(active, values, lax.full_like(values, start))
     return lax.reduce(kept, start, lambda x, y: lanewise.BINARY[word](ty, x, y), (0,))
+
+
+def _turns(
+    flat: Array, what: tuple[str, Type], index: Array, places: Array, values: list[Array]
+) -> tuple[Array, Array]:
+    """Change elements lane by lane in ascending order; return the memory, and what each lane found."""
+    word, ty = what
+
+    def lane(k: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        now, found = carry
+        old, source = now[index[k]], values[0][k]
+        if word == "cas":
+            new = jnp.where(old == source, values[1][k], old)
+        else:
+            new = source if word == "exchange" else lanewise.BINARY[word](ty, old, source)
+        return now.at[places[k]].set(new, mode="drop"), found.at[k].set(old)
+
+    return lax.fori_loop(0, index.shape[0], lane, (flat, lax.full_like(values[0], 0)))

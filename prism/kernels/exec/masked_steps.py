@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import jax.numpy as jnp
@@ -34,6 +35,15 @@ Place = Affine | Array
 """The element that each lane is about, lying inside its memory."""
 
 
+@dataclass(frozen=True, slots=True)
+class Atomic:
+    """An atomic change: of which memory, its word in the table, and whether somebody reads what it found."""
+
+    key: int
+    word: str
+    read: bool
+
+
 class Accesses(Protocol):
     """How an executor reaches memory: `key` is a handle, or -1 - the number of a pool."""
 
@@ -45,9 +55,7 @@ class Accesses(Protocol):
         """Store a value in the lanes of a mask."""
         ...
 
-    def atomic(
-        self, state: Lanes, key: int, word: str, place: Place, sources: list[Any], mask: Mask, read: bool
-    ) -> Any:
+    def atomic(self, state: Lanes, what: Atomic, place: Place, sources: list[Any], mask: Mask) -> Any:
         """Change elements, one lane after the other; return what each lane found if somebody reads that."""
         ...
 
@@ -343,11 +351,11 @@ def _atomic(state: Lanes, accesses: Accesses, what: tuple[Step, Type], place: Pl
     word, memory = step.op.partition(".")[2], step.memory
     assert isinstance(memory, Buffer | Shared)
     if step.op == "res.accum":
-        accesses.atomic(state, memory.handle, "add", place, [state.read(given[1], mask)], mask, False)
+        accesses.atomic(state, Atomic(memory.handle, "add", False), place, [state.read(given[1], mask)], mask)
         return
     read = any(r == given[0] and not writes for s in state.steps for r, _, writes in registers_of(s.instruction))
     sources = [state.read(one, mask) for one in given[2:]]
-    found = accesses.atomic(state, memory.handle, word, place, sources, mask, read)
+    found = accesses.atomic(state, Atomic(memory.handle, word, read), place, sources, mask)
     if read:
         state.write(given[0], ty, found, mask)
     else:
