@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from prism.pallas import hooks
 from prism.pallas.api import clear_caches as clear_caches
+from prism.pallas.api import explain as explain
 from prism.pallas.api import interpret as interpret
 from prism.pallas.api import run as run
 from prism.pallas.api import source as source

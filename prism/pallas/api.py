@@ -17,9 +17,11 @@ from prism.pallas.execute import execute
 from prism.pallas.kernel import Kernel
 from prism.pallas.machine import Machine
 from prism.pallas.params import InterpretParams
-from prism.pallas.prepared import cache
+from prism.pallas.planning import choice_of
+from prism.pallas.prepared import Prepared, cache
 from prism.pallas.read import read
 
+Show = Callable[[Prepared, list[Any], InterpretParams], str]
 Call = Callable[[Mapping[str, Any], list[Any]], list[Any]]
 
 
@@ -82,16 +84,27 @@ def source(function: Callable[..., Any], **params: Any) -> Callable[..., str]:
     Each line bears the place in the kernel of which it is the translation. A kernel that only debug mode can run is
     shown as a comment that says so.
     """
-    settings = InterpretParams(**params)
+    return _shown(function, InterpretParams(**params), fast.source_of)
 
+
+def explain(function: Callable[..., Any], **params: Any) -> Callable[..., str]:
+    """Return a function that prints, and returns, how every kernel that `function` calls is run, and why so.
+
+    For each grid axis it says whether its steps are batched, and for each form what it is or why there is none. What a
+    form meets while it runs, such as memory that nobody wrote, may still make debug mode run the kernel again.
+    """
+    return _shown(function, InterpretParams(**params), lambda *call: str(choice_of(*call)))
+
+
+def _shown(function: Callable[..., Any], settings: InterpretParams, show: Show) -> Callable[..., str]:
     def wrapped(*args: Any, **named: Any) -> str:
         texts: list[str] = []
 
-        def show(parameters: Mapping[str, Any], operands: list[Any]) -> list[Any]:
-            texts.append(fast.source_of(cache.prepared(parameters), operands, settings))
+        def call(parameters: Mapping[str, Any], operands: list[Any]) -> list[Any]:
+            texts.append(show(cache.prepared(parameters), operands, settings))
             return execute(cache.prepared(parameters), operands, settings)
 
-        _trace(function, settings, args, named, show).evaluate(jax.tree.leaves((args, named)))
+        _trace(function, settings, args, named, call).evaluate(jax.tree.leaves((args, named)))
         text = "\n".join(texts)
         sys.stdout.write(text)
         return text

@@ -14,6 +14,7 @@ from prism.pallas.errors import KernelError
 from prism.pallas.launch import Launch, judge_outputs, prepare, run_steps
 from prism.pallas.machine import Use
 from prism.pallas.params import InterpretParams
+from prism.pallas.planning import debug_alone
 from prism.pallas.prepared import Prepared
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -40,7 +41,7 @@ def execute(prepared: Prepared, args: Sequence[Any], params: InterpretParams) ->
     """Run a kernel and return its outputs; reports its mistakes as the parameters ask [PALLAS-1]."""
     _tally.count += 1
     with np.errstate(all="ignore"):
-        if params.mode != "debug" and params.trace is None and params.out_of_bounds == "raise":
+        if not debug_alone(prepared, params):
             results = fast.run(prepared, args, params)
             if results is not None:
                 return results

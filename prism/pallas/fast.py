@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from prism.pallas.arrays import Arrays
-from prism.pallas.call import Call
 from prism.pallas.errors import KernelError, SuspectError
 from prism.pallas.machine import Machine
 from prism.pallas.numba_source import compiled
 from prism.pallas.params import InterpretParams
-from prism.pallas.prepared import Loops, Planned, Prepared, Variant, loops_of
+from prism.pallas.prepared import Loops, Planned, Prepared, Variant, grid_and_arrays, loops_of
 from prism.pallas.races import watch_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -23,8 +22,6 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 def run(prepared: Prepared, args: Sequence[Any], params: InterpretParams) -> list[Array] | None:
     """Run a call's generated source; None if debug mode must run it, to judge or because no source can be written."""
-    if prepared.effects:
-        return None  # A run that must be judged again would print again.
     cells, arrays = grid_and_arrays(prepared.call, args)
     planned = prepared.planned(cells, arrays, params)
     if planned is None:
@@ -41,14 +38,6 @@ def run(prepared: Prepared, args: Sequence[Any], params: InterpretParams) -> lis
     planned.source_s += elapsed
     planned.best_s = min(planned.best_s, elapsed)
     return results
-
-
-def grid_and_arrays(call: Call, args: Sequence[Any]) -> tuple[tuple[int, ...], list[Array]]:
-    """Return the concrete grid and the arrays among a call's operands."""
-    dynamic = call.dynamic_bounds
-    bounds = map(int, args[:dynamic])
-    cells = tuple(next(bounds) if n is None else n for n in call.grid)
-    return cells, [np.asarray(a) for a in args[dynamic:]]
 
 
 def _run_source(prepared: Prepared, planned: Planned, arrays: Sequence[Array]) -> list[Array] | None:

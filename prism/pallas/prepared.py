@@ -151,7 +151,7 @@ def loops_of(planned: Planned) -> Loops | None:
 
 
 def _loops(plan: Plan) -> Loops | None:
-    source = compiled.write_loops(plan) if plan.params.grid_order == "sequential" else None
+    source = compiled.write_loops(plan)
     if source is None:
         return None
     tracked = compiled.tracked_outputs(plan)
@@ -197,6 +197,14 @@ def plan_of(
         for k, (table, visit) in enumerate(zip(tables[len(call.inputs) :], visits, strict=True))
     )
     return Plan(call, cells, tuple(tables), tuple(visits), params, prepared.uses, covered)
+
+
+def grid_and_arrays(call: Call, args: Sequence[Any]) -> tuple[tuple[int, ...], list[Array]]:
+    """Return the concrete grid and the arrays among a call's operands."""
+    dynamic = call.dynamic_bounds
+    bounds = map(int, args[:dynamic])
+    cells = tuple(next(bounds) if n is None else n for n in call.grid)
+    return cells, [np.asarray(a) for a in args[dynamic:]]
 
 
 class Cache:

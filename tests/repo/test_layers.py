@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+import networkx
 import pytest
 
 from tests.repo.source import PRODUCTION, Module, dotted, modules, strings, table
@@ -66,6 +67,28 @@ def test_the_layers_form_no_cycle() -> None:
     while ready := {name for name, allowed in left.items() if not allowed & set(left)}:
         left = {name: allowed for name, allowed in left.items() if name not in ready}
     assert left == {}
+
+
+KNOWN_CIRCLES = (
+    {"prism.kernels.exec.bound", "prism.kernels.exec.graph"},
+    {"prism.kernels.exec.masked", "prism.kernels.exec.masked_steps"},
+    {"prism.kernels.api", "prism.kernels.calls"},
+    {"prism.ring.handle", "prism.ring.jobs"},
+)
+"""Files that import one another, to be untied; this list only shrinks."""
+
+
+def test_no_files_import_one_another_in_a_circle() -> None:
+    """Lazy and typing imports count: a reader follows them too."""
+    files = {module.name: module for module in modules("prism")}
+    above = networkx.DiGraph()
+    for name, module in files.items():
+        for _, imported in imports(module):
+            target = imported if imported in files else imported.rpartition(".")[0]
+            if target in files and not files[target].path.endswith("/__init__.py"):
+                above.add_edge(name, target)
+    circles = [circle for circle in networkx.strongly_connected_components(above) if len(circle) > 1]
+    assert [circle for circle in circles if circle not in KNOWN_CIRCLES] == []
 
 
 def test_prism_imports_follow_the_layers() -> None:

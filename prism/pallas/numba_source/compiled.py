@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from prism.pallas import analysis, grid
 from prism.pallas.analysis import Use
 from prism.pallas.call import Block
 from prism.pallas.kernel import primitives_in
-from prism.pallas.numba_source.equations import emit, expressible
+from prism.pallas.numba_source.equations import emit, inexpressible
 from prism.pallas.numba_source.memory import LoopRef, blank
 from prism.pallas.numba_source.values import NoLoopFormError, flat, has_loop_form, row_major
 from prism.pallas.numba_source.writer import LoopWriter
@@ -29,6 +29,14 @@ DIRECTORY = cache_directory("pallas")
 """Where generated sources and Numba's machine code are kept."""
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The module source of a call's compiled form, or "" and the reason why it has none."""
+
+    source: str
+    reason: str = ""
+
+
 def write_loops(plan: Plan) -> str | None:
     """Return the module source of a call's compiled form, or None if it has none.
 
@@ -36,18 +44,36 @@ def write_loops(plan: Plan) -> str | None:
     of `block_starts`, then an element of unwritten memory of each of `blank_types`; it returns 0 (in order), 1 (debug
     mode must judge) or 2 (nothing was read where nobody wrote but from outputs and by lanes that are off).
     """
-    call = plan.call
-    kernel = call.kernel
-    memories = (*call.prefetched, *call.inputs, *call.outputs, *call.scratch)
-    # A lazy load is evaluated where it is used: its memory must not change under another name.
-    simple = not any(v.contested for v in plan.visits) and not call.aliases and not call.axis_names
-    simple = simple and all(has_loop_form(memory.dtype) for memory in memories)
-    if not simple or not expressible(kernel) or any(use.involved for use in plan.uses):
-        return None
+    return written(plan).source or None
+
+
+def written(plan: Plan) -> Written:
+    """Return the module source of a call's compiled form, or why it has none."""
+    reason = _refusal(plan)
+    if reason:
+        return Written("", reason)
     try:
-        return _LoopProgram(plan).write()
-    except NoLoopFormError:
-        return None
+        return Written(_LoopProgram(plan).write())
+    except NoLoopFormError as error:
+        at = "its blocks" if error.equation is None else f"this use of {error.equation.name} at {error.equation.site}"
+        return Written("", f"{at} has no form as loops")
+
+
+def _refusal(plan: Plan) -> str:
+    """Return why a call has no loops for certain, or ""."""
+    call = plan.call
+    memories = (*call.prefetched, *call.inputs, *call.outputs, *call.scratch)
+    if plan.params.grid_order != "sequential":
+        return "loops run in the order of the grid"
+    # A lazy load is evaluated where it is used: its memory must not change under another name.
+    if any(v.contested for v in plan.visits) or call.aliases or call.axis_names:
+        return "its memory has several names, or steps that share it"
+    if not all(has_loop_form(memory.dtype) for memory in memories):
+        return "Numba has no element type for some of its memory"
+    if any(use.involved for use in plan.uses):
+        return "its memory is accessed by more than plain indices"
+    equation = inexpressible(call.kernel)
+    return "" if equation is None else f"{equation.name} at {equation.site} has no form as loops"
 
 
 def _tabled(plan: Plan) -> list[int]:

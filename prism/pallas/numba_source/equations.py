@@ -16,7 +16,7 @@ import numpy as np
 from prism.codegen.texts import indented
 from prism.pallas.analysis import dropped, used_variables
 from prism.pallas.debug import avals
-from prism.pallas.kernel import Atom, Constant, Equation, Kernel, Var, primitives_in
+from prism.pallas.kernel import Atom, Constant, Equation, Kernel, Var, equations_in
 from prism.pallas.numba_source.elementwise import LOOP_RULES
 from prism.pallas.numba_source.memory import Bound, emit_access
 from prism.pallas.numba_source.values import Lazy, NoLoopFormError, cast, constant, held
@@ -44,7 +44,11 @@ def emit(kernel: Kernel, args: Sequence[Bound], writer: LoopWriter) -> list[Lazy
         bind(var, value)
     for equation in kernel.equations:
         operands = [read(v) for v in equation.ins]
-        results = _emit_equation(equation, operands, dropped(equation, used), writer)
+        try:
+            results = _emit_equation(equation, operands, dropped(equation, used), writer)
+        except NoLoopFormError as error:
+            error.equation = error.equation or equation
+            raise
         for var, value in zip(equation.outs, results, strict=True):
             bind(var, value)
     results = [read(v) for v in kernel.outs]
@@ -223,6 +227,7 @@ _ACCESSES = ("get", "swap", "addupdate", "masked_load", "masked_swap")
 PRIMITIVES = frozenset((*_STRUCTURED, *LOOP_RULES, *_ACCESSES))
 
 
-def expressible(kernel: Kernel) -> bool:
-    """Whether every primitive of a kernel has a loop form; some uses of them may still have none."""
-    return PRIMITIVES.issuperset(primitives_in(kernel))
+def inexpressible(kernel: Kernel) -> Equation | None:
+    """Return the first equation whose primitive has no loop form, or None; some uses of the others may have none."""
+    equations = (equation for equation in equations_in(kernel) if not equation.calls)
+    return next((equation for equation in equations if equation.name not in PRIMITIVES), None)

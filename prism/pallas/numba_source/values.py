@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 
 from prism.codegen.texts import added, times
+from prism.pallas.kernel import Equation
 from prism.pallas.primitives.site import Aval
 
 Texts = tuple[str, ...]
 
 
 class NoLoopFormError(Exception):
-    """A kernel, or a use of a primitive in it, has no form as scalar loops."""
+    """A kernel, or a use of a primitive in it, has no form as scalar loops; `equation` is the innermost such use."""
+
+    equation: Equation | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import keyword
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +23,8 @@ from prism.pallas.numpy_source.layout import Layout, batched_layout, independent
 from prism.pallas.numpy_source.memory import emit_allocation
 from prism.pallas.numpy_source.statements import emit
 from prism.pallas.numpy_source.values import (
+    NONE,
+    Axes,
     Context,
     Counter,
     DependsOnError,
@@ -79,10 +81,22 @@ def uses_of(call: Call) -> tuple[Use, ...]:
     return tuple(analysis.use_of(call.kernel, var) for var in call.kernel.ins)
 
 
-def write_program(plan: Plan, *, batch: bool) -> Program | None:
-    """Return the program of a call, or None if only debug mode can run it.
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A layout, and the program in it or the reason why there is none and the axes that may not be batched."""
 
-    With `batch`, axes that turn out to matter to a construct which must run serially become loops.
+    layout: Layout
+    program: Program | None
+    reason: str = ""
+    refused: Axes = NONE
+
+
+def attempts(plan: Plan, *, batch: bool) -> Iterator[Attempt]:
+    """Yield layouts until one has a program or none is left.
+
+    With `batch`, axes that turn out to matter to a construct which must run serially become loops. For example, of a
+    grid (2, 4) whose kernel branches on the first index: both axes are batched, and the branch refuses axis 0; then
+    axis 1 is batched within a loop over axis 0.
     """
     call, grid = plan.call, plan.grid
     candidates = []
@@ -90,17 +104,26 @@ def write_program(plan: Plan, *, batch: bool) -> Program | None:
         candidates = independent_axes(call, plan.tables, plan.uses, grid)
     while True:
         layout = batched_layout(grid, candidates, step_bytes(plan.tables))
-        try:
-            return _ProgramWriter(plan, layout).write()
-        except DependsOnError as error:
-            if not layout.batched:
-                return None
-            dropped = error.axes & set(layout.batched) or set(layout.batched)
-            candidates = [axis for axis in candidates if axis not in dropped]
-        except NoFastFormError:
-            if not layout.batched:
-                return None
-            candidates = []
+        attempt = _attempt(plan, layout)
+        yield attempt
+        if attempt.program is not None or not layout.batched:
+            return
+        candidates = [axis for axis in candidates if axis not in attempt.refused]
+
+
+def _attempt(plan: Plan, layout: Layout) -> Attempt:
+    try:
+        return Attempt(layout, _ProgramWriter(plan, layout).write())
+    except DependsOnError as error:
+        return Attempt(layout, None, error.told(), error.axes & set(layout.batched) or frozenset(layout.batched))
+    except NoFastFormError as error:
+        return Attempt(layout, None, error.told(), frozenset(range(len(layout.grid))))
+
+
+def write_program(plan: Plan, *, batch: bool) -> Program | None:
+    """Return the program of a call, or None if only debug mode can run it."""
+    *_, last = attempts(plan, batch=batch)
+    return last.program
 
 
 class _ProgramWriter:

@@ -31,6 +31,7 @@ from prism.pallas.numpy_source.values import (
     DependsOnError,
     Given,
     NoFastFormError,
+    RefusedError,
     RefVar,
     Value,
     lifted,
@@ -60,7 +61,11 @@ def emit(kernel: Kernel, args: Sequence[Bound], context: Context) -> list[Value]
             (condition,) = equation.variables
             env[equation.outs[0]] = env[condition]
             continue
-        results = _emit_equation(equation, operands, context)
+        try:
+            results = _emit_equation(equation, operands, context)
+        except RefusedError as error:
+            error.equation = error.equation or equation
+            raise
         env.update(zip(equation.outs, results, strict=True))
     return [value_of(v if isinstance(v, Constant) else env[v], context) for v in kernel.outs]
 

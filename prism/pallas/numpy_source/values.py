@@ -13,7 +13,7 @@ import numpy as np
 
 from prism.pallas import debug
 from prism.pallas.analysis import Use
-from prism.pallas.kernel import Constant
+from prism.pallas.kernel import Constant, Equation
 from prism.pallas.numpy_source.writer import Writer
 from prism.pallas.primitives import Site
 
@@ -21,16 +21,35 @@ Axes = frozenset[int]
 NONE: Axes = frozenset()
 
 
-class DependsOnError(Exception):
+class RefusedError(Exception):
+    """Source cannot be written in a layout; `equation` is the innermost one that it cannot express."""
+
+    equation: Equation | None = None
+
+    def told(self) -> str:
+        """Return in words what stands in the way."""
+        equation = self.equation
+        return "a window of its blocks" if equation is None else f"{equation.name} at {equation.site}"
+
+
+class DependsOnError(RefusedError):
     """A construct that must run serially depends on these batched grid axes."""
 
     def __init__(self, axes: Axes) -> None:
         self.axes = axes
         super().__init__(sorted(axes))
 
+    def told(self) -> str:
+        """Return in words what must run serially."""
+        return f"{super().told()} differs along it and cannot be batched"
 
-class NoFastFormError(Exception):
+
+class NoFastFormError(RefusedError):
     """Generated source cannot express this kernel; debug mode runs it."""
+
+    def told(self) -> str:
+        """Return in words what has no form."""
+        return f"{super().told()} has no form in NumPy source"
 
 
 @dataclass(frozen=True, slots=True)
