@@ -13,12 +13,12 @@ import numpy as np
 
 from prism.errors import PrismError
 from prism.pallas import compat, debug, fast, hooks
+from prism.pallas.cache import Prepared, cache
 from prism.pallas.execute import execute
 from prism.pallas.kernel import Kernel
 from prism.pallas.machine import Machine
 from prism.pallas.params import InterpretParams
 from prism.pallas.planning import choice_of
-from prism.pallas.prepared import Prepared, cache
 from prism.pallas.read import read
 
 Show = Callable[[Prepared, list[Any], InterpretParams], str]

@@ -11,7 +11,7 @@ import numpy as np
 from prism.pallas.call import Block, Call
 from prism.pallas.launch import in_place, padded
 from prism.pallas.machine import Machine
-from prism.pallas.numpy_source.program import Plan
+from prism.pallas.plan import Plan
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

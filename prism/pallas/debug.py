@@ -32,7 +32,7 @@ class Environment:
     """What an evaluation may refer to besides its variables.
 
     `extents` and `indices` are of the visible grid axes, `axes` the names of grid axes. `watch` is called after every
-    equation, `call` runs a Pallas call around which the equations stand. `compiled` has what was made
+    equation, `call` runs a Pallas call around which the equations stand. `ready` has what was made
     ready of each kernel.
     """
 
@@ -42,7 +42,7 @@ class Environment:
     axes: dict[Any, int] = field(default_factory=dict)
     watch: Callable[[TraceEvent], None] | None = None
     call: Callable[[Mapping[str, Any], Values], Values] | None = None
-    compiled: dict[Kernel, _Steps] = field(default_factory=dict)
+    ready: Ready = field(default_factory=dict)
 
 
 Performer = Callable[[Values, Environment], Values]
@@ -60,7 +60,7 @@ class _Step:
 
 
 @dataclass(frozen=True, slots=True)
-class _Steps:
+class Steps:
     """A kernel made ready to run: its variables and constants have one slot each; `slots` holds the constants."""
 
     slots: Values
@@ -68,11 +68,14 @@ class _Steps:
     results: tuple[int, ...]
 
 
+Ready = dict[Kernel, Steps]
+
+
 def evaluate(kernel: Kernel, args: Sequence[Any], env: Environment) -> Values:
     """Evaluate a kernel; references are `Ref`s and are changed in place."""
-    known = env.compiled.get(kernel)
+    known = env.ready.get(kernel)
     if known is None:
-        known = env.compiled[kernel] = _ready(kernel, outside=env.call is not None)
+        known = env.ready[kernel] = _ready(kernel, outside=env.call is not None)
     values = known.slots.copy()
     values[: len(args)] = args
     for step in known.steps:
@@ -86,11 +89,11 @@ def evaluate(kernel: Kernel, args: Sequence[Any], env: Environment) -> Values:
     return [values[k] for k in known.results]
 
 
-def _ready(kernel: Kernel, *, outside: bool) -> _Steps:
+def _ready(kernel: Kernel, *, outside: bool) -> Steps:
     slots = _Slots(outside=outside)
     places: dict[Atom, int] = {var: slots.add() for var in kernel.ins}
     results = slots.place(kernel, places)
-    return _Steps(slots.values, tuple(slots.steps), results)
+    return Steps(slots.values, tuple(slots.steps), results)
 
 
 class _Slots:

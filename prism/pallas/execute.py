@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from prism.pallas import debug, fast
+from prism.pallas.cache import Prepared
 from prism.pallas.call import Call
 from prism.pallas.dtypes import FILLERS
 from prism.pallas.errors import KernelError
@@ -15,7 +16,6 @@ from prism.pallas.launch import Launch, judge_outputs, prepare, run_steps
 from prism.pallas.machine import Use
 from prism.pallas.params import InterpretParams
 from prism.pallas.planning import debug_alone
-from prism.pallas.prepared import Prepared
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

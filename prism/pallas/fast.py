@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from prism.pallas.arrays import Arrays
+from prism.pallas.cache import Loops, Planned, Prepared, Variant, grid_and_arrays, loops_of
 from prism.pallas.errors import KernelError, SuspectError
 from prism.pallas.machine import Machine
 from prism.pallas.numba_source import compiled
 from prism.pallas.params import InterpretParams
-from prism.pallas.prepared import Loops, Planned, Prepared, Variant, grid_and_arrays, loops_of
 from prism.pallas.races import watch_of
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -12,9 +12,9 @@ import jax
 import numpy as np
 
 from prism.pallas import compat
+from prism.pallas.cache import cache
 from prism.pallas.execute import execute
 from prism.pallas.params import InterpretParams
-from prism.pallas.prepared import cache
 
 
 class Edge:

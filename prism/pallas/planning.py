@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from prism.pallas.cache import Prepared, grid_and_arrays
 from prism.pallas.errors import KernelSite
 from prism.pallas.numba_source import compiled
 from prism.pallas.numpy_source.layout import Layout, independent_axes, step_bytes
-from prism.pallas.numpy_source.program import Attempt, Plan, attempts
+from prism.pallas.numpy_source.program import Attempt, attempts
 from prism.pallas.params import InterpretParams
-from prism.pallas.prepared import Prepared, grid_and_arrays
+from prism.pallas.plan import Plan
 
 
 def debug_alone(prepared: Prepared, params: InterpretParams) -> str:

@@ -23,7 +23,7 @@ from prism.pallas.numba_source.equations import emit, inexpressible
 from prism.pallas.numba_source.memory import LoopRef, blank
 from prism.pallas.numba_source.values import NoLoopFormError, flat, has_loop_form, row_major
 from prism.pallas.numba_source.writer import LoopWriter
-from prism.pallas.numpy_source.program import Plan
+from prism.pallas.plan import Plan
 
 DIRECTORY = cache_directory("pallas")
 """Where generated sources and Numba's machine code are kept."""

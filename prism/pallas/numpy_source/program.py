@@ -13,10 +13,8 @@ import numpy as np
 
 from prism.codegen.texts import added, indented, times
 from prism.pallas import analysis
-from prism.pallas.analysis import Use
-from prism.pallas.call import Block, Call, Memory
+from prism.pallas.call import Block, Memory
 from prism.pallas.errors import SuspectError
-from prism.pallas.grid import Table, Visits
 from prism.pallas.kernel import equations_in, primitives_in
 from prism.pallas.launch import in_place, steps
 from prism.pallas.numpy_source.layout import Layout, batched_layout, independent_axes, step_bytes
@@ -36,7 +34,7 @@ from prism.pallas.numpy_source.values import (
 )
 from prism.pallas.numpy_source.windows import start_texts, window_text
 from prism.pallas.numpy_source.writer import Writer
-from prism.pallas.params import InterpretParams
+from prism.pallas.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,32 +51,6 @@ class Program:
     layout: Layout
     tables: tuple[int, ...]
     refs: tuple[RefVar, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is known of a call before its source is written; `covered`: the visited blocks cover every output."""
-
-    call: Call
-    grid: tuple[int, ...]
-    tables: tuple[Table, ...]
-    visits: tuple[Visits, ...]
-    params: InterpretParams
-    uses: tuple[Use, ...]
-    covered: bool
-
-    def form(self) -> tuple[Any, ...]:
-        """Return all of the chosen blocks that a program's source depends on: the rest it takes as operands."""
-        affine = [
-            None if table.slopes is None else (table.slopes.tobytes(), table.starts[0].tobytes())
-            for table in self.tables
-        ]
-        return (self.grid, *affine, *(visit.contested for visit in self.visits))
-
-
-def uses_of(call: Call) -> tuple[Use, ...]:
-    """Return how the kernel uses each of its references."""
-    return tuple(analysis.use_of(call.kernel, var) for var in call.kernel.ins)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from jax.experimental.pallas import tpu as pltpu
 from jax.experimental.pallas import triton as plt_triton
 
 import prism.pallas
-from prism.pallas import prepared
+from prism.pallas import cache
 from prism.pallas.numpy_source import layout
 from tests.unit.pallas.kernels import count, double, reach_beyond, total
 
@@ -93,7 +93,7 @@ def test_a_kernel_is_prepared_once() -> None:
     prism.pallas.clear_caches()
     run = prism.pallas.run(double, mode="fast")
     run(X)
-    (entry,) = [kept[2] for kept in prepared.cache._kernels.values()]
+    (entry,) = [kept[2] for kept in cache.cache._kernels.values()]
     (planned,) = entry.plans.values()
     assert planned is not None
     variants = dict(planned.variants)
@@ -101,7 +101,7 @@ def test_a_kernel_is_prepared_once() -> None:
     assert list(entry.plans.values()) == [planned]
     assert planned.variants == variants
     prism.pallas.clear_caches()
-    assert not prepared.cache._kernels
+    assert not cache.cache._kernels
 
 
 @pytest.mark.clause("PALLAS-8")

@@ -9,8 +9,8 @@ import pytest
 from jax.experimental import pallas as pl
 
 import prism.pallas
+from prism.pallas.cache import cache
 from prism.pallas.planning import choice_of
-from prism.pallas.prepared import cache
 from tests.unit.pallas.kernels import double, total
 
 pytestmark = [pytest.mark.m6, pytest.mark.clause("PALLAS-6")]

@@ -11,9 +11,9 @@ import pytest
 import prism.pallas
 from prism.pallas import OutOfBoundsError, fast
 from prism.pallas.arrays import Arrays
+from prism.pallas.cache import Loops, Planned
 from prism.pallas.numba_source import compiled
-from prism.pallas.numpy_source.program import Plan
-from prism.pallas.prepared import Loops, Planned
+from prism.pallas.plan import Plan
 from tests.unit.pallas.kernels import count, double, every_other
 
 pytestmark = pytest.mark.m6

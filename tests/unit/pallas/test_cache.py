@@ -9,7 +9,7 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
 
 import prism.pallas
-from prism.pallas import OutOfBoundsError, prepared
+from prism.pallas import OutOfBoundsError, cache
 from prism.pallas.errors import RaceError
 
 pytestmark = pytest.mark.m6
@@ -54,12 +54,12 @@ def test_other_prefetched_contents_choose_other_blocks(mode) -> None:
 @pytest.mark.parametrize(("limit", "plans"), [(64 * 1024, 5), (8, 0)])
 def test_plans_are_kept_by_the_prefetched_bytes(monkeypatch, limit, plans) -> None:
     """Equal contents share a plan; contents of one form share a program; large contents keep no plan."""
-    monkeypatch.setattr(prepared, "_KEY_BYTES", limit)
+    monkeypatch.setattr(cache, "_KEY_BYTES", limit)
     prism.pallas.clear_caches()
     run = prism.pallas.run(_gather, mode="fast")
     for order in (*ORDERS, [1, 0, 3, 2]):
         np.testing.assert_array_equal(run(np.array(order, np.int32), X), X.reshape(4, 2)[order].reshape(-1) + 1)
-    (entry,) = [kept[2] for kept in prepared.cache._kernels.values()]
+    (entry,) = [kept[2] for kept in cache.cache._kernels.values()]
     # Three of the five contents are affine, each with slopes of its own; the other two differ in operands alone.
     assert len(entry.plans) == plans
     assert len(entry.programs) == 4
@@ -67,12 +67,12 @@ def test_plans_are_kept_by_the_prefetched_bytes(monkeypatch, limit, plans) -> No
 
 def test_only_so_many_plans_are_kept(monkeypatch) -> None:
     """The oldest plan makes room for a new one."""
-    monkeypatch.setattr(prepared, "_KEPT_PLANS", 2)
+    monkeypatch.setattr(cache, "_KEPT_PLANS", 2)
     prism.pallas.clear_caches()
     run = prism.pallas.run(_gather, mode="fast")
     for order in ORDERS:
         run(np.array(order, np.int32), X)
-    (entry,) = [kept[2] for kept in prepared.cache._kernels.values()]
+    (entry,) = [kept[2] for kept in cache.cache._kernels.values()]
     assert [key[-1] for key in entry.plans] == [np.array(order, np.int32).tobytes() for order in ORDERS[3:]]
     assert len(entry.programs) == 2
 

@@ -14,19 +14,15 @@ import numpy as np
 from prism.pallas import analysis, debug, grid, taint
 from prism.pallas.arrays import Arrays, arrays_of
 from prism.pallas.call import Call
-from prism.pallas.errors import KernelError
 from prism.pallas.flight import uses_copies_in_flight
 from prism.pallas.kernel import primitives_in
-from prism.pallas.launch import schedule
-from prism.pallas.machine import Machine
-from prism.pallas.memory import Ref
 from prism.pallas.numba_source import compiled
 from prism.pallas.numpy_source import program
-from prism.pallas.numpy_source.layout import covers
-from prism.pallas.numpy_source.program import Plan, Program
+from prism.pallas.numpy_source.program import Program
 from prism.pallas.numpy_source.values import RefVar
 from prism.pallas.numpy_source.writer import load_function
 from prism.pallas.params import InterpretParams
+from prism.pallas.plan import Plan, plan_of, uses_of
 from prism.pallas.read import read_call
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -100,7 +96,7 @@ class Prepared:
     fillers: int
     changing: bool
     effects: bool
-    index_maps: dict[Any, Any] = field(default_factory=dict)
+    index_maps: debug.Ready = field(default_factory=dict)
     plans: OrderedDict[Any, Planned | None] = field(default_factory=OrderedDict)
     programs: OrderedDict[Any, tuple[Program, Callable[..., None]] | None] = field(default_factory=OrderedDict)
 
@@ -120,7 +116,7 @@ class Prepared:
         return self.plans[key]
 
     def _plan(self, cells: tuple[int, ...], arrays: Sequence[Array], params: InterpretParams) -> Planned | None:
-        plan = plan_of(self, cells, arrays, params)
+        plan = plan_of(self.call, self.uses, cells, arrays, params, self.index_maps)
         return None if plan is None else Planned(plan)
 
     def variant(self, planned: Planned, *, batch: bool) -> Variant | None:
@@ -171,34 +167,6 @@ def _loaded(written: Program | None) -> tuple[Program, Callable[..., None]] | No
     return written, load_function(written.source, dict(written.scope), written.name, cache.code)
 
 
-def plan_of(
-    prepared: Prepared, cells: tuple[int, ...], arrays: Sequence[Array], params: InterpretParams
-) -> Plan | None:
-    """Return the plan of a call, or None if its blocks are a mistake that debug mode must report."""
-    call = prepared.call
-    machine = Machine(call.name, params, cells, parallel=call.parallel)
-    prefetched = [Ref(m.name, a, machine) for m, a in zip(call.prefetched, arrays, strict=False)]
-    extents = tuple(cells[axis] for axis in call.visible_axes)
-    env = debug.Environment(machine, extents, compiled=prepared.index_maps)
-    try:
-        tables = [grid.bounded(t, cells, machine) for t in grid.tabulate(call, cells, prefetched, env)]
-    except KernelError:
-        return None
-    run = schedule(call, cells, params.grid_order)
-    visits = [grid.visits(t, run.lane, run.position) for t in tables[len(call.inputs) :]]
-    for table, visit in zip(tables[len(call.inputs) :], visits, strict=True):
-        if visit.returned is not None and not table.block.whole:
-            return None
-    if grid.crosses(call, tables, prepared.uses, run.lane):
-        return None
-    aliased = {out for _, out in call.aliases}
-    covered = all(
-        k in aliased or covers(table, visit.blocks)
-        for k, (table, visit) in enumerate(zip(tables[len(call.inputs) :], visits, strict=True))
-    )
-    return Plan(call, cells, tuple(tables), tuple(visits), params, prepared.uses, covered)
-
-
 def grid_and_arrays(call: Call, args: Sequence[Any]) -> tuple[tuple[int, ...], list[Array]]:
     """Return the concrete grid and the arrays among a call's operands."""
     dynamic = call.dynamic_bounds
@@ -246,7 +214,7 @@ cache = Cache(512)
 
 def _prepare(call: Call) -> Prepared:
     primitives = frozenset(primitives_in(call.kernel))
-    uses = program.uses_of(call)
+    uses = uses_of(call)
     call = replace(call, synchronises=call.synchronises or uses_copies_in_flight(call.kernel))
     return Prepared(
         call,
