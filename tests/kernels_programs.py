@@ -1,14 +1,25 @@
 """Random programs that pass verification, with the arrays to run them on: one a seed.
 
 Every register of a program holds one type from the start, so any instruction may use any of them. Control flow nests
-choices, counted loops, loops by backward branches and calls; lanes meet at the top level only. Each lane loads and
-stores elements of its own, and shares others through atomics whose order does not show.
+choices, counted loops, loops by backward branches and calls; a quarter of the programs are straight lines. Each lane
+loads and stores elements of its own, reads tables, keeps pools, exchanges elements of shared arrays between barriers,
+and shares others through atomics whose order does not show. Some lanes fault: accesses outside a table or a pool,
+divisors of zero, pools kept, meetings that not all lanes come to, too little fuel.
+
+The campaign: python -m tests.kernels_programs EXECUTOR FIRST LAST [PROCESSES] (seeds; any part may be run again).
 """
 
 from __future__ import annotations
 
 import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import ExitStack
 from dataclasses import dataclass
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -18,11 +29,15 @@ from prism.kernels.exec.launch import Launch, Shape
 from prism.kernels.exec.table import open_executor
 from prism.kernels.isa.assemble import assemble
 from prism.kernels.isa.table import BY_MNEMONIC, OPS
-from prism.kernels.isa.types import FLOATS, INTEGERS, SIGNED, TYPES, UNSIGNED, Type
+from prism.kernels.isa.types import BY_NAME, FLOATS, INTEGERS, SIGNED, TYPES, UNSIGNED, Type
 from prism.kernels.isa.verify import verify
 
 SLOTS = 4
 """Registers of each type; the last of a float type holds inexact results, which nothing reads but its store."""
+TABLE = 8
+"""Elements of each table."""
+TABLES, SHARED, POOLS = 200, 204, 210
+"""First registers of handles: of tables, of shared arrays, of pools."""
 _EXACT = ("add", "sub", "mul", "div", "min", "max")
 _INEXACT = tuple(op.mnemonic for op in OPS if op.ulp and op.mnemonic != "pow")
 
@@ -34,12 +49,15 @@ class Sample:
     text: str
     shape: Shape
     buffers: dict[str, np.ndarray]
+    scalars: dict[str, Any]
+    fuel: int
 
     def run(self, executor: str) -> tuple[dict[str, np.ndarray], tuple[Any, ...] | None]:
         """Return the buffers after a run, and the fault if there was one."""
         buffers = {name: array.copy() for name, array in self.buffers.items()}
         try:
-            open_executor(executor).bind(Launch(verify(assemble(self.text)), self.shape, buffers, fuel=1000))()
+            launch = Launch(verify(assemble(self.text)), self.shape, buffers, self.scalars, self.fuel)
+            open_executor(executor).bind(launch)()
         except FaultError as fault:
             return buffers, (fault.kind, fault.index, fault.lane, fault.values)
         return buffers, None
@@ -53,6 +71,9 @@ class _Writer:
         self.functions: list[list[str]] = []
         self.labels = 0
         self.counters = 0
+        self.pools = 0
+        self.is_straight = self.rng.random() < 0.25
+        self.lanes = self.rng.randint(1, 4)
 
     def label(self) -> str:
         self.labels += 1
@@ -65,7 +86,11 @@ class _Writer:
         return f"r{self.base[ty] + self.rng.randrange(exact)}"
 
     def statement(self, depth: int) -> list[str]:
-        kinds = ["plain"] * 8 + (["choice", "loop", "again", "call"] if depth < 3 else [])
+        kinds = ["plain"] * 9 + ["table"]
+        if not self.is_straight:
+            kinds += ["pool"] + (["choice", "loop", "again", "call"] if depth < 3 else [])
+        if depth and self.rng.random() < 0.05:
+            return ["bar.sync 0"]  # where lanes may come apart
         return getattr(self, f"_{self.rng.choice(kinds)}")(depth)
 
     def body(self, depth: int) -> list[str]:
@@ -90,12 +115,43 @@ class _Writer:
             forms += [f"{rng.choice(_INEXACT)}.{n} {odd}, {a}"] * 2
         picked = rng.choice(forms)
         if picked.startswith(("div", "rem")) and ty in INTEGERS and rng.random() < 0.9:
-            one = f"mov_imm.{n} {b}, {rng.choice((1, 3, 7))}"
+            one = f"mov_imm.{n} {b}, {rng.choice((1, 3, 7, 7, 0))}"
             return [one, f"{picked.split()[0]} {dst}, {a}, {b}"]
         test = f"set{rng.choice(('eq', 'ne', 'lt', 'le', 'gt', 'ge') + (('ltu', 'geu') if ty in UNSIGNED else ()))}"
         if rng.random() < 0.2:
             return [f"{test}.{n} p{rng.randrange(4)}, {a}, {b}", f"sel.{n} {dst}, p{rng.randrange(4)}, {a}, {b}"]
         return [picked]
+
+    def _table(self, _depth: int) -> list[str]:
+        """Read a table that all lanes share, at times outside it or between two elements."""
+        ty = self.rng.choice(self.types)
+        outside, between = self.rng.random() < 0.15, self.rng.random() < 0.1
+        at = self.rng.randrange(TABLE, 2 * TABLE) if outside else self.rng.randrange(TABLE)
+        place = [f"mov_imm.u64 r7, {ty.size * at + between}"]
+        if self.rng.random() < 0.5:  # an element of the lane's own
+            place = [f"mov_imm.u64 r7, {TABLE + (self.rng.random() < 0.15)}", "rem.u64 r7, r255, r7"]
+            place += [f"mov_imm.u64 r6, {ty.size}", "mul.u64 r7, r7, r6"]
+        return [*place, f"ldg.{ty.name} {self.any(ty, written=True)}, [r{TABLES + self.types.index(ty)} + r7]"]
+
+    def _pool(self, _depth: int) -> list[str]:
+        """Keep an element in a pool for a while, at times for ever or outside it."""
+        ty, handle = self.rng.choice(self.types), f"r{POOLS + self.pools % 8}"
+        self.pools += 1
+        at = ty.size * self.rng.randrange(3 if self.rng.random() < 0.2 else 2)
+        found = [f"pool.alloc {handle}, {2 * ty.size}", f"mov_imm.u64 r7, {at}"]
+        found.append(f"pool.store.{ty.name} {handle}, r7, {self.any(ty)}")
+        found.append(f"pool.load.{ty.name} {self.any(ty, written=True)}, {handle}, r7")
+        return found + ([f"pool.free {handle}"] if self.rng.random() < 0.85 else [])
+
+    def exchange(self) -> list[str]:
+        """Return a turn in which each lane takes what the next one has, through a shared array between barriers."""
+        ty = self.rng.choice(self.types)
+        shared = f"r{SHARED + self.types.index(ty)}"
+        place = ["cvt.u64.u32 r5, r252", f"mov_imm.u32 r6, {ty.shift}", "shl.u64 r7, r5, r6"]
+        after = ["mov_imm.u64 r7, 1", "add.u64 r5, r5, r7", f"mov_imm.u64 r7, {self.lanes}", "rem.u64 r5, r5, r7"]
+        given, taken = f"sts.{ty.name} [{shared} + r7], {self.any(ty)}", self.any(ty, written=True)
+        after += ["shl.u64 r7, r5, r6", f"lds.{ty.name} {taken}, [{shared} + r7]", "bar.sync 1"]
+        return [*place, given, "bar.sync 0", *after]
 
     def _test(self) -> list[str]:
         ty = self.rng.choice(self.types)
@@ -159,36 +215,53 @@ def sample(seed: int) -> Sample:
     """Return the program of a seed: at most two blocks of at most four lanes."""
     to = _Writer(seed)
     rng = to.rng
-    shape = Shape((rng.randint(1, 2), 1, 1), (rng.randint(1, 4), 1, 1))
+    shape = Shape((rng.randint(1, 2), 1, 1), (to.lanes, 1, 1))
     lines = ["mov_imm.u32 r2, 1", "mov_imm.u32 r3, 0", f"mov_imm.u64 r4, {SLOTS}", "mul.u64 r4, r255, r4"]
     lines += [f"seteq.u32 p{k}, r2, r3" for k in range(4)]
     head, loads, stores = [], [], []
     buffers: dict[str, np.ndarray] = {}
+    scalars: dict[str, Any] = {}
     for k, ty in enumerate(to.types):
         head.append(f".buffer {ty.name} {ty.name} readwrite {k + 1}")
-        loads += [f"mov_imm.u64 r{10 + k}, {k + 1}", f"mov_imm.u32 r5, {ty.shift}", "shl.u64 r6, r4, r5"]
-        stores += [f"mov_imm.u32 r5, {ty.shift}", "shl.u64 r6, r4, r5"]
+        head += [f".buffer table_{ty.name} {ty.name} read {k + 11}", f".shared own_{ty.name} {ty.name} 4 {k + 21}"]
+        lines += [f"mov_imm.u64 r{TABLES + k}, {k + 11}", f"mov_imm.u64 r{SHARED + k}, {k + 21}"]
+        buffers[ty.name], buffers[f"table_{ty.name}"] = (_drawn(rng, ty, n) for n in (SLOTS * shape.lanes, TABLE))
+        if rng.random() < 0.5:
+            head.append(f".scalar given_{ty.name} {ty.name} r{to.base[ty]}")
+            scalars[f"given_{ty.name}"] = _drawn(rng, ty, 1)[0].item()
         step = [f"mov_imm.u64 r7, {ty.size}"]
-        loads += step
-        stores += step
+        place = [f"mov_imm.u32 r5, {ty.shift}", "shl.u64 r6, r4, r5", *step]
+        loads += [f"mov_imm.u64 r{10 + k}, {k + 1}", *place]
+        stores += place
         for slot in range(SLOTS):
-            loads += [f"ldg.{ty.name} r{to.base[ty] + slot}, [r{10 + k} + r6]", "add.u64 r6, r6, r7"]
+            if slot or f"given_{ty.name}" not in scalars:
+                loads.append(f"ldg.{ty.name} r{to.base[ty] + slot}, [r{10 + k} + r6]")
+            loads.append("add.u64 r6, r6, r7")
             stores += [f"stg.{ty.name} [r{10 + k} + r6], r{to.base[ty] + slot}", "add.u64 r6, r6, r7"]
-        raw = np.array([rng.getrandbits(64) for _ in range(SLOTS * shape.lanes)], np.uint64)
-        plain = np.array([rng.randint(-9, 9) / 2 for _ in range(SLOTS * shape.lanes)])
-        whole = raw.astype(f"u{ty.size}").view(ty.dtype)
-        buffers[ty.name] = plain.astype(ty.dtype) if ty in FLOATS else whole
     body: list[str] = []
     for _ in range(rng.randint(2, 5)):
         body += to.statement(0)
-        if rng.random() < 0.2:
-            body += to.meet()
-    head.append(".buffer count u32 readwrite 9")
-    word = rng.choice(("add", "min", "max", "and", "or", "xor"))
-    body.append(f"atom.{word}.u32 r8, [buf9 + 0], r252")
-    buffers["count"] = np.array([rng.getrandbits(32)], np.uint32)
+        if not to.is_straight and rng.random() < 0.2:
+            body += rng.choice((to.meet, to.exchange))()
+    if not to.is_straight:
+        head.append(".buffer count u32 readwrite 9")
+        word = rng.choice(("add", "min", "max", "and", "or", "xor"))
+        body.append(f"atom.{word}.u32 r8, [buf9 + 0], r252")
+        buffers["count"] = np.array([rng.getrandbits(32)], np.uint32)
+    elif rng.random() < 0.8:
+        head = [
+            line for line in head if not line.startswith(".shared")
+        ]  # arrays of a block keep a program from streaming
     functions = [line for one in to.functions for line in one]
-    return Sample("\n".join([*head, *lines, *loads, *body, *stores, "exit", *functions]), shape, buffers)
+    text = "\n".join([*head, *lines, *loads, *body, *stores, "exit", *functions])
+    return Sample(text, shape, buffers, scalars, rng.choice((1000,) * 9 + (rng.randint(0, 6),)))
+
+
+def _drawn(rng: random.Random, ty: Type, size: int) -> np.ndarray:
+    """Return elements: any integers, floats that are multiples of a half."""
+    raw = np.array([rng.getrandbits(64) for _ in range(size)], np.uint64)
+    plain = np.array([rng.randint(-9, 9) / 2 for _ in range(size)])
+    return plain.astype(ty.dtype) if ty in FLOATS else raw.astype(f"u{ty.size}").view(ty.dtype)
 
 
 def ulps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -205,31 +278,55 @@ MOST_ULP = max(BY_MNEMONIC[name].ulp for name in _INEXACT)
 
 def disagreement(sample: Sample, executor: str) -> str:
     """Return where an executor differs from the definition on a sample; nothing where it does not."""
+    return compared(sample, executor)[0]
+
+
+def compared(sample: Sample, executor: str) -> tuple[str, str]:
+    """Return where an executor differs from the definition on a sample, and how the definition faults, if it does."""
     want, fault = sample.run("numpy")
     got, other = sample.run(executor)
+    kind = fault[0].name if fault else ""
     if repr(fault) != repr(other):
-        return f"fault {fault} became {other}"
+        return f"fault {fault} became {other}", kind
     for name, array in want.items():
-        if array.dtype.kind in "iu":
+        if array.dtype.kind in "iu" or name not in BY_NAME:
             if array.tobytes() != got[name].tobytes():
-                return f"{name} {array.tolist()} became {got[name].tolist()}"
+                return f"{name} {array.tolist()} became {got[name].tolist()}", kind
             continue
         away = ulps(array, got[name]).reshape(-1, SLOTS)
         if away[:, : SLOTS - 1].any() or not (away[:, SLOTS - 1] <= MOST_ULP).all():
-            return f"{name} {array.tolist()} became {got[name].tolist()}"
-    return ""
+            return f"{name} {array.tolist()} became {got[name].tolist()}", kind
+    return "", kind
 
 
-def _campaign() -> None:
-    """Compare an executor with the definition on a range of seeds: python -m tests.kernels_programs NAME FIRST LAST."""
-    import sys
+def _batch(executor: str, seeds: range) -> list[tuple[int, str, str]]:
+    return [(seed, *compared(sample(seed), executor)) for seed in seeds]
 
-    name, first, last = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    wrong = [(seed, found) for seed in range(first, last) if (found := disagreement(sample(seed), name))]
-    sys.stdout.write("".join(f"{seed}: {found}\n" for seed, found in wrong))
-    sys.stdout.write(f"{last - first} programs, {len(wrong)} differ\n")
-    sys.exit(bool(wrong))
+
+def main(arguments: Sequence[str]) -> int:
+    """Compare an executor with the definition on a range of seeds: EXECUTOR FIRST LAST [PROCESSES]."""
+    executor, first, last = arguments[0], int(arguments[1]), int(arguments[2])
+    processes = int(arguments[3]) if len(arguments) > 3 else 1
+    batches = [range(at, min(at + 4, last)) for at in range(first, last, 4)]
+    faults: Counter[str] = Counter()
+    done, failed, start = 0, 0, time.perf_counter()
+    with ExitStack() as stack:
+        results: Iterable[list[tuple[int, str, str]]] = (_batch(executor, one) for one in batches)
+        if processes > 1:
+            # Processes of their own: JAX and compiled code keep threads, which a fork would not carry over.
+            pool = stack.enter_context(ProcessPoolExecutor(processes, mp_context=get_context("spawn")))
+            results = (one.result() for one in as_completed([pool.submit(_batch, executor, b) for b in batches]))
+        for batch in results:
+            for seed, found, fault in batch:
+                done, failed = done + 1, failed + bool(found)
+                faults.update([fault] if fault else [])
+                if found:
+                    sys.stdout.write(f"{seed}: {found}\n")
+            sys.stderr.write(f"{done} of {last - first}, {failed} differ, {time.perf_counter() - start:.0f} s\n")
+    told = ", ".join(f"{count} {name}" for name, count in sorted(faults.items())) or "none"
+    sys.stdout.write(f"{done} programs, {failed} differ, {time.perf_counter() - start:.0f} s; faults: {told}\n")
+    return bool(failed)
 
 
 if __name__ == "__main__":
-    _campaign()
+    sys.exit(main(sys.argv[1:]))

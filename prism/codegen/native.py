@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import llvmlite.binding as llvm
 
+from prism.codegen.prelude import Library
 from prism.errors import PrismError
 
 ENTRY: Final = "prism_kernel"
@@ -27,23 +28,18 @@ class LinkError(PrismError):
     """Bytes are not machine code that this process can run."""
 
 
-def compile_entry(source: str, name: str) -> bytes:
+def compile_entry(source: str, name: str, functions: Library | None = None) -> bytes:
     """Return the object file of a source's function `kernel(record)`, for this machine's processor.
 
     source: a module that Numba can compile, without imports: `math`, `np`, `numba`, its `types`, llvmlite's `ir` are
-    there, and the decorator `inner` for the functions that `kernel` calls.
+    there, and the decorator `inner` for the functions that `kernel` calls. functions: what it may call besides, which
+    a process compiles once for each types of arguments, not once for each source: most of the cost of a short one.
     record: a pointer to uint64 words. Nothing in it may raise. Cost: importing Numba (0.5 s) and compiling (0.5 s on).
     """
     import numba
-    import numpy as np
-    from llvmlite import ir
     from numba import types
 
-    # Functions that others call need no entries for Python and C.
-    njit: Any = numba.njit
-    inner = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-    scope: dict[str, Any] = {"__name__": name, "inner": inner, "ir": ir, "math": math, "np": np, "numba": numba}
-    scope["types"] = types
+    scope = {**_scope(tuple((functions or {}).values())), "__name__": name}
     exec(compile(source, f"<{name}>", "exec"), scope)
     signature = types.int64(types.CPointer(types.uint64))
     compiled = numba.cfunc(signature, error_model="numpy")(scope["kernel"])
@@ -58,6 +54,23 @@ def compile_entry(source: str, name: str) -> bytes:
     passes.add_global_dead_code_eliminate_pass()
     passes.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3)))
     return machine.emit_object(module)
+
+
+@functools.cache
+def _scope(texts: tuple[str, ...]) -> dict[str, Any]:
+    """Return the names that sources find, with the functions that texts define: those are compiled when called."""
+    import numba
+    import numpy as np
+    from llvmlite import ir
+    from numba import types
+
+    # Functions that others call need no entries for Python and C.
+    njit: Any = numba.njit
+    inner = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    scope: dict[str, Any] = {"inner": inner, "ir": ir, "math": math, "np": np, "numba": numba, "types": types}
+    scope["__name__"] = "prism_functions"
+    exec(compile("\n\n\n".join(dict.fromkeys(texts)), "<functions>", "exec"), scope)
+    return scope
 
 
 def _entry(function: str) -> str:

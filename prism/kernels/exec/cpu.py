@@ -99,7 +99,7 @@ def compile_program(verified: Verified) -> bytes:
         )
     digest = hashlib.sha256(encode(verified.program)).hexdigest()
     write = cpu_block.write_block_source if cpu_source.meets(verified) else cpu_source.write_source
-    return native.compile_entry(write(verified), f"prism_isa_{digest[:16]}")
+    return native.compile_entry(write(verified), f"prism_isa_{digest[:16]}", cpu_source.FUNCTIONS)
 
 
 def key_of(program: Program) -> Key:

@@ -16,12 +16,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from prism.codegen.prelude import library, prelude
 from prism.codegen.texts import indented
 from prism.kernels.exec import cpu_ops as ops
 from prism.kernels.exec import cpu_record as at
 from prism.kernels.exec.cpu_lane import LaneWriter, variables
-from prism.kernels.exec.cpu_source import FUNCTIONS, lane_names, place_in_grid, read_record
+from prism.kernels.exec.cpu_source import lane_names, place_in_grid, read_record
 from prism.kernels.exec.cpu_turns import clock, is_meeting, leaders_of, spans_of
 from prism.kernels.exec.faults import FaultKind
 from prism.kernels.isa.program import Guard
@@ -176,8 +175,10 @@ def write_block_source(verified: Verified) -> str:
     memory, slots = at.Memory(verified), slots_of(verified)
     names = lane_names(verified)
     kernel = [*read_record(verified), *_shape(), *_shared(verified, memory), *_blocks(verified, slots, names)]
-    body = "\n".join(
+    return "\n".join(
         [
+            _COMMIT,
+            clock(verified, NOW, slots.turns),
             *_lane(verified, memory, slots, names),
             "",
             "",
@@ -187,8 +188,6 @@ def write_block_source(verified: Verified) -> str:
             "",
         ]
     )
-    functions = {**FUNCTIONS, **library(_COMMIT, clock(verified, NOW, slots.turns))}
-    return f"{prelude(body, functions)}\n\n\n{body}"
 
 
 _COMMIT = f"""

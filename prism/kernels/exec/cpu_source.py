@@ -10,7 +10,7 @@ checks, that LLVM vectorises; it runs where the checks of its first and last lan
 from __future__ import annotations
 
 from prism.codegen.machine import MACHINE
-from prism.codegen.prelude import SHARED, library, prelude
+from prism.codegen.prelude import SHARED, library
 from prism.kernels.exec import cpu_ops as ops
 from prism.kernels.exec import cpu_record as at
 from prism.kernels.exec.cpu_lane import LaneWriter, variables
@@ -51,7 +51,7 @@ def _clear(memory, size):
         _put(memory, k, np.uint8(0))
 """
 FUNCTIONS = {**SHARED, **library(MACHINE, _OWN)}
-"""What the source of a program may call."""
+"""What the source of a program may call besides its own functions."""
 
 _FROM_LANE = {
     "lane_idx_x": "place % block_x",
@@ -88,7 +88,7 @@ def write_source(verified: Verified) -> str:
     lane = LaneWriter(verified, memory)
     lane.write(verified.regions)
     kernel = [*read_record(verified), *_stream_lines(verified, memory), *_loop(verified, names)]
-    body = "\n".join(
+    return "\n".join(
         [
             "@inner",
             f"def _lane({', '.join(names)}):",
@@ -103,7 +103,6 @@ def write_source(verified: Verified) -> str:
             "",
         ]
     )
-    return f"{prelude(body, FUNCTIONS)}\n\n\n{body}"
 
 
 def specials(verified: Verified) -> list[tuple[str, Type]]:
