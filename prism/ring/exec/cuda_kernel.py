@@ -38,6 +38,7 @@ def make_kernel(  # noqa: C901 (a kernel is one function, and closes over its pa
     cuda: Any, apply: Any, threads: int
 ) -> Any:
     """Return the kernel for blocks of `threads` threads, over device functions from `cuda_effects`."""
+    cells = threads * ROW  # An array's size must be a constant of the kernel's closure.
 
     @cuda.jit(device=True)
     def judge(told: Any, verdict: Any, seen: Any) -> None:
@@ -142,7 +143,7 @@ def make_kernel(  # noqa: C901 (a kernel is one function, and closes over its pa
     ) -> None:  # fmt: skip
         told, verdict = cuda.shared.array(TOLD, np.uint64), cuda.shared.array(4, np.uint32)
         tally = cuda.shared.array(TALLY_WORDS, np.uint32)
-        picked, tile = cuda.shared.array(threads, np.int64), cuda.shared.array(threads * ROW, np.uint64)
+        picked, tile = cuda.shared.array(threads, np.int64), cuda.shared.array(cells, np.uint64)
         seen = cuda.local.array(4, np.int64)
         me, total = cuda.grid(1), cuda.gridsize(1)
         lane, first = cuda.threadIdx.x, cuda.blockIdx.x == 0
