@@ -117,15 +117,28 @@ def cse(sizes: tuple[int, ...], runs: int, as_json: bool) -> None:
 
 
 @bench.command()
-@click.option("--workload", "names", multiple=True, help="Only this workload; may be given often. The default is all.")
+@click.option(
+    "--workload",
+    "names",
+    multiple=True,
+    help="Only this workload, or aig or cse; may be given often. The default is all.",
+)
+@click.option(
+    "--folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Circuits, as for `prism bench aig`.",
+)
 @runs_option
 @json_option
-def theory(names: tuple[str, ...], runs: int, as_json: bool) -> None:
-    """Normalise terms of users' theories, beside Maude."""
+def theory(names: tuple[str, ...], folder: Path | None, runs: int, as_json: bool) -> None:
+    """Normalise terms of users' theories, beside Maude, egglog and SymPy; then circuits and subexpressions.
+
+    A peer that is not installed, or takes over 5 s, is a row that says so.
+    """
     from prism.bench.theory import theory_bench
 
     with watching() as tick:
-        report(theory_bench(names, runs, tick=tick), as_json=as_json)
+        report(theory_bench(names, runs, folder=folder, tick=tick), as_json=as_json)
 
 
 @bench.command()

@@ -42,7 +42,7 @@ _NEW, _FOLLOWS, _PAID = -1, -2, -3
 made. _PAID is _NEW for a node whose rule application a step limit interrupted: it was counted then."""
 
 
-_loop = njit(cache=True, _nrt=False)  # pyright: ignore[reportCallIssue]  # the stub lacks the option
+_loop = njit(cache=True, _nrt=False, forceinline=True)  # pyright: ignore[reportCallIssue]  # the stub lacks the option
 
 
 @_loop

@@ -25,7 +25,7 @@ _ZERO: Final = np.uint64(0)
 _ONE: Final = np.uint64(1)
 _MOST: Final = np.uint64((1 << 63) - 1)
 
-_loop = njit(cache=True, _nrt=False)  # pyright: ignore[reportCallIssue]  # the stub lacks the option
+_loop = njit(cache=True, _nrt=False, forceinline=True)  # pyright: ignore[reportCallIssue]  # the stub lacks the option
 
 
 class Store(NamedTuple):
