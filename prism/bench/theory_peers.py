@@ -168,7 +168,8 @@ def _maude(term: Pattern, mark: str = "") -> str:
     """Return a term in Maude's syntax; what is no application gets a mark, which makes it a variable."""
     if not isinstance(term, tuple):
         return f"{term}{mark}"
-    return f"{term[0]}({','.join(_maude(part, mark) for part in term[1:])})" if len(term) > 1 else term[0]
+    name, *operands = term
+    return f"{name}({','.join(_maude(part, mark) for part in operands)})" if operands else name
 
 
 def egglog(work: Workload, symbols: Sequence[str]) -> Contender | Missing:
