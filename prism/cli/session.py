@@ -123,11 +123,11 @@ class Session:
         yield from self._evaluate(source, path)
 
     def _dot(self, path: str) -> Iterator[str]:
-        if self._theory != load(BUILT_IN):
-            raise UsageError(f":dot draws the theory {BUILT_IN}, got {self._theory.name!r}; draw a Term in a notebook")
         if self._last is None:
             raise UsageError(":dot draws the last expressions, but there are none yet; evaluate one first")
-        text = drawn(self._last, _MAX_DRAWN, remedy="evaluate a smaller one, or use `prism show`")
+        remedy = "evaluate a smaller one, or use `prism show`"
+        signature, symbols = self._theory.signature, self._known.symbols
+        text = drawn(signature, self._last, symbols, max_nodes=_MAX_DRAWN, remedy=remedy)
         if path:
             write_picture(Path(path).expanduser(), text)
             yield f"wrote {path}"

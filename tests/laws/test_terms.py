@@ -15,7 +15,9 @@ from prism.vm.term.graph import TermGraph, numerals, share, spread_least
 from prism.vm.term.ops import BY_CODE, BY_NAME
 from prism.vm.term.parse import Reader, read_programs, read_text
 from prism.vm.term.scan import MAX_NUMERAL, MAX_WORD
-from prism.vm.term.show import show_program, show_terms
+from prism.vm.term.show import show_terms
+from prism.vm.term.write import write_program
+from prism.vm.theory.library import load
 from tests.terms import text_of, trees, value_of
 
 pytestmark = pytest.mark.m1
@@ -63,7 +65,7 @@ def test_printed_terms_read_back(forest: list) -> None:
 def test_printed_programs_read_back_and_stay_shared(forest: list) -> None:
     """Printing as a program and reading gives the same shared graph, with no application written twice."""
     graph = share(read_text(_text([*forest, *forest])).graph)
-    text = show_program(graph)
+    text = write_program(load("peano").signature, graph)
     assert same(read_text(text).graph, graph)
     applications = (numerals(graph) < 0).sum() - 1  # NULL is no application
     assert text.count("(") - text.count("(def") == applications

@@ -1,4 +1,4 @@
-"""Print terms: unfolded, or as a program that keeps what is shared."""
+"""Print terms of the built-in theory, unfolded, numerals at memory speed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prism.errors import UsageError
-from prism.vm.term.graph import TermGraph, numerals, share
-from prism.vm.term.ops import BY_CODE, NULL, SUC, ZERO
+from prism.vm.term.graph import TermGraph, numerals
+from prism.vm.term.ops import BY_CODE, SUC, ZERO
 
 MAX_CHARACTERS: Final = 1 << 30
 """The longest text that `show_terms` prints for one term."""
@@ -33,24 +33,6 @@ def show_terms(graph: TermGraph, *, as_numerals: bool = False) -> list[str]:
     return [_unfold(graph, root, values, as_numerals=as_numerals) for root in graph.roots.tolist()]
 
 
-def show_program(graph: TermGraph) -> str:
-    """Return a program, in length linear in the graph, that reads as the same shared terms [TERMS-5].
-
-    A row used more than once gets a definition `n<row>`, in the numbering of `share`; each root is one line.
-    """
-    graph = share(graph)
-    values = numerals(graph)
-    is_numeral = values >= 0
-    uses = np.zeros(len(graph), np.int64)
-    for column in (graph.a[~is_numeral], graph.b[~is_numeral], graph.roots):
-        uses += np.bincount(column, minlength=len(graph))
-    rows = np.flatnonzero((uses > 1) & ~is_numeral & (graph.op != NULL.code)).tolist()
-    named = {row: f"n{row}" for row in rows}
-    lines = [f"(def {name} {_unfold(graph, row, values, names=named)})" for row, name in named.items()]
-    lines += [named.get(root) or _unfold(graph, root, values, names=named) for root in graph.roots.tolist()]
-    return "".join(f"{line}\n" for line in lines)
-
-
 def show_number(value: int, *, as_numeral: bool) -> str:
     """Return the number in decimal, or as `suc` applied that often to `zero`."""
     return str(value) if as_numeral else f"({SUC.name} " * value + ZERO.name + ")" * value
@@ -64,18 +46,11 @@ def _widths(graph: TermGraph) -> NDArray[np.float64]:
     return np.array(widths)
 
 
-def _unfold(
-    graph: TermGraph,
-    row: int,
-    values: NDArray[np.int64],
-    *,
-    as_numerals: bool = True,
-    names: dict[int, str] | None = None,
-) -> str:
-    """Return the text of a row; rows below it that `names` knows are written by name."""
+def _unfold(graph: TermGraph, row: int, values: NDArray[np.int64], *, as_numerals: bool) -> str:
+    """Return the text of a row."""
     if values[row] >= 0:
         return show_number(int(values[row]), as_numeral=as_numerals)
-    op, operands, known = graph.op, (graph.a, graph.b), names or {}
+    op, operands = graph.op, (graph.a, graph.b)
     pieces: list[str] = []
     pending = _applied(int(op[row]), [int(column[row]) for column in operands])
     while pending:
@@ -84,8 +59,6 @@ def _unfold(
             pieces.append(item)
         elif values[item] >= 0:
             pieces.append(show_number(int(values[item]), as_numeral=as_numerals))
-        elif item in known:
-            pieces.append(known[item])
         else:
             pending += _applied(int(op[item]), [int(column[item]) for column in operands])
     return "".join(pieces)

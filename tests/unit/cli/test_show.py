@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import stat
 from pathlib import Path
 
@@ -8,10 +9,17 @@ import pytest
 from prism.cli.main import main
 from prism.cli.show import svg
 from prism.errors import PrismError
-from prism.vm.term.dot import dot
+from prism.vm.term import dot as drawing
+from prism.vm.term.graph import TermGraph
 from prism.vm.term.parse import read_text
+from prism.vm.theory.library import load
 
 pytestmark = pytest.mark.m1
+
+
+def dot(graph: TermGraph) -> str:
+    """Return a graph of the built-in theory, drawn."""
+    return drawing.dot(load("peano").signature, graph)
 
 
 def _run(*args: str | Path) -> int:
@@ -91,3 +99,25 @@ def test_svg_comes_from_the_dot_command(tmp_path: Path, monkeypatch, capsys: pyt
     command.write_text("#!/bin/sh\necho broken >&2\nexit 1\n")
     with pytest.raises(PrismError, match="`dot -Tsvg` must succeed, but it said: broken; use --dot"):
         svg("digraph {}")
+
+
+@pytest.mark.m7
+@pytest.mark.clause("THEORY-7")
+def test_programs_of_any_theory_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ops, free names and literals stand by name, and what --program prints reads as the same graph."""
+    source, again = tmp_path / "p.prism", tmp_path / "q.prism"
+    source.write_text("(symbols n7 b) (def w (m n7 (i b))) (m w (i w)) w")
+    assert _run("show", source, "--theory", "group") == 0
+    drawn = capsys.readouterr().out
+    assert sorted(re.findall(r'shape=(?:ellipse|box), label="(.*?)"', drawn)) == ["b", "i", "i", "m", "m", "n7"]
+    assert _run("show", "--program", source, "--theory", "group") == 0
+    printed = capsys.readouterr().out
+    assert re.fullmatch(r"\(symbols n7 b\)\n\(def n+(\d+) \(m n7 \(i b\)\)\)\n.*\nn+\1\n", printed, re.DOTALL)
+    again.write_text(printed)
+    assert _run("show", again, "--theory", "group") == 0
+    assert capsys.readouterr().out == drawn
+    source.write_text("(symbols a) (pow (add (par a) -19) 2)")
+    assert _run("show", source, "--theory", "calculus") == 0
+    assert 'label="-19"' in capsys.readouterr().out
+    assert _run("show", source, "--theory", "group") == 2
+    assert "an op of theory group" in capsys.readouterr().err

@@ -13,6 +13,7 @@ from prism.vm.term.graph import TermGraph
 from prism.vm.theory.model import theory_of
 from prism.vm.theory.picture import MAX_SHOWN, Term, drawing
 from prism.vm.theory.signature import Signature
+from tests.theory_size import measured
 
 pytestmark = [pytest.mark.m7, pytest.mark.clause("THEORY-7")]
 
@@ -130,3 +131,13 @@ def test_patterns_with_undone_arithmetic_have_no_normal_form() -> None:
     """What an engine cannot build is None, not a guess."""
     theory = theory_of("t", [("f", 1)], words=Signature((), has_literals=True))
     assert normal_patterns(theory, [("f", ("+", "n", 1)), ("f", 2)], 10) == [None, ("f", 2)]
+
+
+@pytest.mark.clause("THEORY-4")
+def test_arrays_need_no_object_for_a_node() -> None:
+    """A graph of 30,000 rows goes in and comes out as arrays, and Python holds next to nothing more than before."""
+    found = measured(30_000)
+    assert found.normal_rows > 15_000
+    assert found.steps > 1000
+    assert found.blocks < 1000, found
+    assert "rule applications" in str(found)

@@ -8,7 +8,9 @@ from prism.errors import UsageError
 from prism.vm.term.denote import denote
 from prism.vm.term.graph import TermGraph, numerals, share
 from prism.vm.term.parse import read_text
-from prism.vm.term.show import show_number, show_program, show_terms
+from prism.vm.term.show import show_number, show_terms
+from prism.vm.term.write import write_program
+from prism.vm.theory.library import load
 
 pytestmark = pytest.mark.m1
 
@@ -22,7 +24,7 @@ def test_a_term_too_large_to_unfold_is_refused_at_once() -> None:
         UsageError, match=r"must unfold to at most 1073741824 characters, got about .*; print it as a program"
     ):
         show_terms(graph)
-    text = show_program(graph)
+    text = write_program(load("peano").signature, graph)
     assert text.count("\n") == 40 + 1
     assert denote(read_text(text).graph) == [1]
 
