@@ -91,7 +91,10 @@ class DeviceLaunch:
         program = verified.program
         self.verified, self._shape, self._donate, self._start = verified, shape, donate, (fuel, 0, 0)
         self._scalars = {one.name: scalar_value(one.type, scalars[one.name], one.name) for one in program.scalars}
-        self._written = {one.name for one in program.buffers if one.access is not Access.READ}
+        names = [one.name for one in program.buffers]
+        self._written = [one.name for one in program.buffers if one.access is not Access.READ]
+        self._kept = [name for name in names if name not in self._written]
+        self._ready: dict[tuple[int, ...], tuple[Any, tuple[Any, ...]]] = {}
 
     @classmethod
     def of(cls, launch: Launch) -> DeviceLaunch:
@@ -102,15 +105,23 @@ class DeviceLaunch:
 
     def run(self, buffers: Arrays) -> tuple[Written, Faulted]:
         """Return the written arrays, by name, and what faulted, without waiting for either."""
-        sizes = {int(array.size) for array in buffers.values()}
-        facts = _facts(self.verified, self._scalars, tuple(sorted({0, self._shape.lanes, *sizes})))
-        given = {name: value for name, value in self._scalars.items() if facts[name][0] != facts[name][1]}
-        call = _compiled(self.verified, self._shape, self._start, tuple(sorted(facts.items())), self._donate)
-        used = {name: array.reshape(-1) for name, array in buffers.items() if name in self._written}
-        kept = {name: array.reshape(-1) for name, array in buffers.items() if name not in self._written}
+        used = [buffers[name] for name in self._written]
+        kept = [buffers[name] for name in self._kept]
+        sizes = tuple(array.size for array in (*used, *kept))
+        ready = self._ready.get(sizes)
         with jax.enable_x64(True):
-            written, faulted = call(used, kept, given)
-            return {name: array.reshape(buffers[name].shape) for name, array in written.items()}, faulted
+            if ready is None:
+                ready = self._ready[sizes] = self._prepared(sizes)
+            written, faulted = ready[0](used, kept, ready[1])
+        return dict(zip(self._written, written, strict=True)), faulted
+
+    def _prepared(self, sizes: tuple[int, ...]) -> tuple[Any, tuple[Any, ...]]:
+        """Return the function for arrays of some sizes, and the scalars that it takes."""
+        facts = _facts(self.verified, self._scalars, tuple(sorted({0, self._shape.lanes, *sizes})))
+        given = tuple(
+            jnp.asarray(self._scalars[name]) for name, (least, most) in facts if least is None or least != most
+        )
+        return _compiled(self.verified, self._shape, self._start, facts, self._donate), given
 
     def __call__(self, buffers: Arrays) -> Written:
         """Return the written arrays, by name; FaultError where a lane faults."""
@@ -121,38 +132,42 @@ class DeviceLaunch:
 
 Fact = tuple[int | None, int | None]
 """The least and the most that a scalar may be; the same number twice where it is one."""
+Facts = tuple[tuple[str, Fact], ...]
 
 
-def _facts(verified: Verified, scalars: Mapping[str, np.generic], sizes: tuple[int, ...]) -> dict[str, Fact]:
+def _facts(verified: Verified, scalars: Mapping[str, np.generic], sizes: tuple[int, ...]) -> Facts:
     """Return between which sizes of a launch each whole scalar lies: on more a launch's form does not depend."""
-    found: dict[str, Fact] = {}
+    found: list[tuple[str, Fact]] = []
     for one in verified.program.scalars:
         if one.type.kind is Kind.FLOAT:
-            found[one.name] = (None, 0)
+            found.append((one.name, (None, None)))
             continue
         value = int(scalars[one.name])
         below, above = [size for size in sizes if size <= value], [size for size in sizes if size >= value]
-        found[one.name] = (max(below, default=None), min(above, default=None))
-    return found
+        found.append((one.name, (max(below, default=None), min(above, default=None))))
+    return tuple(found)
 
 
 @lru_cache(maxsize=256)
-def _compiled(
-    verified: Verified, shape: Shape, start: tuple[int, int, int], facts: tuple[tuple[str, Fact], ...], donate: bool
-) -> Any:
+def _compiled(verified: Verified, shape: Shape, start: tuple[int, int, int], facts: Facts, donate: bool) -> Any:
+    """Return the jitted function of (written arrays, other arrays, scalars that are no constants)."""
+    program = verified.program
     call = function(verified, shape, fuel=start[0], lane_class=start[1], phase=start[2])
-    types = {one.name: one.type for one in verified.program.scalars}
+    types = {one.name: one.type for one in program.scalars}
+    written = [one.name for one in program.buffers if one.access is not Access.READ]
+    kept = [one.name for one in program.buffers if one.access is Access.READ]
 
-    def placed(used: Arrays, kept: Arrays, scalars: Arrays) -> tuple[Written, Faulted]:
+    def placed(used: list[Any], others: list[Any], scalars: tuple[Any, ...]) -> tuple[list[Array], Faulted]:
         held: dict[str, Held] = {}
+        given = iter(scalars)
         for name, (least, most) in facts:
-            if types[name].kind is Kind.FLOAT:
-                held[name] = Held(types[name], array=scalars[name])
-            elif least is not None and least == most:
+            if least is not None and least == most:
                 held[name] = Held(types[name], Affine(0, least))
             else:
-                held[name] = Held(types[name], array=scalars[name], least=least, most=most)
-        return call({**used, **kept}, held)
+                held[name] = Held(types[name], array=next(given), least=least, most=most)
+        buffers = dict(zip([*written, *kept], [*used, *others], strict=True))
+        made, faulted = call(buffers, held)
+        return [made[name].reshape(buffers[name].shape) for name in written], faulted
 
     return jax.jit(placed, donate_argnums=(0,) if donate else (), compiler_options=_OPTIONS)
 
