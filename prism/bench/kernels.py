@@ -35,6 +35,10 @@ JAX: Final[dict[str, Callable[..., Any]]] = {
 """The standard kernels that are timed, as JAX has them: jitted."""
 
 
+ON_DEVICE: Final = ("add", "mul", "exp", "sigmoid", "gelu", "fused")
+"""Those that are one lane an element, which are timed on arrays that lie on JAX's device too."""
+
+
 def kernels_bench(
     names: Sequence[str], sizes: Sequence[int], runs: int, executors: Sequence[str] = (), *, tick: Tick
 ) -> Iterator[Row]:
@@ -49,7 +53,11 @@ def kernels_bench(
                 Contender(f"prism {one}", _ours(name, one, given), at_least_s=AT_LEAST_S)
                 for one in executors or [one for one in EXECUTORS if one != "numpy"] or list(EXECUTORS)
             ]
-            contenders.append(Contender("jax.jit", _jitted(name, given), at_least_s=AT_LEAST_S))
+            if name in ON_DEVICE and "xla" in (executors or EXECUTORS):
+                impl = f"prism xla, arrays on {jax.default_backend()}"
+                contenders.append(Contender(impl, _on_device(name, given), at_least_s=AT_LEAST_S))
+            impl = f"jax.jit {jax.default_backend()}"
+            contenders.append(Contender(impl, _jitted(name, given), at_least_s=AT_LEAST_S))
             contenders += [_peer("numba", NUMBA, name, given), _peer("warp", WARP, name, given)]
             contenders.append(_peer("taichi", TAICHI, name, given))
             yield from race(Case("kernels", f"{name} n={n}", n, "elements/s"), contenders, runs=runs, tick=tick)
@@ -87,6 +95,22 @@ def _jitted(name: str, given: Arrays) -> Callable[[], Callable[[], bool]]:
         found = function(*operands).block_until_ready()
         if not judged:
             judged.append(_right(name, given, (np.atleast_1d(np.asarray(found)),)))
+        return judged[0]
+
+    return lambda: work
+
+
+def _on_device(name: str, given: Arrays) -> Callable[[], Callable[[], bool]]:
+    """Return a kernel as it is called on arrays of JAX's, which it leaves where they are."""
+    kernel = STANDARD[name].kernel
+    operands = [jnp.asarray(one) for one in given.values()]
+    out, n = jnp.zeros_like(operands[0]), operands[0].size
+    judged: list[bool] = []
+
+    def work() -> bool:
+        found = kernel(*operands, out, n).block_until_ready()
+        if not judged:
+            judged.append(_right(name, given, (np.asarray(found),)))
         return judged[0]
 
     return lambda: work

@@ -12,7 +12,8 @@ from prism.kernels.schema.language import LANE
 from prism.kernels.schema.source import Definition, definition_of
 
 if TYPE_CHECKING:
-    from prism.kernels.calls import Plan, Repeat
+    from prism.kernels.calls import Plan
+    from prism.kernels.exec.call import Calls
     from prism.kernels.isa.program import Program
     from prism.kernels.schema.records import Kernel as Records
 
@@ -61,7 +62,7 @@ class Kernel:
         self._records: dict[tuple[tuple[str, str], ...], Records] = {}
         self._programs: dict[tuple[tuple[str, str], ...], Program] = {}
         self._plans: dict[tuple[tuple[str, str], ...], Plan] = {}
-        self.last: Repeat | None = None
+        self.calls: Calls = {}
         self._lanes: dict[tuple[tuple[str, str], ...], Callable[..., Any]] = {}
 
     def __repr__(self) -> str:
@@ -186,10 +187,6 @@ class Launcher:
 
         UsageError for arguments that do not fit, FaultError where a lane faults.
         """
-        last = self.kernel.last
-        if last is not None and last.is_of((self.executor, self.shape), args, more):
-            last.bound()
-            return None
         from prism.kernels.calls import launch
 
         return launch(self.kernel, self.executor, self.shape, args, more)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from math import prod
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
@@ -17,8 +17,9 @@ from prism.kernels.schema.types import ELEMENTS, promote
 from prism.kernels.schema.values import Value
 
 if TYPE_CHECKING:
-    from prism.kernels.api import Kernel
+    from prism.kernels.exec.call import Calls
     from prism.kernels.exec.table import Executor
+    from prism.kernels.exec.xla import DeviceLaunch
     from prism.kernels.isa.program import Program
     from prism.kernels.schema.records import Kernel as Records
 
@@ -27,8 +28,8 @@ Size = int | tuple[int, ...]
 Dim = tuple[int, int, int]
 BLOCK: Final = 256
 """The most lanes of a block where a call says none."""
-REPEATED_BYTES: Final = 1 << 20
-"""The most bytes of arrays that the last call of a kernel is kept with."""
+PLACED: Final = 64
+"""Launches on JAX's arrays that a plan keeps."""
 
 
 def arguments(definition: Definition, args: tuple[Any, ...], more: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,6 +87,21 @@ def dim(size: Size) -> tuple[int, int, int]:
     return x, y, z
 
 
+class Planned(Protocol):
+    """What a call needs of a kernel: its definition, a plan for some types, and the calls it remembers."""
+
+    calls: Calls
+
+    @property
+    def definition(self) -> Definition:
+        """The kernel's syntax and names."""
+        ...
+
+    def plan(self, types: Mapping[str, str]) -> Plan:
+        """Return what calls for some types share."""
+        ...
+
+
 class Plan:
     """What calls of a kernel for some types share: all that does not depend on the arguments' values."""
 
@@ -97,6 +113,7 @@ class Plan:
         self.arrays = {one.name: one.rank for one in records.params if one.rank}
         self.scalars = [one.name for one in records.params if not one.rank]
         self.lengths = {one.name for one in program.scalars} - set(self.scalars)
+        self.placed: dict[Hashable, DeviceLaunch] = {}
 
     def shape(self, given: Mapping[str, Any]) -> tuple[Dim, Dim]:
         """Return a grid and a block of one lane for each element of the longest array.
@@ -105,34 +122,71 @@ class Plan:
         """
         lanes = max((prod(given[one].shape) for one in self.arrays), default=1)
         block = min(BLOCK, max(1, lanes))
-        if not (self.guard and int(given[self.guard]) <= lanes):
+        if not (self.guard and not is_traced(given[self.guard]) and int(given[self.guard]) <= lanes):
             block = next((one for one in range(block, 0, -1) if lanes % one == 0), 1)
         return (-(-lanes // block), 1, 1), (block, 1, 1)
 
 
-def launch(kernel: Kernel, executor: str, shape: tuple[Size, Size] | None, args: tuple[Any, ...], more: Any) -> Any:
+def launch(kernel: Planned, executor: str, shape: tuple[Size, Size] | None, args: tuple[Any, ...], more: Any) -> Any:
     """Run a kernel on arguments; `shape` None is one lane for each element of the longest array.
 
     NumPy arrays are written in place and None is returned; if any array is JAX's, nothing is written and the arrays
-    that the kernel writes are returned, alone or as a tuple in the order of the parameters.
+    that the kernel writes are returned, alone or as a tuple in the order of the parameters. A call that was made
+    before with the same NumPy arrays and numbers is not checked again [EXEC-3].
     """
+    from prism.kernels.exec.bound import CpuBound, recording
+    from prism.kernels.exec.call import remember
+
+    key = _key(executor, shape, args, more)
+    known = None if key is None or recording else kernel.calls.get(key)
+    if known is not None:
+        known.run()
+        return None
     given = arguments(kernel.definition, args, more)
     plan = kernel.plan(open_types(kernel.definition, given))
     lengths = _extents(plan.arrays, given)
     scalars = {one: value.raw if isinstance(value := given[one], Value) else value for one in plan.scalars}
     scalars |= {one: lengths[one] for one in plan.lengths}
     grid, block = plan.shape(given) if shape is None else (dim(shape[0]), dim(shape[1]))
-    run = Run(plan, executor or default_executor(), grid, block, scalars)
     arrays = {one: given[one] for one in plan.arrays}
-    if not any(type(one).__module__.partition(".")[0] in ("jax", "jaxlib") for one in arrays.values()):
-        bound = run.bind(arrays)
-        bound()
-        if sum(one.nbytes for one in arrays.values()) <= REPEATED_BYTES:
-            kernel.last = Repeat((executor, shape), args, dict(more), tuple(arrays.values()), bound)
-        return None
-    from prism.kernels.interchange import functional
+    if any(_is_jax(one) for one in arrays.values()):
+        from prism.kernels.interchange import functional
 
-    return functional(run, plan.program, arrays)
+        return functional(Run(plan, executor or "xla", grid, block, scalars), arrays)
+    bound = Run(plan, executor or default_executor(), grid, block, scalars).bind(arrays)
+    bound()
+    if key is not None and isinstance(bound, CpuBound) and not recording:
+        remember(kernel.calls, key, bound, arrays.values())
+    return None
+
+
+def _key(executor: str, shape: Any, args: tuple[Any, ...], more: Mapping[str, Any]) -> Hashable | None:
+    """Return what two calls on the same arrays and numbers have in common; None if that cannot be told cheaply."""
+    found: list[Any] = [executor, shape, *more]
+    for one in (*args, *more.values()):
+        kind = type(one)
+        if kind is np.ndarray:
+            found.append((id(one), one.shape, one.dtype.num, one.flags.writeable))
+        elif kind is int:
+            found.append(one)
+        elif kind in (float, bool) or isinstance(one, np.generic):
+            found.append((kind, repr(one)))
+        else:
+            return None
+    return tuple(found)
+
+
+def _is_jax(value: Any) -> bool:
+    return type(value).__module__.partition(".")[0] in ("jax", "jaxlib")
+
+
+def is_traced(value: Any) -> bool:
+    """Tell whether a value is one of JAX's whose number is not known yet."""
+    if not _is_jax(value):
+        return False
+    from jax.core import Tracer
+
+    return isinstance(value, Tracer)
 
 
 def default_executor() -> str:
@@ -144,7 +198,7 @@ def default_executor() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A program with all but its arrays; calling it on NumPy arrays by name writes them."""
+    """A program with all but its arrays."""
 
     plan: Plan
     executor: str
@@ -152,53 +206,14 @@ class Run:
     block: Dim
     scalars: Mapping[str, Any]
 
-    def __call__(self, arrays: Mapping[str, Any]) -> None:
-        """Run; a grid without blocks does nothing."""
-        self.bind(arrays)()
-
     def bind(self, arrays: Mapping[str, Any]) -> Callable[[], None]:
-        """Return what runs it on some arrays, as often as it is called."""
+        """Return what runs it on some NumPy arrays, as often as it is called; a grid without blocks does nothing."""
         from prism.kernels.exec.launch import Launch, Shape
 
         if 0 in self.grid:
             return lambda: None
         launch = Launch(self.plan.verified, Shape(self.grid, self.block), arrays, self.scalars)
         return opened(self.executor).bind(launch)
-
-
-class Repeat:
-    """A call and what runs it again: calls that repeat it skip what depends on nothing new.
-
-    It keeps its arrays, so that they are those of the same call as long as they are the same objects; only calls on
-    small arrays are kept, where what a call costs besides its work can be seen.
-    """
-
-    __slots__ = ("_args", "_arrays", "_how", "_more", "_views", "bound")
-
-    def __init__(
-        self, how: tuple[Any, Any], args: tuple[Any, ...], more: dict[str, Any], arrays: tuple[Any, ...], bound: Any
-    ) -> None:
-        self._how, self._args, self._more, self._arrays, self.bound = how, args, more, arrays, bound
-        self._views = [_view(one) for one in arrays]
-
-    def is_of(self, how: tuple[Any, Any], args: tuple[Any, ...], more: Mapping[str, Any]) -> bool:
-        """Tell whether a call is the same one: the same arrays, unchanged in shape and writability, and numbers."""
-        return (
-            len(args) == len(self._args)
-            and how == self._how
-            and more.keys() == self._more.keys()
-            and all(map(_same, args, self._args))
-            and all(_same(one, self._more[name]) for name, one in more.items())
-            and [_view(one) for one in self._arrays] == self._views
-        )
-
-
-def _view(array: Any) -> tuple[Any, ...]:
-    return array.shape, array.dtype, array.flags.writeable
-
-
-def _same(one: Any, other: Any) -> bool:
-    return one is other or (type(one) is type(other) is int and one == other)
 
 
 @cache

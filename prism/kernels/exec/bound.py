@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
@@ -22,15 +22,23 @@ from prism.kernels.isa.show import show_instruction
 from prism.kernels.isa.types import Type
 from prism.kernels.isa.verify import Verified
 
-if TYPE_CHECKING:
-    from prism.kernels.exec.graph import Graph
-
 _PAYS: Final = 1 << 21
 """Steps in all from which a launch is shared out to threads: about as long as waking them takes."""
 _UNIT: Final = 1024
 """Threads share lanes out in multiples of this, so that no two write into one cache line of a vector of bytes."""
 
-recording: Final[list[Graph]] = []
+
+class Recorder(Protocol):
+    """What calls are recorded by instead of run, on its own thread: a launch graph."""
+
+    thread: int
+
+    def add(self, bound: CpuBound) -> None:
+        """Record a launch after the others."""
+        ...
+
+
+recording: Final[list[Recorder]] = []
 """The graphs that are being recorded, innermost last; calls on their threads are recorded instead of run."""
 
 

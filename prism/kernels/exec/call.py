@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,7 +17,30 @@ from prism.kernels.isa.program import Access
 from prism.kernels.isa.verify import Verified
 
 _KEPT: Final = 64
-"""Calls that a function remembers."""
+"""Calls that a function or a kernel remembers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A checked call; while it is remembered its arrays live, so that no other array has the identity of one."""
+
+    run: CpuBound
+    alive: list[weakref.ref[np.ndarray[Any, Any]]]
+
+
+Calls = dict[Hashable, Remembered]
+"""Checked calls by what they were made with."""
+
+
+def remember(calls: Calls, key: Hashable, bound: CpuBound, arrays: Iterable[np.ndarray[Any, Any]]) -> None:
+    """Keep a call until one of its arrays dies or too many others are kept; it keeps no array alive."""
+    while len(calls) >= _KEPT:
+        calls.pop(next(iter(calls)), None)
+
+    def forget(_: Any) -> None:
+        calls.pop(key, None)
+
+    calls[key] = Remembered(bound.without_arrays(), [weakref.ref(one, forget) for one in arrays])
 
 
 class Function:
@@ -34,12 +58,12 @@ class Function:
         self.verified, self._executor = verified, executor
         self._arrays = len(program.buffers)
         self._written = tuple(k for k, one in enumerate(program.buffers) if one.access is not Access.READ)
-        self._known: dict[tuple[Any, ...], _Remembered] = {}
+        self._known: Calls = {}
 
     def __call__(self, *arguments: Any, shape: Shape) -> None:
         """Run once; UsageError for arguments that a launch refuses, FaultError where a lane faults."""
         arrays = self._arrays
-        key = (shape.grid, shape.block, *map(id, arguments[:arrays]), *_exactly(arguments[arrays:]))
+        key = (shape.grid, shape.block, *map(id, arguments[:arrays]), *exactly(arguments[arrays:]))
         known = self._known.get(key)
         if known is None or recording:
             self._first(key, arguments, shape)
@@ -66,25 +90,10 @@ class Function:
         bound()
         if recording:
             return
-        while len(self._known) >= _KEPT:
-            self._known.pop(next(iter(self._known)), None)
-        known = self._known
-
-        def forget(_: Any) -> None:
-            known.pop(key, None)
-
-        known[key] = _Remembered(bound.without_arrays(), [weakref.ref(one, forget) for one in buffers.values()])
+        remember(self._known, key, bound, buffers.values())
 
 
-@dataclass(frozen=True, slots=True)
-class _Remembered:
-    """A checked call; while the entry is there its arrays live, so that no other array has the identity of one."""
-
-    run: CpuBound
-    alive: list[weakref.ref[np.ndarray[Any, Any]]]
-
-
-def _exactly(scalars: tuple[Any, ...]) -> tuple[Any, ...]:
+def exactly(scalars: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return scalars so that only those of one type and value are equal: 1, 1.0 and True differ, and so do zeros."""
     for one in scalars:
         if type(one) is not int:

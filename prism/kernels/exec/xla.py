@@ -94,7 +94,7 @@ class DeviceLaunch:
         names = [one.name for one in program.buffers]
         self._written = [one.name for one in program.buffers if one.access is not Access.READ]
         self._kept = [name for name in names if name not in self._written]
-        self._ready: dict[tuple[int, ...], tuple[Any, tuple[Any, ...]]] = {}
+        self._ready: dict[Any, tuple[Any, tuple[Any, ...]]] = {}
 
     @classmethod
     def of(cls, launch: Launch) -> DeviceLaunch:
@@ -107,11 +107,12 @@ class DeviceLaunch:
         """Return the written arrays, by name, and what faulted, without waiting for either."""
         used = [buffers[name] for name in self._written]
         kept = [buffers[name] for name in self._kept]
-        sizes = tuple(array.size for array in (*used, *kept))
-        ready = self._ready.get(sizes)
+        forms = tuple((array.size, array.dtype) for array in (*used, *kept))
+        ready = self._ready.get(forms)
         with jax.enable_x64(True):
             if ready is None:
-                ready = self._ready[sizes] = self._prepared(sizes)
+                check_types(self.verified, buffers)
+                ready = self._ready[forms] = self._prepared(tuple(array.size for array in (*used, *kept)))
             written, faulted = ready[0](used, kept, ready[1])
         return dict(zip(self._written, written, strict=True)), faulted
 
@@ -191,7 +192,15 @@ class XlaExecutor:
         return run
 
 
-def raise_fault(verified: Verified, faulted: Faulted) -> None:
+def check_types(verified: Verified, arrays: Arrays) -> None:
+    """Refuse arrays of other types than the program declares; UsageError."""
+    for one in verified.program.buffers:
+        got = getattr(arrays.get(one.name), "dtype", None)
+        if got != one.type.dtype:
+            raise UsageError(f"buffer {one.name!r} must be an array of {one.type.name} for xla, got {got}; convert it")
+
+
+def raise_fault(verified: Verified, faulted: Mapping[str, Any] | None) -> None:
     """Raise the FaultError that a run reports, if it reports one; waits for the run only if a lane may fault."""
     if faulted is None or int(faulted["lane"]) == NOBODY:
         return

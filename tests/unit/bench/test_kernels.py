@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.m8, pytest.mark.clause("BENCH-1")]
 def test_each_contender_has_a_row() -> None:
     """Ours, jax.jit, and rows that name what is not there; results agree with the reference."""
     rows = list(kernels_bench(["transpose"], [64], 1, ["numpy"], tick=lambda _: None))
-    assert [row.impl for row in rows] == ["prism numpy", "jax.jit", "numba", "warp", "taichi"]
+    assert [row.impl for row in rows] == ["prism numpy", "jax.jit cpu", "numba", "warp", "taichi"]
     assert [row.runs for row in rows[:2]] == [1, 1]
     assert all(row.unit.startswith("missing: ") for row in rows if not row.runs)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from prism import DeviceArray, f32, get_global_id, kernel, u32
+from prism.errors import UsageError
 from prism.kernels.exec.faults import FaultError
 from prism.kernels.exec.table import EXECUTORS
 
@@ -82,25 +85,73 @@ def test_shapes_come_from_the_arrays() -> None:
         assert np.array_equal(out, m[:, -1])
 
 
-def test_jax_arrays_are_returned() -> None:
+@pytest.mark.parametrize("executor", ["", "numpy", "xla"])
+def test_jax_arrays_are_returned(executor: str) -> None:
     """Nothing is written; one written array comes back alone, several as a tuple, in the order of the parameters."""
     a = jnp.arange(5.0)
     c = jnp.zeros(5)
-    found = add.on("numpy")(a, a, c, n=5)
+    found = add.on(executor)(a, a, c, n=5)
     assert isinstance(found, jax.Array)
     assert np.array_equal(found, 2 * np.arange(5))
     assert not c.any()
-    twice, thrice = double.on("numpy")(a, c)
-    assert np.array_equal(twice, 2 * np.arange(5))
-    assert np.array_equal(thrice, 3 * np.arange(5))
+    for _ in range(2):
+        twice, thrice = double.on(executor)(a, c)
+        assert np.array_equal(twice, 2 * np.arange(5))
+        assert np.array_equal(thrice, 3 * np.arange(5))
     assert np.array_equal(a, np.arange(5))
+    assert np.array_equal(add.on(executor)[0](a, a, c, 5), c)
+    m = jnp.arange(12.0).reshape(3, 4)
+    assert column.on(executor)(m, jnp.zeros(3)).tolist() == [3, 7, 11]
 
 
 def test_jit_and_vmap_take_kernels() -> None:
-    """Under a trace a call is part of the computation."""
-    on = add.on("numpy")
+    """Under a trace a call is part of the computation, its numbers too, and no host is asked."""
     a = jnp.arange(6.0)
-    jitted = jax.jit(lambda x, y: on(x, y * 2, jnp.zeros(6), n=6) + 1)
-    assert np.array_equal(jitted(a, a), 3 * np.arange(6) + 1)
+    jitted = jax.jit(lambda x, y, n: add(x, y * 2, jnp.zeros(6), n=n) + 1)
+    for n in (6, 4):
+        assert np.array_equal(jitted(a, a, n), np.where(np.arange(6) < n, 3 * np.arange(6), 0) + 1)
+    assert "callback" not in str(jax.make_jaxpr(lambda x: add(x, x, jnp.zeros(6), n=6))(a))
     batch = jnp.stack([a, a + 1])
-    assert np.array_equal(jax.vmap(lambda x: on(x, x, jnp.zeros(6), n=6))(batch), 2 * np.asarray(batch))
+    assert np.array_equal(jax.vmap(lambda x: add(x, x, jnp.zeros(6), n=6))(batch), 2 * np.asarray(batch))
+    slope = jax.grad(lambda x: (add(x, x, jnp.zeros(6), n=4) ** 2).sum())(a)
+    assert np.array_equal(slope, np.where(np.arange(6) < 4, 8 * np.arange(6), 0))
+
+
+def _waited(function: Callable[..., jax.Array], *args: int) -> None:
+    """Run a function jitted, and what it calls on the host, to their ends."""
+    jax.jit(function)(*args).block_until_ready()
+    jax.effects_barrier()
+
+
+def test_faults_and_refusals_of_jax_arrays() -> None:
+    """A fault is raised with its lane, under a trace too; what the host would have to run is refused there."""
+    a = jnp.arange(4.0)
+    with pytest.raises(FaultError, match="an access must lie inside its buffer: lane 4"):
+        add[2, 4](a, a, a, 5)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="an access must lie inside its buffer: lane 4"):
+        _waited(lambda n: add[2, 4](a, a, a, n), 5)
+    assert jax.jit(lambda n: add[2, 4](a, a, a, n))(4).tolist() == [0, 2, 4, 6]
+    with pytest.raises(UsageError, match="a kernel under a JAX trace must run on the executor xla"):
+        jax.jit(lambda x: add.on("numpy")(x, x, x, 4))(a)
+    with pytest.raises(UsageError, match="buffer 'c' must be an array of f32 for xla, got int32; convert it"):
+        add[1, 4](a, a, jnp.zeros(4, jnp.int32), 4)
+
+
+def test_a_repeated_call_is_remembered_and_checked() -> None:
+    """The same arrays and numbers run again unchecked, in their new shapes and flags they are another call."""
+    a, out = np.ones(6, np.float32), np.zeros(6, np.float32)
+    for n in (6, 6, 3):
+        out[:] = 0
+        add(a, a, out, n)
+        assert out.sum() == 2 * n
+    assert len(add.calls) == 2
+    out.flags.writeable = False
+    with pytest.raises(UsageError, match="must be writable, for the program writes it"):
+        add(a, a, out, 6)
+    del out
+    assert len(add.calls) == 0
+    m, last = np.arange(6, dtype=np.float32).reshape(2, 3), np.zeros(3, np.float32)
+    for shape, want in (((2, 3), [2, 5, 0]), ((3, 2), [1, 3, 5])):
+        m.shape = shape
+        column(m, last)
+        assert last.tolist() == want
