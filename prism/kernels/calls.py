@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Hashable, Mapping
 from math import prod
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
 from prism.errors import UsageError
+from prism.kernels.runs import Dim, Run, is_jax, is_traced
 from prism.kernels.schema.lane import LaneArray
 from prism.kernels.schema.source import Definition
 from prism.kernels.schema.types import ELEMENTS, promote
@@ -18,18 +17,14 @@ from prism.kernels.schema.values import Value
 
 if TYPE_CHECKING:
     from prism.kernels.exec.call import Calls
-    from prism.kernels.exec.table import Executor
     from prism.kernels.exec.xla import DeviceLaunch
     from prism.kernels.isa.program import Program
     from prism.kernels.schema.records import Kernel as Records
 
 Size = int | tuple[int, ...]
 """A grid or a block: one to three sizes."""
-Dim = tuple[int, int, int]
 BLOCK: Final = 256
 """The most lanes of a block where a call says none."""
-PLACED: Final = 64
-"""Launches on JAX's arrays that a plan keeps."""
 
 
 def arguments(definition: Definition, args: tuple[Any, ...], more: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,11 +144,11 @@ def launch(kernel: Planned, executor: str, shape: tuple[Size, Size] | None, args
     scalars |= {one: lengths[one] for one in plan.lengths}
     grid, block = plan.shape(given) if shape is None else (dim(shape[0]), dim(shape[1]))
     arrays = {one: given[one] for one in plan.arrays}
-    if any(_is_jax(one) for one in arrays.values()):
+    if any(is_jax(one) for one in arrays.values()):
         from prism.kernels.interchange import functional
 
-        return functional(Run(plan, executor or "xla", grid, block, scalars), arrays)
-    bound = Run(plan, executor or default_executor(), grid, block, scalars).bind(arrays)
+        return functional(Run(plan.verified, executor or "xla", (grid, block), scalars, plan.placed), arrays)
+    bound = Run(plan.verified, executor or default_executor(), (grid, block), scalars, plan.placed).bind(arrays)
     bound()
     if key is not None and isinstance(bound, CpuBound) and not recording:
         remember(kernel.calls, key, bound, arrays.values())
@@ -176,52 +171,11 @@ def _key(executor: str, shape: Any, args: tuple[Any, ...], more: Mapping[str, An
     return tuple(found)
 
 
-def _is_jax(value: Any) -> bool:
-    return type(value).__module__.partition(".")[0] in ("jax", "jaxlib")
-
-
-def is_traced(value: Any) -> bool:
-    """Tell whether a value is one of JAX's whose number is not known yet."""
-    if not _is_jax(value):
-        return False
-    from jax.core import Tracer
-
-    return isinstance(value, Tracer)
-
-
 def default_executor() -> str:
     """Return the executor of calls that name none: compiled code on the CPU."""
     from prism.kernels.exec.table import EXECUTORS
 
     return "cpu" if "cpu" in EXECUTORS else next(iter(EXECUTORS))
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A program with all but its arrays."""
-
-    plan: Plan
-    executor: str
-    grid: Dim
-    block: Dim
-    scalars: Mapping[str, Any]
-
-    def bind(self, arrays: Mapping[str, Any]) -> Callable[[], None]:
-        """Return what runs it on some NumPy arrays, as often as it is called; a grid without blocks does nothing."""
-        from prism.kernels.exec.launch import Launch, Shape
-
-        if 0 in self.grid:
-            return lambda: None
-        launch = Launch(self.plan.verified, Shape(self.grid, self.block), arrays, self.scalars)
-        return opened(self.executor).bind(launch)
-
-
-@cache
-def opened(executor: str) -> Executor:
-    """Return the executor of a name, the same at every call."""
-    from prism.kernels.exec.table import open_executor
-
-    return open_executor(executor)
 
 
 def _extents(ranks: Mapping[str, int], given: Mapping[str, Any]) -> dict[str, int]:
