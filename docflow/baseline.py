@@ -16,6 +16,10 @@ from docflow.rules import BASELINE_OUTDATED, finding
 _HEADER: Final = "# docflow baseline: one tolerated finding a line (rule, path, subject). It may only shrink.\n"
 
 
+NEVER: Final = frozenset({"unlocked_text", "unbumped", "rewritten_text", "lock_syntax"})
+"""Rules whose findings no baseline tolerates: text that was never reviewed is locked all the same."""
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     """Findings split into those that count and those that the baseline tolerates."""
@@ -51,7 +55,7 @@ def judge(findings: Iterable[Finding], known: Counter[str], path: str) -> Judged
     """Split findings by a baseline; an entry that nothing matches any more is a finding itself."""
     left, new, tolerated = known.copy(), [], []
     for one in findings:
-        if left[_key(one)] > 0:
+        if left[_key(one)] > 0 and one.rule not in NEVER:
             left[_key(one)] -= 1
             tolerated.append(one)
         else:
@@ -72,7 +76,7 @@ def write(path: Path, findings: Sequence[Finding]) -> tuple[int, int]:
 
     An existing baseline only loses entries: what it did not hold before is not added.
     """
-    present = Counter(_key(one) for one in findings if one.severity == "error")
+    present = Counter(_key(one) for one in findings if one.severity == "error" and one.rule not in NEVER)
     before = load(path) if path.exists() else present
     kept = present & before
     files.replace(path, (_HEADER + "".join(f"{key}\n" for key in sorted(kept.elements()))).encode())

@@ -95,7 +95,7 @@ def write_tree(root: Path, n_sections: int) -> None:
         (root / _document(first)).write_text("\n".join(_document_lines(numbers)), encoding="utf-8")
     tree = corpus.load(root, Config())
     planned = review.adopt(tree)
-    (root / lock.FILE_NAME).write_bytes(lock.render(planned.entries, planned.texts))
+    (root / lock.FILE_NAME).write_bytes(lock.render(planned.entries, planned.texts, {}))
 
 
 def _document(number: int) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from docflow import files, lock
+from docflow import files, git, lock
 from docflow.corpus import Corpus
 from docflow.edit import Change
-from docflow.errors import DocflowError
 from docflow.lock import Seen
 from docflow.model import Document
 from docflow.read import read
@@ -17,28 +15,15 @@ from docflow.review import edited, kept
 from docflow.rules.edges import changed_sides, is_changed
 
 
-def git(root: Path, *arguments: str) -> bytes | None:
-    """Run git in `root` and return what it prints, None if it fails."""
-    try:
-        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, check=False)
-    except FileNotFoundError:
-        return None
-    return done.stdout if done.returncode == 0 else None
-
-
 def old_documents(root: Path, corpus: Corpus, base: str) -> Iterator[Document]:
     """Yield the governed documents that differ from `base`, as they were there.
 
     Errors: `DocflowError` if `root` is not in a git work tree or `base` is no commit.
     """
-    if git(root, "rev-parse", "--verify", "--quiet", f"{base}^{{commit}}") is None:
-        raise DocflowError(f"{root} must be in a git work tree that knows the commit {base}; name another with --base")
-    listing = git(root, "diff", "--name-only", "-z", "--relative", base, "--", ".") or b""
-    for name in listing.decode("utf-8", "replace").split("\0"):
-        document = corpus.documents.get(name)
-        data = git(root, "show", f"{base}:./{name}") if document and document.is_governed else None
-        if data is not None:
-            yield read(name, data)
+    git.require_commit(root, base)
+    ours = [name for name in git.changed(root, base) if name in corpus.documents and corpus.documents[name].is_governed]
+    for name, data in git.contents(root, base, ours).items():
+        yield read(name, data)
 
 
 def plan(corpus: Corpus, base: str = "") -> dict[str, dict[str, tuple[int, int]]]:
@@ -50,7 +35,7 @@ def plan(corpus: Corpus, base: str = "") -> dict[str, dict[str, tuple[int, int]]
 
     Without a `base` it is HEAD; where there is no commit yet, the lock alone decides.
     """
-    if not base and corpus.has_lock and git(corpus.root, "rev-parse", "--verify", "--quiet", "HEAD") is None:
+    if not base and corpus.has_lock and not git.has_commit(corpus.root):
         before: dict[str, Document] = {}
     else:
         before = {old.path: old for old in old_documents(corpus.root, corpus, base or "HEAD")}
@@ -96,7 +81,7 @@ def apply(corpus: Corpus, raised: Mapping[str, Mapping[str, tuple[int, int]]]) -
     new = {path: edited(root, path, wanted) for path, wanted in stated.items()}
     for path, data in new.items():
         files.replace(root / path, data)
-    data = lock.render(entries, locked(corpus, raised))
+    data = lock.render(entries, locked(corpus, raised), corpus.lock.accepted)
     if not corpus.has_lock or (root / lock.FILE_NAME).read_bytes() != data:
         files.replace(root / lock.FILE_NAME, data)
 

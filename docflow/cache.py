@@ -10,7 +10,7 @@ from typing import Any, Final
 from docflow import files
 
 FOLDER: Final = ".docflow_cache"
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 
 
 class Cache:

@@ -12,7 +12,7 @@ import click
 
 from docflow import __version__
 from docflow.errors import DocflowError
-from docflow.verbs import ROOT, load
+from docflow.verbs import ROOT, load, relative
 from docflow.writing import COMMANDS
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def main() -> None:
     """
 
 
-def _judge(root: Path, baseline_path: Path | None) -> Result:
+def _judge(root: Path, baseline_path: Path | None, base: str = "", only: tuple[str, ...] = ()) -> Result:
     from docflow import baseline, config, rules
     from docflow.check import Result, summarise
 
@@ -59,14 +59,21 @@ def _judge(root: Path, baseline_path: Path | None) -> Result:
             f"a check must find a document, but {root} holds none; name another --root, "
             f"or correct [documents] include in {config.FILE_NAME}"
         )
-    findings, known = tuple(rules.check(tree)), ()
+    findings, known = rules.check(tree), ()
+    if base:
+        from docflow import base as base_tree
+
+        findings += rules.check_change(base_tree.load(tree, base, rules.IDS))
     if baseline_path is not None:
         judged = baseline.judge(findings, baseline.load(baseline_path), baseline_path.as_posix())
         findings, known = judged.new, judged.known
+    if only:
+        findings = tuple(one for one in findings if one.path in only)
     return Result(findings, known, summarise(tree))
 
 
 @main.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
 @ROOT
 @click.option(
     "--format",
@@ -75,6 +82,7 @@ def _judge(root: Path, baseline_path: Path | None) -> Result:
     default="text",
     help="Output [text].",
 )
+@click.option("--base", default="", help="Judge the change against this git revision too: what was dropped or demoted.")
 @click.option(
     "--baseline", "baseline_path", type=click.Path(path_type=Path), help="Tolerate the findings listed in this file."
 )
@@ -82,24 +90,30 @@ def _judge(root: Path, baseline_path: Path | None) -> Result:
     "--write-baseline", is_flag=True, help="Write the baseline instead: all errors if it is new, else only fewer."
 )
 @click.option("--watch", "is_watching", is_flag=True, help="Check again whenever something changes, until interrupted.")
-def check(root: Path, form: str, baseline_path: Path | None, *, write_baseline: bool, is_watching: bool) -> None:
-    """Check the tree; exit status 1 if any finding is an error."""
+def check(root: Path, form: str, baseline_path: Path | None, *, write_baseline: bool, **rest: Any) -> None:
+    """Check the tree; exit status 1 if any finding is an error.
+
+    The whole tree is read; with FILEs only what is found in them counts.
+    """
     from docflow.formats import FORMATS
 
     if write_baseline:
         if baseline_path is None:
             raise DocflowError("--write-baseline must know the file; give it with --baseline FILE")
         _write_baseline(root, baseline_path)
-    if is_watching:
-        _watch(root, lambda: FORMATS[form](_judge(root, baseline_path)))
-    result = _judge(root, baseline_path)
+    only = tuple(relative(root, path) for path in rest["paths"])
+    if rest["is_watching"]:
+        _watch(root, lambda: FORMATS[form](_judge(root, baseline_path, rest["base"], only)))
+    result = _judge(root, baseline_path, rest["base"], only)
     click.echo(FORMATS[form](result))
     sys.exit(int(result.blocks))
 
 
 def _write_baseline(root: Path, path: Path) -> NoReturn:
-    from docflow import baseline, rules
+    """Lock what is not locked yet, so that a change of it is seen, then write down what is left to tolerate."""
+    from docflow import baseline, review, rules
 
+    review.apply(root, review.adopt(load(root)))
     before, after = baseline.write(path, rules.check(load(root)))
     click.echo(
         f"{path}: {after} tolerated findings" + (f", {before - after} fewer than before" if before != after else "")
@@ -169,10 +183,9 @@ def trace(root: Path, *, is_json: bool) -> None:
     from dataclasses import asdict
 
     from docflow import trace as tracing
-    from docflow.config import Trace
 
     tree = load(root)
-    rows = tracing.coverage(tree, tree.config.trace or Trace())
+    rows = tracing.coverage(tree)
     for row in rows:
         if is_json:
             click.echo(json.dumps(asdict(row) | {"is_covered": row.is_covered}, ensure_ascii=False))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from docflow.errors import ConfigError
+from docflow.mapping import Fields
 from docflow.model import SEVERITIES, Severity
 from docflow.schema import suggest
 
@@ -17,10 +18,12 @@ FILE_NAME: Final = "docflow.toml"
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Where the witnesses of clauses are: test folders, and the commitments manifest (may be absent)."""
+    """Where the witnesses of clauses are: test folders, files with tags, the manifest (may be absent), proofs."""
 
     tests: tuple[str, ...] = ("tests",)
     commitments: str = "spec/commitments.toml"
+    tags: tuple[str, ...] = ()
+    proofs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Config:
     same_note_limit: int = 2
     cycles: tuple[frozenset[str], ...] = ()
     trace: Trace | None = None
+    fields: Fields = field(default_factory=Fields)
     text: str = ""
 
 
@@ -47,8 +51,13 @@ def load(root: Path, rule_ids: frozenset[str]) -> Config:
     path = root / FILE_NAME
     if not path.is_file():
         return Config()
+    return parse(path.read_bytes(), rule_ids)
+
+
+def parse(data: bytes, rule_ids: frozenset[str]) -> Config:
+    """Read the bytes of a docflow.toml. Errors: as `load`."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = data.decode("utf-8")
         tables = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{FILE_NAME} must be TOML in UTF-8, but: {error}") from None
@@ -64,9 +73,11 @@ def load(root: Path, rule_ids: frozenset[str]) -> Config:
             values[target] = read(f"[{table}] {key}", value)
     severities = {name.removeprefix("rules."): value for name, value in values.items() if name.startswith("rules.")}
     trace_values = {name.removeprefix("trace."): value for name, value in values.items() if name.startswith("trace.")}
+    names = {name.removeprefix("fields."): value for name, value in values.items() if name.startswith("fields.")}
+    fields = Fields(names, values.pop("normative", ()))
     rest = {name: value for name, value in values.items() if "." not in name}
     trace = Trace(**trace_values) if "trace" in tables else None
-    return Config(**rest, severities=severities, trace=trace, text=text)
+    return Config(**rest, severities=severities, trace=trace, fields=fields, text=text)
 
 
 def _require(condition: bool, message: str) -> None:
@@ -105,9 +116,20 @@ def _cycles(where: str, value: Any) -> tuple[frozenset[str], ...]:
 _TABLES: Final[Mapping[str, Mapping[str, tuple[str, Callable[[str, Any], Any]]]]] = {
     "documents": {"include": ("include", _texts), "exclude": ("exclude", _texts), "core": ("core", _texts)},
     "schema": {"require": ("require", _texts), "allow": ("allow", _texts)},
+    "fields": {
+        "id": ("fields.id", _text),
+        "requires": ("fields.requires", _text),
+        "status": ("fields.status", _text),
+        "normative": ("normative", _texts),
+    },
     "rules": {},
     "reviews": {"same_note_limit": ("same_note_limit", _limit)},
     "cycles": {"allow": ("cycles", _cycles)},
-    "trace": {"tests": ("trace.tests", _texts), "commitments": ("trace.commitments", _text)},
+    "trace": {
+        "tests": ("trace.tests", _texts),
+        "commitments": ("trace.commitments", _text),
+        "tags": ("trace.tags", _texts),
+        "proofs": ("trace.proofs", _text),
+    },
 }
 """Table -> key -> the attribute of `Config` it sets (dotted: of a part) and the function that checks it."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from docflow import __version__, files, lock
+from docflow import __version__, files, lock, witness
 from docflow.cache import Cache
 from docflow.config import Config
 from docflow.lock import Entry, Lock, Seen
-from docflow.model import Defect, Document, Edge, Mention, Review, Section, edge_key
+from docflow.model import Defect, Document, Edge, Link, Mention, Review, Section, edge_key
+from docflow.witness import Witnesses
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,7 @@ class Corpus:
     documents: Mapping[str, Document]
     lock: Lock
     has_lock: bool
-    clause_marks: tuple[tuple[str, str, int], ...] = ()
-    """(clause, test as `path::name`, line) for each `pytest.mark.clause`."""
+    witnesses: Witnesses = field(default_factory=Witnesses)
 
     @cached_property
     def governed(self) -> tuple[Document, ...]:
@@ -122,19 +123,47 @@ def _light_review(edge: Edge, locked: Entry | None) -> Review | None:
 
 def load(root: Path, config: Config) -> Corpus:
     """Read the tree below `root`. Cost: one read a document; parsing only of what changed since the last call."""
-    cache = Cache(root, f"{__version__}\n{config.text}")
+    cache = Cache(root, cache_settings(config))
     documents = {
         path: read_cached(cache, root, path, config) for path in files.find(root, config.include, config.exclude)
     }
-    marks: tuple[tuple[str, str, int], ...] = ()
-    if config.trace is not None:
-        from docflow import trace
-
-        marks = trace.marks(cache, root, config.trace)
+    found = witness.scan(cache, root, config.trace) if config.trace is not None else Witnesses()
     cache.save()
     path = root / lock.FILE_NAME
     has_lock = path.is_file()
-    return Corpus(root, config, documents, lock.parse(path.read_bytes()) if has_lock else Lock(), has_lock, marks)
+    documents = resolved(documents, config)
+    return Corpus(root, config, documents, lock.parse(path.read_bytes()) if has_lock else Lock(), has_lock, found)
+
+
+def cache_settings(config: Config) -> str:
+    """Return what the cache of a tree depends on besides the bytes of its files."""
+    return f"{__version__}\n{config.text}"
+
+
+def resolved(documents: Mapping[str, Document], config: Config) -> Mapping[str, Document]:
+    """Return the documents with references by id made references by path, where the settings map the fields.
+
+    A reference that is a path stays, and so does one that no document's id is.
+    """
+    if not config.fields:
+        return documents
+    paths = {str(one.fields["doc_id"]): path for path, one in documents.items() if "doc_id" in one.fields}
+    return {
+        path: replace(
+            one, edges=tuple(replace(edge, ref=_path_of(edge.ref, documents, paths, path)) for edge in one.edges)
+        )
+        if one.edges
+        else one
+        for path, one in documents.items()
+    }
+
+
+def _path_of(ref: str, documents: Mapping[str, Document], paths: Mapping[str, str], own: str) -> str:
+    """Find a document by path from the root or from the folder of the one that names it, or by id."""
+    name, mark, anchor = ref.partition("#")
+    beside = posixpath.normpath(posixpath.join(posixpath.dirname(own), name))
+    found = next((path for path in (name.lstrip("/"), beside) if path in documents), paths.get(name, name))
+    return found + mark + anchor
 
 
 def read_cached(cache: Cache, root: Path, path: str, config: Config) -> Document:
@@ -146,12 +175,14 @@ def read_cached(cache: Cache, root: Path, path: str, config: Config) -> Document
             path, "none", True, defects=(Defect("unreadable", 1, "file", f"cannot be read: {error.strerror}"),)
         )
 
-    def compute() -> list[Any]:
-        from docflow.read import read
+    return cache.get("document", path, data, lambda: _encode(read_bytes(path, data, config)), _decode)
 
-        return _encode(read(path, data, required=config.require, allowed=config.allow))
 
-    return cache.get("document", path, data, compute, _decode)
+def read_bytes(path: str, data: bytes, config: Config) -> Document:
+    """Read one document as the settings say."""
+    from docflow.read import read
+
+    return read(path, data, required=config.require, allowed=config.allow, fields=config.fields)
 
 
 def _encode(document: Document) -> list[Any]:
@@ -159,7 +190,9 @@ def _encode(document: Document) -> list[Any]:
     return [[_row(item) for item in value] if isinstance(value, tuple) else value for value in _row(document)]
 
 
-def _row(item: Any) -> list[Any]:
+def _row(item: Any) -> Any:
+    if isinstance(item, str):
+        return item
     return list(item) if isinstance(item, tuple) else [getattr(item, name) for name in item.__slots__]
 
 
@@ -181,6 +214,8 @@ def _decode(row: list[Any]) -> Document:
         defects,
         text,
         light,
+        slugs,
+        links,
     ) = row
     return Document(
         path,
@@ -198,4 +233,6 @@ def _decode(row: list[Any]) -> Document:
         tuple(Defect(*item) for item in defects),
         text,
         light,
+        tuple(slugs),
+        tuple(Link(*item) for item in links),
     )

@@ -32,6 +32,23 @@ def find(root: Path, include: Iterable[str], exclude: Iterable[str]) -> Iterator
     yield from sorted(found)
 
 
+def matching(paths: Iterable[str], include: Iterable[str], exclude: Iterable[str]) -> list[str]:
+    """Return which of these POSIX paths `find` would yield, by their names alone."""
+    wanted, unwanted = _matcher(include), _matcher(exclude)
+    return sorted(
+        path
+        for path in paths
+        if wanted.match(path)
+        and not unwanted.match(path)
+        and not any(part in _FOREIGN_NAMES or unwanted.match(f"{part}/") for part in _folders(path))
+    )
+
+
+def _folders(path: str) -> Iterator[str]:
+    parts = path.split("/")[:-1]
+    yield from ("/".join(parts[:length]) for length in range(1, len(parts) + 1))
+
+
 def _matcher(patterns: Iterable[str]) -> re.Pattern[str]:
     return re.compile("|".join(map(_regex, patterns)) or r"(?!)")
 

@@ -39,6 +39,7 @@ class Parsed:
     lines: dict[Path, int] = field(default_factory=dict)
     defects: list[Defect] = field(default_factory=list)
     dialect: str = "yaml"
+    is_foreign: bool = False
 
     def place(self, path: Path, line: int) -> None:
         """Remember where `path` was written; deeper paths are reported at their third step."""

@@ -126,9 +126,15 @@ def impact(corpus: Corpus, node: str) -> Mapping[str, int]:
 def to_review(corpus: Corpus, node: str) -> list[tuple[int, EdgeView]]:
     """Return the edges whose review a change of `node` would make stale, with their distance, nearest first.
 
-    A document edge that a section edge repeats is left out: one review serves both.
+    A whole document changes with any of its sections. A document edge that a section edge repeats is left out: one
+    review serves both.
     """
-    distance = {node: 0, **impact(corpus, node)}
+    document = corpus.documents.get(node)
+    parts = [f"{node}#{section.anchor}" for section in document.sections] if document else []
+    distance: dict[str, int] = {}
+    for start in (node, *parts):
+        for name, far in {start: 0, **impact(corpus, start)}.items():
+            distance[name] = min(far, distance.get(name, far))
     reached = [(distance[arc.target] + 1, arc.view) for arc in arcs(corpus) if arc.view and arc.target in distance]
     return sorted(reached, key=lambda pair: (pair[0], pair[1].key))
 

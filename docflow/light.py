@@ -60,7 +60,7 @@ def apply(corpus: Corpus, planned: Plan) -> None:
     """Write the documents, each atomically, then the lock; a stop between the two leaves findings and the old lock."""
     for path, data in planned.documents.items():
         files.replace(corpus.root / path, data)
-    files.replace(corpus.root / lock.FILE_NAME, lock.render(planned.entries, planned.texts))
+    files.replace(corpus.root / lock.FILE_NAME, lock.render(planned.entries, planned.texts, corpus.lock.accepted))
 
 
 def _head(document: Document, head: str) -> Iterator[str]:

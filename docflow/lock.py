@@ -16,6 +16,7 @@ _HEADER: Final = (
 )
 _SEEN: Final = r"(\d{1,18}):([0-9a-f]{64})"
 _REVIEW: Final = re.compile(rf"(?P<key>\S.* -> \S.*?)(?: self={_SEEN})? dep={_SEEN}(?: (\w+): (\S.*))?")
+_ACCEPTED: Final = re.compile(r"(?P<key>\S.*?) accepted: (\S.*)")
 _TEXT: Final = re.compile(rf"(?P<key>\S.*?) text={_SEEN}")
 
 
@@ -55,6 +56,8 @@ class Lock:
 
     entries: Mapping[str, Entry] = field(default_factory=dict)
     texts: Mapping[str, Text] = field(default_factory=dict)
+    accepted: Mapping[str, str] = field(default_factory=dict)
+    """What was dropped, demoted or adopted on purpose -> the note that says why."""
     defects: tuple[Defect, ...] = ()
 
 
@@ -65,11 +68,16 @@ def parse(data: bytes) -> Lock:
     """
     entries: dict[str, Entry] = {}
     texts: dict[str, Text] = {}
+    accepted: dict[str, str] = {}
     defects: list[Defect] = []
     for number, line in enumerate(data.decode("utf-8", errors="replace").split("\n"), 1):
         if not line.strip() or line.startswith("#"):
             continue
         row = _row(line, number)
+        decided = _ACCEPTED.fullmatch(line.rstrip()) if row is None else None
+        if decided:
+            accepted[decided["key"]] = decided[2]
+            continue
         if row is None:
             defects.append(Defect("lock_syntax", number, line[:60], f"not a line of {FILE_NAME}: {line[:60]!r}"))
             continue
@@ -82,7 +90,7 @@ def parse(data: bytes) -> Lock:
                 texts[key] = value
             else:
                 entries[key] = value
-    return Lock(entries, texts, tuple(defects))
+    return Lock(entries, texts, accepted, tuple(defects))
 
 
 def _row(line: str, number: int) -> tuple[str, Entry | Text] | None:
@@ -108,9 +116,11 @@ def _versions(value: Entry | Text) -> tuple[int, int]:
     return value.dep.version, value.self.version if value.self else 0
 
 
-def render(entries: Mapping[str, Entry], texts: Mapping[str, Seen]) -> bytes:
-    """Write a lock: header, then one line a text or an edge, in the order of the keys."""
-    rows = sorted([*_entry_rows(entries), *_text_rows(texts)])
+def render(entries: Mapping[str, Entry], texts: Mapping[str, Seen], accepted: Mapping[str, str]) -> bytes:
+    """Write a lock: header, then one line a text, an edge or a decision, in the order of the keys."""
+    rows = sorted(
+        [*_entry_rows(entries), *_text_rows(texts), *((f"{k}", f" accepted: {v}") for k, v in accepted.items())]
+    )
     return (_HEADER + "".join(f"{key}{rest}\n" for key, rest in rows)).encode()
 
 

@@ -93,6 +93,14 @@ class Mention:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A link to a file of the tree, as `path` or `path#anchor`, and its line."""
+
+    target: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """One Markdown file: its frontmatter as typed rows, and what the graph needs to know of its body.
 
@@ -115,6 +123,9 @@ class Document:
     fingerprint: str = ""
     is_light: bool = False
     """The frontmatter states no version: versions, reviews and notes of the document stand in docflow.lock."""
+    slugs: tuple[str, ...] = ()
+    """Anchors that a forge makes of the headings."""
+    links: tuple[Link, ...] = ()
 
 
 def edge_key(path: str, section: str, ref: str) -> str:

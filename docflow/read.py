@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import posixpath
-import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from docflow import frontmatter, schema
+from docflow.body import Body, fingerprint, outside_code
 from docflow.frontmatter import FrontmatterError, Parsed
-from docflow.model import Defect, Document, Edge, Mention, Review, Section
+from docflow.mapping import Fields, mapped
+from docflow.model import Defect, Document, Edge, Link, Mention, Review, Section
 
-_ANCHOR: Final = re.compile(r"""<(?:a|h[1-6])\b[^>]*?\s(?:id|name)\s*=\s*["']([^"']+)["']""", re.IGNORECASE)
-_HEADING_ID: Final = re.compile(r"^#{1,6}\s.*\{#([^\s}]+)\}\s*$")
-_LABEL: Final = re.compile(r"\*\*\[([A-Z][A-Z0-9]*-[0-9]+)\]\*\*")
-_LINK: Final = re.compile(r"""\]\(\s*<?([^)\s>]+)|^\s{0,3}\[[^\]]+\]:\s*(\S+)|href=["']([^"']+)["']""", re.MULTILINE)
-_FENCE: Final = re.compile(r"^ {0,3}(`{3,}|~{3,})")
-_HIDDEN: Final = re.compile(r"`[^`]*`|<!--.*?-->")
+PREFIX: Final = "doc_"
+"""How the names of our fields begin."""
+_WHOLE: Final = (".yml", ".yaml")
+_OWN: Final = Fields()
 _DASHES: Final = "---"
 _COMMENT: Final = "<!-- docflow"
 _BOM: Final = b"\xef\xbb\xbf"
@@ -88,7 +85,7 @@ def _stray_comment(lines: Sequence[str], found: tuple[int, int] | None) -> Itera
     """Yield a defect if frontmatter stands in a comment that does not end the file, or beside other frontmatter."""
     if not any(line.startswith(_COMMENT) for line in lines):
         return
-    for number, line in _outside_fences(lines, 1):
+    for number, line in outside_code(lines, 1):
         if line.rstrip() == _COMMENT and (found is None or number != found[0]):
             message = f"the comment {_COMMENT} must be the only frontmatter, and end the file with a line -->"
             yield Defect("unterminated", number, "frontmatter", message)
@@ -99,28 +96,56 @@ def parse_head(head: str, first_line: int = 2) -> Parsed:
     return frontmatter.parse(head.replace("\t", "  "), first_line)
 
 
-def read(path: str, data: bytes, *, required: Sequence[str] = (), allowed: Sequence[str] = ()) -> Document:
+def read(
+    path: str,
+    data: bytes,
+    *,
+    required: Sequence[str] = (),
+    allowed: Sequence[str] = (),
+    fields: Fields = _OWN,
+) -> Document:
     """Read one file; anything wrong with it becomes a defect of the document, never an exception.
 
-    A document is governed if its frontmatter has a `doc_*` field or cannot be read at all.
+    A document is governed if its frontmatter has a `doc_*` field, be it otherwise readable or not.
     """
-    source = split(data)
+    source = split(data) if not fields or not path.endswith(_WHOLE) else _whole(data)
     if source.head is None:
-        is_governed = any(defect.rule == "unterminated" for defect in source.defects)
-        return Document(path, "none", is_governed, anchors=Body(source).anchors, defects=source.defects)
+        defects = tuple(one for one in source.defects if one.rule == "unterminated" and _has_field(source.body))
+        return _ungoverned(path, source, source.defects) if defects else _ungoverned(path, source, ())
     try:
         parsed = parse_head(source.head, source.head_line)
     except FrontmatterError as fault:
         defect = Defect("syntax", fault.line, "frontmatter", fault.message)
-        return Document(path, "none", True, anchors=Body(source).anchors, defects=(*source.defects, defect))
-    if parsed.values and not any(name.startswith("doc_") for name in parsed.values):
-        return Document(path, parsed.dialect, False, anchors=Body(source).anchors)
+        return _ungoverned(path, source, (*source.defects, defect) if _has_field(source.head) else ())
+    if not any(name.startswith(PREFIX) for name in parsed.values):
+        theirs = mapped(path, parsed, fields)
+        return _document(path, source, theirs, ()) if theirs else _ungoverned(path, source, ())
     defects = (*source.defects, *parsed.defects, *schema.validate(parsed, required=required, allowed=allowed))
     return _document(path, source, parsed, defects)
 
 
+def _whole(data: bytes) -> Source:
+    """Take a file that is nothing but fields: all of it is frontmatter, and all of it is text."""
+    text = data.decode("utf-8", "replace").replace("\r\n", "\n")
+    return Source(text, text, 1, (), 1)
+
+
+def _has_field(text: str) -> bool:
+    """Say whether a line of frontmatter that cannot be read names one of our fields."""
+    return any(line.lstrip(" \t\"'").startswith(PREFIX) for line in text.split("\n\n")[0].split("\n"))
+
+
+def _ungoverned(path: str, source: Source, defects: tuple[Defect, ...]) -> Document:
+    """Return a document of which only its anchors count; with defects it is one of ours that cannot be read."""
+    body = Body(source.body, source.body_line)
+    return Document(path, "none", bool(defects), anchors=body.anchors, slugs=body.slugs, defects=defects)
+
+
 def _document(path: str, source: Source, parsed: Parsed, defects: tuple[Defect, ...]) -> Document:
-    values, body = parsed.values, Body(source)
+    values, body = parsed.values, Body(source.body, source.body_line)
+    if body.unclosed:
+        message = "this comment is never closed, so that all that follows is hidden"
+        defects = (*defects, Defect("unclosed_comment", body.unclosed, "comment", message))
     revision = values.get("doc_revision")
     requires = tuple(_edges(parsed))
     return Document(
@@ -134,18 +159,22 @@ def _document(path: str, source: Source, parsed: Parsed, defects: tuple[Defect, 
         edges=requires,
         reviews=tuple(_reviews(parsed)),
         anchors=body.anchors,
+        slugs=body.slugs,
+        links=tuple(_links(path, body)),
         labels=body.labels,
-        mentions=tuple(_mentions(path, source, _to_name(path, requires, is_summed="doc_requires" in values))),
+        mentions=tuple(_mentions(path, source, body, _to_name(path, parsed, requires))),
         defects=defects,
         fingerprint=fingerprint(source.body),
         is_light=schema.is_light(values),
     )
 
 
-def _to_name(path: str, edges: Sequence[Edge], *, is_summed: bool) -> set[str]:
+def _to_name(path: str, parsed: Parsed, edges: Sequence[Edge]) -> set[str]:
     """Return the references that the body must name: those of the document, or, if it sums up none, of its sections."""
+    if parsed.is_foreign:
+        return set()
     summed = {edge.ref for edge in edges if not edge.section}
-    return summed if is_summed else {edge.ref for edge in edges if edge.ref.partition("#")[0] != path}
+    return summed if "doc_requires" in parsed.values else {e.ref for e in edges if e.ref.partition("#")[0] != path}
 
 
 _KEPT: Final = frozenset(
@@ -154,62 +183,7 @@ _KEPT: Final = frozenset(
 """Fields that rules read as they were written; all others become typed rows."""
 
 
-def fingerprint(text: str) -> str:
-    """Return the whole SHA-256 of the normalised text.
-
-    Normalised: Unicode NFC, no blanks at line ends, no blank lines at either end, runs of blank lines as one.
-    """
-    lines: list[str] = []
-    for line in unicodedata.normalize("NFC", text).split("\n"):
-        stripped = line.rstrip()
-        if stripped or (lines and lines[-1]):
-            lines.append(stripped)
-    return hashlib.sha256("\n".join(lines).rstrip("\n").encode()).hexdigest()
-
-
 _EMPTY: Final = fingerprint("")
-
-
-class Body:
-    """Anchors and clause labels of a body, outside code; lines count from 1 in the file."""
-
-    __slots__ = ("anchors", "labels", "lines", "offset")
-
-    def __init__(self, source: Source) -> None:
-        self.lines, self.offset = source.body.split("\n"), source.body_line
-        anchors: list[tuple[str, int]] = []
-        labels: list[tuple[str, int]] = []
-        for number, line in _outside_fences(self.lines, self.offset):
-            if "<" in line or "{#" in line or "**[" in line:
-                visible = _HIDDEN.sub("", line)
-                anchors.extend((found, number) for found in _ANCHOR.findall(visible))
-                anchors.extend((found, number) for found in _HEADING_ID.findall(visible))
-                labels.extend((found, number) for found in _LABEL.findall(visible))
-        self.anchors, self.labels = tuple(anchors), tuple(labels)
-
-    def fingerprints(self, names: Sequence[str]) -> dict[str, tuple[int, str]]:
-        """Return start line and fingerprint of each named section: from its anchor to the next named one's."""
-        starts: dict[str, int] = {}
-        for anchor, line in self.anchors:
-            if anchor in names and anchor not in starts:
-                starts[anchor] = line
-        ends = [*starts.values(), self.offset + len(self.lines)][1:]
-        return {
-            anchor: (start, fingerprint("\n".join(self.lines[start - self.offset : end - self.offset])))
-            for (anchor, start), end in zip(starts.items(), ends, strict=True)
-        }
-
-
-def _outside_fences(lines: Sequence[str], offset: int) -> Iterator[tuple[int, str]]:
-    fence = ""
-    for number, line in enumerate(lines, offset):
-        found = _FENCE.match(line) if "```" in line or "~~~" in line else None
-        if found and not fence:
-            fence = found[1]
-        elif found and found[1].startswith(fence) and not line.strip(" `~"):
-            fence = ""
-        elif not fence:
-            yield number, line
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -260,11 +234,10 @@ def _reviews(parsed: Parsed) -> Iterator[Review]:
         yield Review(path[1], path[2], dep_version, self_version, outcome, note, line)
 
 
-def _mentions(path: str, source: Source, refs: set[str]) -> Iterator[Mention]:
+def _mentions(path: str, source: Source, body: Body, refs: set[str]) -> Iterator[Mention]:
     if not refs:
         return
-    folder = posixpath.dirname(path)
-    links = {_resolve(folder, next(filter(None, groups))) for groups in _LINK.findall(source.body)}
+    links = {link.target for link in _links(path, body)}
     linked_files = {link.partition("#")[0] for link in links}
     lowered = source.body.lower()
     for ref in sorted(refs):
@@ -276,9 +249,17 @@ def _mentions(path: str, source: Source, refs: set[str]) -> Iterator[Mention]:
         yield Mention(ref, False, source.body_line + lowered.count("\n", 0, at) if at >= 0 else 0)
 
 
-def _resolve(folder: str, target: str) -> str:
-    file, mark, anchor = target.partition("#")
-    return (posixpath.normpath(posixpath.join(folder, file)) if file else "") + mark + anchor
+def _links(path: str, body: Body) -> Iterator[Link]:
+    """Yield the links to files of the tree, resolved from the document's folder; the document's own anchors too."""
+    folder = posixpath.dirname(path)
+    for target, line in body.links:
+        file, mark, anchor = target.partition("#")
+        file = file.partition("?")[0]
+        if ":" in file or file.startswith("/") or (mark and not anchor and not file):
+            continue
+        here = posixpath.normpath(posixpath.join(folder, file)) if file else path
+        if not here.startswith("../"):
+            yield Link(here + mark + anchor, line)
 
 
 def _occurs(text: str, ref: str) -> bool:

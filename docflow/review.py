@@ -24,6 +24,7 @@ class Plan:
     changes: Mapping[str, Sequence[Change]]
     entries: Mapping[str, Entry]
     texts: Mapping[str, Seen]
+    accepted: Mapping[str, str]
 
 
 def plan(corpus: Corpus, refs: Iterable[str], *, outcome: str, note: str) -> Plan:
@@ -59,7 +60,7 @@ def plan(corpus: Corpus, refs: Iterable[str], *, outcome: str, note: str) -> Pla
         else:
             entries[view.key] = Entry(view.dep, view.own)
             changes.setdefault(view.path, []).extend(_stamp(view, outcome, note))
-    return Plan(tuple(chosen.values()), changes, entries, _present_texts(corpus))
+    return Plan(tuple(chosen.values()), changes, entries, _present_texts(corpus), corpus.lock.accepted)
 
 
 def needs_review(view: EdgeView) -> bool:
@@ -134,7 +135,7 @@ def apply(root: Path, planned: Plan) -> None:
     new = {path: edited(root, path, changes) for path, changes in planned.changes.items()}
     for path, data in new.items():
         files.replace(root / path, data)
-    files.replace(root / lock.FILE_NAME, lock.render(planned.entries, planned.texts))
+    files.replace(root / lock.FILE_NAME, lock.render(planned.entries, planned.texts, planned.accepted))
 
 
 def edited(root: Path, path: str, changes: Sequence[Change]) -> bytes:
@@ -150,4 +151,18 @@ def adopt(corpus: Corpus) -> Plan:
     views = tuple(view for view in corpus.edges if view.locked is None and view.dep and statuses(view) == (OK,))
     entries = kept(corpus)
     entries |= {view.key: Entry(view.dep, view.own) for view in views if view.dep}
-    return Plan(views, {}, entries, {**corpus.lockable, **kept_texts(corpus)})
+    return Plan(views, {}, entries, {**corpus.lockable, **kept_texts(corpus)}, corpus.lock.accepted)
+
+
+def accept(corpus: Corpus, names: Iterable[str], note: str) -> Plan:
+    """Return the lock in which these changes against a base are meant, for the reason in the note.
+
+    Errors: `DocflowError` for an empty note, or a note that an acceptance in the lock bears already.
+    """
+    note = " ".join(note.split())
+    if not note:
+        raise DocflowError("to accept a change needs a note that says why it was meant, got an empty one")
+    if note in corpus.lock.accepted.values():
+        raise DocflowError("a note that accepts a change must be new, this one stands in the lock; say why now")
+    decided = {**corpus.lock.accepted, **{" ".join(name.split()): note for name in names}}
+    return Plan((), {}, kept(corpus), kept_texts(corpus), decided)

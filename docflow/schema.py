@@ -197,7 +197,9 @@ def line_of(parsed: Parsed, path: Path) -> int:
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return `; did you mean X?` for the nearest known name, or nothing."""
-    near = get_close_matches(name.replace("-", "_"), sorted(known), n=1, cutoff=0.75)
+    names = sorted(known)
+    near = get_close_matches(name, names, n=1, cutoff=0.75)
+    near = near or get_close_matches(name.replace("-", "_"), names, n=1, cutoff=0.75)
     return f"; did you mean {near[0]}?" if near else ""
 
 

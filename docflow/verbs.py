@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from docflow.errors import DocflowError
+
 if TYPE_CHECKING:
     from docflow.corpus import Corpus
 
@@ -21,3 +23,15 @@ def load(root: Path) -> Corpus:
     from docflow.rules import IDS
 
     return corpus.load(root, config.load(root, IDS))
+
+
+def relative(root: Path, path: Path) -> str:
+    """Return a path that was typed, from the working directory or from the root, as one from the root.
+
+    Errors: `DocflowError` if it is not below the root.
+    """
+    whole = path if path.is_absolute() or path.exists() else root / path
+    try:
+        return whole.resolve().relative_to(root.resolve()).as_posix()
+    except ValueError:
+        raise DocflowError(f"{path} must be a file below {root}; name another --root") from None

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from docflow import config, files, lock
+from docflow import config, files, lock, witness
 from docflow.config import Config
 from docflow.errors import ConfigError
 
@@ -20,7 +20,7 @@ def stamps(root: Path, settings: Config) -> dict[str, tuple[int, int]]:
     paths = [*files.find(root, settings.include, settings.exclude), config.FILE_NAME, lock.FILE_NAME]
     if settings.trace:
         paths.append(settings.trace.commitments)
-        paths.extend(files.find(root, [f"{folder.rstrip('/')}/**/*.py" for folder in settings.trace.tests], ()))
+        paths.extend(witness.sources(root, settings.trace))
     found: dict[str, tuple[int, int]] = {}
     for path in paths:
         try:

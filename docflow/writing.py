@@ -130,4 +130,30 @@ def fmt(paths: tuple[Path, ...], root: Path, *, is_check: bool) -> None:
     sys.exit(2 if refused else int(is_check and changed > 0))
 
 
-COMMANDS: Final = (review, adopt, bump, light, fmt)
+@click.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@ROOT
+@click.option("--note", required=True, help="Why it was meant.")
+def accept(names: tuple[str, ...], root: Path, note: str) -> None:
+    """Accept what `check --base` found under NAME. A document, section, clause, edge, commitment or setting."""
+    from docflow import review as reviewing
+
+    reviewing.apply(root, reviewing.accept(load(root), names, note))
+    for name in names:
+        click.echo(f"accepted {name}")
+
+
+@click.command()
+@click.argument("folder", default=".")
+@ROOT
+def init(folder: str, root: Path) -> None:
+    """Write two governed documents to FOLDER, and the settings. To begin with; it says what to do next."""
+    from docflow import start
+
+    for path in start.init(root, folder):
+        click.echo(f"wrote {path}")
+    prefix = f"{folder.strip('/')}/" if folder.strip("/.") else ""
+    click.echo(start.NEXT.format(folder=prefix), nl=False)
+
+
+COMMANDS: Final = (init, review, adopt, accept, bump, light, fmt)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from docflow.corpus import Corpus
 from docflow.model import Fault, Finding, Severity
-from docflow.rules import documents, edges, ledger, structure
+from docflow.rules import documents, edges, ledger, links, structure
+from docflow.rules.change import CHANGE_RULES, ChangeRule, accepted
 from docflow.rules.documents import noticed
 from docflow.rules.edges import STATUSES, asks
+
+if TYPE_CHECKING:
+    from docflow.base import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ RULES: Final = (
     Rule("dialect", "note", "`docflow fmt {path}` makes it YAML that every tool reads", noticed("dialect")),
     Rule("yaml_alias", "error", "write the value out", noticed("yaml_alias")),
     Rule("yaml_tag", "error", "remove the tag", noticed("yaml_tag")),
+    Rule("unclosed_comment", "error", "close the comment with -->", noticed("unclosed_comment")),
     Rule("duplicate_key", "error", "keep one of the two", noticed("duplicate_key")),
     Rule("missing_field", "error", "add the field to the frontmatter", noticed("missing_field")),
     Rule(
@@ -52,6 +57,12 @@ RULES: Final = (
         "error",
         "remove the marks of a conflict and keep the lines of both sides, then run `docflow bump`",
         documents.lock_syntax,
+    ),
+    Rule(
+        "nothing_governed",
+        "warning",
+        "`docflow init` writes two documents to begin with; [fields] in docflow.toml reads frontmatter of your own",
+        documents.nothing_governed,
     ),
     Rule("duplicate_doc_id", "error", "give one of the documents another doc_id", documents.duplicate_doc_id),
     Rule("missing_core", "error", "write it, or drop it from [documents] core in docflow.toml", documents.missing_core),
@@ -90,7 +101,7 @@ RULES: Final = (
         "unknown_dependency",
         "error",
         "correct the reference, or version its target: doc_revision for a document, doc_sections for an anchor",
-        asks(edges.unknown_dependency),
+        documents.unknown_reference,
     ),
     Rule("unbumped", "error", "run `docflow bump`, then review what rests on it", edges.changed_texts),
     Rule(
@@ -109,6 +120,13 @@ RULES: Final = (
         ledger.version_backwards,
     ),
     Rule("laundered_review", "warning", "say in each note what was compared on that edge", ledger.laundered_review),
+    Rule("broken_link", "error", "correct the link, or write what it names", links.broken_link),
+    Rule(
+        "link_without_edge",
+        "warning",
+        "add {subject} to doc_requires and review it; or link to the document alone, if the text does not rest on it",
+        links.link_without_edge,
+    ),
     Rule("cycle", "error", "cut one of the edges, or allow the cycle: [cycles] allow in docflow.toml", structure.cycle),
     Rule("clause_without_anchor", "error", "write the anchor in front of the label", structure.clause_without_anchor),
     Rule("duplicate_clause", "error", "renumber one of the two", structure.duplicate_clause),
@@ -119,6 +137,12 @@ RULES: Final = (
         structure.uncovered_clause,
     ),
     Rule("unknown_clause", "error", "correct the marker, or state the clause", structure.unknown_clause),
+    Rule(
+        "witness_never_run",
+        "error",
+        "make it a test that pytest collects, or remove the marker",
+        structure.witness_never_run,
+    ),
     Rule("dangling_commitment", "error", _MANIFEST, structure.dangling_commitment),
 )
 
@@ -127,10 +151,10 @@ BASELINE_OUTDATED: Final = Rule(
 )
 """Judged against a baseline file, not against a corpus; see `docflow.baseline`."""
 
-IDS: Final = frozenset(rule.id for rule in (*RULES, BASELINE_OUTDATED))
+IDS: Final = frozenset(rule.id for rule in (*RULES, BASELINE_OUTDATED, *CHANGE_RULES))
 
 
-def finding(rule: Rule, fault: Fault, severity: Severity) -> Finding:
+def finding(rule: Rule | ChangeRule, fault: Fault, severity: Severity) -> Finding:
     """Join a fault with its rule."""
     remedy = rule.remedy.replace("{path}", fault.path).replace("{subject}", fault.subject)
     return Finding(fault.path, fault.line, rule.id, severity, fault.subject, fault.message, remedy)
@@ -143,4 +167,16 @@ def check(corpus: Corpus, rules: tuple[Rule, ...] = RULES) -> list[Finding]:
         severity = corpus.config.severities.get(rule.id, rule.severity)
         if severity != "off":
             found.extend(finding(rule, fault, severity) for fault in rule.check(corpus))
+    return sorted(found, key=lambda one: (one.path, one.line, one.rule, one.subject))
+
+
+def check_change(change: Change) -> list[Finding]:
+    """Return the findings on a change against a base; what the change accepts with a note is none."""
+    allowed = accepted(change)
+    found: list[Finding] = []
+    for rule in CHANGE_RULES:
+        severity = change.old.config.severities.get(rule.id, rule.severity)
+        if severity != "off":
+            faults = (fault for fault in rule.check(change) if fault.subject not in allowed)
+            found.extend(finding(rule, fault, severity) for fault in faults)
     return sorted(found, key=lambda one: (one.path, one.line, one.rule, one.subject))

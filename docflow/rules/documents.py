@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from docflow import lock
+from docflow import config, lock
 from docflow.corpus import Corpus
 from docflow.model import Document, Fault
-from docflow.trace import CLAUSE_ANCHOR
+from docflow.schema import suggest
+from docflow.witness import CLAUSE_ANCHOR
 
 
 def noticed(rule: str) -> Callable[[Corpus], Iterator[Fault]]:
@@ -28,6 +30,30 @@ def lock_syntax(corpus: Corpus) -> Iterator[Fault]:
     """Require that every line of the lock is an entry, and no edge has two."""
     for defect in corpus.lock.defects:
         yield Fault(lock.FILE_NAME, defect.line, defect.subject, defect.message)
+
+
+def nothing_governed(corpus: Corpus) -> Iterator[Fault]:
+    """Require that a document has frontmatter that docflow reads."""
+    if corpus.documents and not corpus.governed:
+        message = f"none of {len(corpus.documents)} documents has frontmatter with doc_ fields, so nothing is checked"
+        yield Fault(config.FILE_NAME, 1, "documents", message)
+
+
+def unknown_reference(corpus: Corpus) -> Iterator[Fault]:
+    """Require that what an edge rests on is a versioned document or section of the tree."""
+    for view in corpus.edges:
+        if view.dep is None:
+            hint = _near(corpus, view.path, view.edge.ref)
+            message = f"{view.key} rests on what is no versioned document or section of this tree{hint}"
+            yield Fault(view.path, view.edge.line, view.key, message)
+
+
+def _near(corpus: Corpus, path: str, ref: str) -> str:
+    """Suggest the reference that was meant: from the root instead of from the folder, or spelt otherwise."""
+    beside = posixpath.normpath(posixpath.join(posixpath.dirname(path), ref.removeprefix("/")))
+    if beside != ref and beside in corpus.texts:
+        return f"; references are from the root: write {beside}"
+    return suggest(ref, corpus.texts)
 
 
 def duplicate_doc_id(corpus: Corpus) -> Iterator[Fault]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from docflow import graph, trace
+from docflow import graph, trace, witness
 from docflow.corpus import Corpus
 from docflow.model import Fault
 from docflow.schema import suggest
@@ -24,7 +24,7 @@ def cycle(corpus: Corpus) -> Iterator[Fault]:
 def uncovered_clause(corpus: Corpus) -> Iterator[Fault]:
     """Require that every clause has a test, a proof or a stated exemption."""
     if corpus.config.trace:
-        for row in trace.coverage(corpus, corpus.config.trace):
+        for row in trace.coverage(corpus):
             if not row.is_covered:
                 clause = row.clause
                 yield Fault(
@@ -57,31 +57,41 @@ def clause_without_anchor(corpus: Corpus) -> Iterator[Fault]:
 def unknown_clause(corpus: Corpus) -> Iterator[Fault]:
     """Require that a test's marker names a clause that exists."""
     known = {clause.label for clause in trace.clauses(corpus)} if corpus.config.trace else set()
-    for label, test, line in corpus.clause_marks:
-        path = test.partition("::")[0]
-        if label == trace.BROKEN:
-            yield Fault(path, line, test, f"{path} is not Python, so its clause markers cannot be read")
-        elif label not in known:
-            yield Fault(
-                path,
-                line,
-                f"{test} {label}",
-                f"{test} is marked with clause {label}, which no normative document states{suggest(label, known)}",
-            )
+    for mark in corpus.witnesses.marks:
+        path = mark.test.partition("::")[0]
+        if mark.clause == witness.BROKEN:
+            message = f"{path} is not Python, so its clause markers cannot be read"
+            yield Fault(path, mark.line, mark.test, message)
+        elif mark.clause not in known:
+            near = suggest(mark.clause, known)
+            message = f"{mark.test} is marked with clause {mark.clause}, which no normative document states{near}"
+            yield Fault(path, mark.line, f"{mark.test} {mark.clause}", message)
+
+
+def witness_never_run(corpus: Corpus) -> Iterator[Fault]:
+    """Require that what is marked with a clause is a test that pytest collects."""
+    for mark in corpus.witnesses.marks:
+        if not mark.is_run and mark.clause != witness.BROKEN:
+            path = mark.test.partition("::")[0]
+            message = f"{mark.test} is marked with clause {mark.clause}, but pytest does not collect it"
+            yield Fault(path, mark.line, f"{mark.test} {mark.clause}", message)
 
 
 def dangling_commitment(corpus: Corpus) -> Iterator[Fault]:
-    """Require that a commitment is well-formed, and its clause and tests exist."""
-    if corpus.config.trace is None:
+    """Require that a commitment is well-formed, and its clause, its tests with that clause, and its proof exist."""
+    settings = corpus.config.trace
+    if settings is None:
         return
-    rows, faults = trace.commitments(corpus.root, corpus.config.trace)
-    yield from faults
+    yield from corpus.witnesses.faults
     known = {clause.label: clause for clause in trace.clauses(corpus)}
-    manifest = corpus.config.trace.commitments
-    for row in rows:
-        clause = known.get(trace.label_of(row))
+    for row in corpus.witnesses.commitments:
+        clause = known.get(row.label)
         path = row.clause.partition("#")[0] if "#" in row.clause else ""
         if clause is None or (path and path != clause.path):
-            yield Fault(manifest, row.line, row.id, f"{row.id}: clause {row.clause} does not exist")
-        for test in trace.missing_tests(corpus.root, row):
-            yield Fault(manifest, row.line, f"{row.id} {test}", f"{row.id}: test {test} does not exist")
+            message = f"{row.id}: clause {row.clause} does not exist"
+            yield Fault(settings.commitments, row.line, row.id, message)
+        for test, why in trace.wrong_tests(corpus, row):
+            yield Fault(settings.commitments, row.line, f"{row.id} {test}", f"{row.id}: test {test} {why}")
+        if row.theorem and settings.proofs and not witness.has_proof(corpus.root, settings, row.theorem):
+            message = f"{row.id}: no source below {settings.proofs} declares {row.theorem}"
+            yield Fault(settings.commitments, row.line, f"{row.id} {row.theorem}", message)

@@ -54,6 +54,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     return Model(tmp_path_factory.mktemp("model"))
 
 
+@pytest.mark.clause("LEDGER-1")
+@pytest.mark.clause("LEDGER-2")
 @pytest.mark.parametrize("engine", sorted(ENGINES))
 @pytest.mark.clause("TRUSTED-4")
 @pytest.mark.clause("LEDGER-3")
@@ -72,6 +74,7 @@ def test_random_signatures_agree(model: Model, engine: str) -> None:
     assert mismatches(model, random_programs(seed=8, count=100, any_ops=True), ENGINES[engine]) == []
 
 
+@pytest.mark.clause("LEDGER-6")
 @pytest.mark.parametrize("engine", sorted(ENGINES))
 @pytest.mark.clause("LEDGER-5")
 @pytest.mark.slow

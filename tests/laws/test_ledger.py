@@ -76,6 +76,7 @@ def bytes_of(ledger) -> list[bytes]:
     return [np.asarray(part).tobytes() for part in parts] + [bytes([ledger.status])]
 
 
+@pytest.mark.clause("LEDGER-2")
 @both_engines
 @pytest.mark.clause("LEDGER-1")
 @given(raws=raw_batches)

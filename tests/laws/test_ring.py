@@ -47,6 +47,7 @@ def may_follow(before: int, after: int) -> bool:
     )
 
 
+@pytest.mark.clause("RING-11")
 @pytest.mark.clause("RING-5")
 @given(FULL_RING, st.sampled_from(ORDERS))
 @settings(max_examples=60)

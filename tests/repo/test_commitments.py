@@ -85,6 +85,8 @@ def draft(proofs: tuple[Path, host.Check], tmp_path: Path) -> Path:
     return shutil.copytree(proofs[0], tmp_path / "agda")
 
 
+@pytest.mark.clause("LEDGER-6")
+@pytest.mark.clause("REWRITE-1")
 @pytest.mark.clause("TRUSTED-3")
 def test_the_generated_module_is_current() -> None:
     """The Agda tables are what the Python tables give today."""

@@ -108,7 +108,8 @@ def test_every_format_has_every_finding(root: Path) -> None:
     assert lines[0].startswith("::notice file=base.md,line=4,title=docflow dialect::not YAML")
     assert lines[1].startswith("::error file=user.md,line=23,title=docflow stale_dep::")
     assert lines[-1].startswith("docflow: FAILED")
-    assert sorted(formats.FORMATS) == sorted(cli.check.params[1].type.choices)  # type: ignore[attr-defined]
+    (choices,) = [option.type.choices for option in cli.check.params if option.name == "form"]  # type: ignore[attr-defined]
+    assert sorted(formats.FORMATS) == sorted(choices)
 
 
 def test_formats_survive_odd_names(root: Path) -> None:

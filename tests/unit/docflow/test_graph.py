@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from docflow import graph, graph_view, lock, trace
-from docflow.config import Config, Trace
+from docflow.config import Config
 from docflow.corpus import Corpus
 from docflow.model import Document, Edge, Section
 from tests.unit.docflow import tree
@@ -121,9 +121,9 @@ def test_trace_joins_clauses_with_their_witnesses(tmp_path: Path) -> None:
         ("base.md", "A law that holds.\n", "A law.\n" + more),
     ]
     tree.spoil(tree.write(tmp_path), edits)
-    rows = trace.coverage(tree.load(tmp_path), Trace(("tests",), "commitments.toml"))
+    rows = trace.coverage(tree.load(tmp_path))
     assert [(row.clause.label, row.is_covered) for row in rows] == [(f"BASE-{n}", n < 5) for n in range(1, 6)]
-    assert rows[0].tests == ("tests/test_marked.py::TestIt", "tests/test_marked.py::test_a")
+    assert rows[0].tests == ("tests/test_marked.py::TestIt", "tests/test_marked.py::TestIt::test_a")
     assert rows[1].tests == ("tests/test_marked.py", "tests/test_marked.py::TestIt")
     assert (rows[2].theorems, rows[3].exemptions) == (("Base.law",), ("seen by eye",))
 

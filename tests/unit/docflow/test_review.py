@@ -172,7 +172,7 @@ def test_adopting_locks_only_what_is_fresh(tmp_path: Path) -> None:
     tree.spoil(tmp_path, [("user.md", "dep_version: 2", "dep_version: 3")])
     assert {rule for rule, path, _ in tree.found(tmp_path) if path == "user.md"} >= {"missing_lock"}
     assert review.adopt(tree.load(tmp_path)).entries[EDGE] == before.entries[EDGE]
-    assert lock.parse(lock.render(planned.entries, planned.texts)).entries.keys() == planned.entries.keys()
+    assert lock.parse(lock.render(planned.entries, planned.texts, {})).entries.keys() == planned.entries.keys()
 
 
 def third(root: Path) -> Path:

@@ -27,11 +27,16 @@ class Case:
 
 
 MANIFEST = '[[commitment]]\nid = "one"\nclause = "base.md#base-1"\ntests = ["tests/test_marked.py::test_law"]\n'
+EXEMPT = '[[commitment]]\nid = "one"\nclause = "base.md#base-1"\nexemption = "seen by eye"\n'
 THIRD = tree.USER.replace("doc_id: user", "doc_id: third").replace(
     "applies the law to its own", "uses the law in another"
 )
 OWN = tree.USER.split("---\n")[2]
 NOTE = "The law is used as it is stated."
+NORMATIVE = (
+    "---\ndoc_id: third\ndoc_authority: normative\ndoc_sections: [third]\n---\n"
+    '<a id="third"></a>\nSee [it](base.md#base-1).\n'
+)
 CYCLE = (
     ("base.md", "doc_requires: []", "doc_requires:\n  - user.md#user"),
     ("base.md", "# Base", "# Base, see user.md#user"),
@@ -150,6 +155,38 @@ CASES = (
         (("third.md", None, THIRD), ("user.md", "The document still has one law.", NOTE)),
         (("third.md", None, THIRD.replace("has one law", "has its law")),),
     ),
+    Case(
+        "broken_link",
+        ("user.md", 32),
+        (("user.md", "Rests on", "[see](nowhere.md) [it](base.md#nothing) rests on"),),
+        (
+            (
+                "user.md",
+                "Rests on",
+                "[see](tests/) [it](base.md#base-1) [head](base.md#base) [self](#user) "
+                "[web](https://a.b/c.md) `[code](nowhere.md)` [out](../../elsewhere.md)\n\n"
+                "## A *Heading* of `two`\n\n[slug](#a-heading-of-two)",
+            ),
+        ),
+    ),
+    Case(
+        "link_without_edge",
+        ("third.md", 7),
+        (("third.md", None, NORMATIVE),),
+        (("third.md", None, NORMATIVE.replace("base.md#base-1", "base.md")),),
+    ),
+    Case("unclosed_comment", ("base.md", 14), (("base.md", '<a id="base-1">', '<!-- <a id="base-1">'),)),
+    Case(
+        "nothing_governed",
+        ("docflow.toml", 1),
+        (("docflow.toml", None, '[documents]\ninclude = ["plain.md"]\n'), ("plain.md", None, "# Plain\n")),
+        (("plain.md", None, "# Plain\n"),),
+    ),
+    Case(
+        "witness_never_run",
+        ("tests/test_marked.py", 4),
+        (("tests/test_marked.py", "def test_law", "def check_law"),),
+    ),
     Case("cycle", ("base.md", 8), CYCLE, (*CYCLE, ALLOW)),
     Case(
         "clause_without_anchor",
@@ -161,7 +198,7 @@ CASES = (
         "uncovered_clause",
         ("base.md", 14),
         (("tests/test_marked.py", '@pytest.mark.clause("BASE-1")\n', ""),),
-        (("tests/test_marked.py", '@pytest.mark.clause("BASE-1")\n', ""), ("commitments.toml", None, MANIFEST)),
+        (("tests/test_marked.py", '@pytest.mark.clause("BASE-1")\n', ""), ("commitments.toml", None, EXEMPT)),
     ),
     Case("unknown_clause", ("tests/test_marked.py", 4), (("tests/test_marked.py", "BASE-1", "BASE-2"),)),
     Case(

@@ -105,26 +105,27 @@ KEYS = st.sampled_from(["a.md", "b c.md::s", "d.md::t"]).flatmap(
 @pytest.mark.slow
 def test_a_lock_is_read_back_as_it_was_written(entries: dict[str, Entry], texts: dict[str, Seen]) -> None:
     """Writing and reading a lock is the identity; it has one line an edge or text, sorted."""
-    data = lock.render(entries, texts)
+    data = lock.render(entries, texts, {"a.md#b c": "It says why."})
     read = lock.parse(data)
     assert {key: replace(entry, line=0) for key, entry in read.entries.items()} == entries
     assert {name: text.seen for name, text in read.texts.items()} == texts
+    assert read.accepted == {"a.md#b c": "It says why."}
     assert read.defects == ()
     lines = [line for line in data.decode().splitlines() if not line.startswith("#")]
-    keys = [re.split(" (?:text|self|dep)=[0-9]+:", line)[0] for line in lines]
-    assert keys == sorted([*entries, *texts])
+    keys = [re.split(" (?:text|self|dep)=[0-9]+:| accepted:", line)[0] for line in lines]
+    assert keys == sorted([*entries, *texts, "a.md#b c"])
 
 
 @pytest.mark.clause("DOCFLOW-12")
 def test_a_merge_of_two_locks_by_lines_is_a_lock() -> None:
     """The union of the lines of two locks is the lock of the union; marks of a conflict are defects, line by line."""
     one, two = Entry(Seen(1, "a" * 64), None), Entry(Seen(2, "b" * 64), Seen(1, "c" * 64))
-    ours, theirs = lock.render({"a.md -> b.md": one}, {}), lock.render({"c.md::s -> b.md": two}, {})
+    ours, theirs = lock.render({"a.md -> b.md": one}, {}, {}), lock.render({"c.md::s -> b.md": two}, {}, {})
     merged = lock.parse(b"<<<<<<< ours\n" + ours + b"=======\n" + theirs + b">>>>>>> theirs\n\xff\n")
     assert merged.entries.keys() == {"a.md -> b.md", "c.md::s -> b.md"}
     assert [defect.line for defect in merged.defects] == [1, 5, 9, 10]
     assert lock.parse(ours + ours).defects == ()
-    new, old = (lock.render({"a.md -> b.md": Entry(Seen(number, "d" * 64), None)}, {}) for number in (2, 1))
+    new, old = (lock.render({"a.md -> b.md": Entry(Seen(number, "d" * 64), None)}, {}, {}) for number in (2, 1))
     for twice in (lock.parse(new + old), lock.parse(old + new)):
         assert twice.entries["a.md -> b.md"].dep.version == 2
         assert [one.message for one in twice.defects] == ["a.md -> b.md is locked twice; the higher version counts"]
@@ -147,7 +148,7 @@ def test_the_cache_changes_no_result(tmp_path: Path) -> None:
     assert tree.load(tmp_path).documents["user.md"] == cold["user.md"]
     (tmp_path / "user.md").unlink()
     tree.load(tmp_path)
-    assert json.loads(path.read_bytes())["entries"].keys() == {"document:base.md", "marks:tests/test_marked.py"}
+    assert json.loads(path.read_bytes())["entries"].keys() == {"document:base.md", "tests:tests/test_marked.py"}
 
 
 @pytest.mark.clause("DOCFLOW-25")

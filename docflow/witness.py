@@ -1,0 +1,258 @@
+"""What may witness a clause: tests as pytest would collect them, tags in any language, and the commitments manifest."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from docflow import files
+from docflow.cache import Cache
+from docflow.config import Trace
+from docflow.model import Fault
+from docflow.schema import suggest
+
+CLAUSE_ANCHOR: Final = re.compile(r"[a-z][a-z0-9]*-[0-9]+")
+BROKEN: Final = ""
+"""The clause of a mark that stands for a test file which is not Python."""
+_KEYS: Final = ("id", "clause", "theorem", "statement_sha256", "tests", "mutants", "exemption")
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_TAG: Final = re.compile(r"\[covers ([A-Z][A-Z0-9]*-[0-9]+(?:[, ]+[A-Z][A-Z0-9]*-[0-9]+)*)\]")
+_NAMED: Final = re.compile(
+    r"""\b(?:fn|func|function|def|void|sub|proc|class|struct|let|const)\s+(?:\([^)]*\)\s*)?([\w$]+)"""
+    r"""|\b(?:it|test|describe|TEST\w*)\s*\(\s*["'`]?([^"'`()]+)"""
+)
+_NAME_WITHIN_LINES: Final = 4
+_TEST_FILE: Final = re.compile(r"(?:.*/)?(?:test_[^/]*|[^/]*_test)\.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A test that says which clause it witnesses; `is_run`: pytest would collect it, or something in it."""
+
+    clause: str
+    test: str
+    line: int
+    is_run: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Commitment:
+    """One row of the manifest; `line` is where its id stands."""
+
+    id: str
+    clause: str
+    theorem: str
+    statement_sha256: str
+    tests: tuple[str, ...]
+    mutants: tuple[str, ...]
+    exemption: str
+    line: int
+
+    @property
+    def label(self) -> str:
+        """Name the clause that the commitment is about, from `spec/ledger.md#ledger-1` or `LEDGER-1`."""
+        return self.clause.rpartition("#")[2].upper()
+
+
+@dataclass(frozen=True, slots=True)
+class Witnesses:
+    """All marks, the ids of all tests that pytest would collect in the test folders, and the manifest's rows."""
+
+    marks: tuple[Mark, ...] = ()
+    tests: frozenset[str] = frozenset()
+    commitments: tuple[Commitment, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    """What is wrong with the manifest."""
+
+    def has_test(self, test: str) -> bool:
+        """Say whether a test, or one in the class or file named, is collected."""
+        bare = test.split("[")[0]
+        return bare in self.tests or any(one.startswith(f"{bare}::") for one in self.tests)
+
+    def clauses_of(self, test: str) -> set[str]:
+        """Return the clauses that a test carries: its own marks, and those of its class and file."""
+        parts = test.split("[")[0].split("::")
+        names = {"::".join(parts[:length]) for length in range(1, len(parts) + 1)}
+        return {mark.clause for mark in self.marks if mark.test in names}
+
+
+def sources(root: Path, trace: Trace) -> list[str]:
+    """Return the files in which witnesses are looked for: the Python of the test folders, and what `tags` finds."""
+    globs = [f"{folder.rstrip('/')}/**/*.py" for folder in trace.tests]
+    return list(files.find(root, [*globs, *trace.tags], ()))
+
+
+def scan(cache: Cache, root: Path, trace: Trace) -> Witnesses:
+    """Read the witnesses of a tree. Cost: one read a file; parsing only of what changed since the last call."""
+    data = {path: (root / path).read_bytes() for path in sources(root, trace)}
+    manifest = root / trace.commitments
+    return gathered(cache, trace, data, manifest.read_bytes() if manifest.is_file() else b"")
+
+
+def gathered(cache: Cache, trace: Trace, files_: Mapping[str, bytes], manifest: bytes) -> Witnesses:
+    """Join the witnesses of files, given as bytes by path, and of the manifest."""
+    marks: list[Mark] = []
+    tests: set[str] = set()
+    for path, data in files_.items():
+        found, names = read(cache, path, data, trace)
+        marks.extend(found)
+        tests.update(names)
+    return Witnesses(tuple(marks), frozenset(tests), *parse_commitments(trace.commitments, manifest))
+
+
+def read(cache: Cache, path: str, data: bytes, trace: Trace) -> tuple[list[Mark], list[str]]:
+    """Return the marks and the test ids of one file."""
+    if path.endswith(".py") and any(path.startswith(f"{folder.rstrip('/')}/") for folder in trace.tests):
+        if b"test" not in data and b".clause(" not in data:
+            return [], []
+        return cache.get("tests", path, data, lambda: _in_python(path, data), _decode)
+    marks = list(_tags_in(path, data.decode("utf-8", "replace"))) if b"[covers " in data else []
+    return marks, [mark.test for mark in marks]
+
+
+def _decode(row: list[Any]) -> tuple[list[Mark], list[str]]:
+    marks, tests = row
+    return [Mark(str(clause), str(test), int(line), bool(run)) for clause, test, line, run in marks], list(tests)
+
+
+def _in_python(path: str, data: bytes) -> list[Any]:
+    try:
+        tree = ast.parse(data)
+    except (SyntaxError, ValueError) as error:
+        is_ours = b".clause(" in data
+        return [[[BROKEN, path, getattr(error, "lineno", None) or 1, False]] if is_ours else [], []]
+    tests = list(_collected(path, tree.body)) if _TEST_FILE.fullmatch(path) else []
+    marks: list[list[Any]] = []
+    _marks_in(path, tree.body, marks, tests)
+    return [marks, tests]
+
+
+def _collected(name: str, body: list[ast.stmt]) -> Iterator[str]:
+    """Yield the ids of the tests that pytest collects by its default rules: functions `test*`, classes `Test*`."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test"):
+            yield f"{name}::{node.name}"
+        elif isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
+            methods = {one.name for one in node.body if isinstance(one, ast.FunctionDef)}
+            if "__init__" not in methods:
+                yield from _collected(f"{name}::{node.name}", node.body)
+
+
+def _marks_in(name: str, body: list[ast.stmt], marks: list[list[Any]], tests: list[str]) -> None:
+    """Append the marks of a module or class, and of all that is nested in it, whether or not it is ever run."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            own = f"{name}::{node.name}"
+            is_run = own in tests or any(test.startswith(f"{own}::") for test in tests)
+            for decorator in node.decorator_list:
+                marks.extend([clause, own, line, is_run] for clause, line in _clauses_in(decorator))
+            _marks_in(own, node.body, marks, tests)
+        elif isinstance(node, ast.Assign):
+            if any(isinstance(target, ast.Name) and target.id == "pytestmark" for target in node.targets):
+                is_run = any(test.startswith(f"{name}::") for test in tests)
+                marks.extend([clause, name, line, is_run] for clause, line in _clauses_in(node.value))
+        else:
+            nested = [item for key in ("body", "orelse", "finalbody") for item in getattr(node, key, [])]
+            _marks_in(name, nested, marks, tests if isinstance(node, ast.If | ast.Try | ast.With) else [])
+
+
+def _clauses_in(expression: ast.expr) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(expression):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "clause":
+            for argument in node.args:
+                if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+                    yield argument.value, argument.lineno
+
+
+def _tags_in(path: str, text: str) -> Iterator[Mark]:
+    """Yield the marks of `[covers LEDGER-1, LEDGER-2]` in any text; the test is the next thing that has a name."""
+    lines = text.split("\n")
+    for number, line in enumerate(lines, 1):
+        for found in _TAG.finditer(line):
+            near = "\n".join([line[found.end() :], *lines[number : number + _NAME_WITHIN_LINES]])
+            named = _NAMED.search(near)
+            name = (named[1] or named[2]).strip() if named else str(number)
+            for clause in re.split(r"[, ]+", found[1]):
+                yield Mark(clause, f"{path}::{name}", number)
+
+
+def parse_commitments(path: str, data: bytes) -> tuple[tuple[Commitment, ...], tuple[Fault, ...]]:
+    """Read a manifest's bytes; what cannot be read is a fault."""
+    try:
+        text = data.decode("utf-8")
+        rows = tomllib.loads(text).get("commitment", [])
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return (), (Fault(path, 1, "manifest", f"must be TOML in UTF-8, but: {error}"),)
+    if not isinstance(rows, list):
+        return (), (Fault(path, 1, "manifest", "commitments must be tables [[commitment]]"),)
+    lines = {
+        found[1]: text.count("\n", 0, found.start()) + 1
+        for found in re.finditer(r'^id\s*=\s*"([^"]*)"', text, re.MULTILINE)
+    }
+    taken: dict[str, Commitment] = {}
+    faults: list[Fault] = []
+    for number, row in enumerate(rows, 1):
+        name = row.get("id") if isinstance(row, dict) else None
+        subject = name if isinstance(name, str) and name else f"commitment {number}"
+        line = lines.get(subject, 1)
+        complaints = [f"{subject}: {complaint}" for complaint in _complaints(row, taken.keys())]
+        faults.extend(Fault(path, line, subject, complaint) for complaint in complaints)
+        if not complaints:
+            taken[subject] = _commitment(row, line)
+    return tuple(taken.values()), tuple(faults)
+
+
+def _commitment(row: Mapping[str, Any], line: int) -> Commitment:
+    """Take over a row that has no complaints."""
+    return Commitment(
+        row["id"],
+        row.get("clause", ""),
+        row.get("theorem", ""),
+        row.get("statement_sha256", ""),
+        tuple(row.get("tests", ())),
+        tuple(row.get("mutants", ())),
+        row.get("exemption", ""),
+        line,
+    )
+
+
+def _complaints(row: Any, taken: Any) -> Iterator[str]:
+    if not isinstance(row, dict):
+        yield "must be a table"
+        return
+    for key in row.keys() - set(_KEYS):
+        yield f"unknown key {key}{suggest(key, _KEYS)}"
+    if not isinstance(row.get("id"), str) or row["id"] in taken:
+        yield "needs an id of its own"
+    for key in ("clause", "theorem", "statement_sha256", "exemption"):
+        if not isinstance(row.get(key, ""), str):
+            yield f"{key} must be text"
+    for key in ("tests", "mutants"):
+        if not isinstance(row.get(key, []), list) or not all(isinstance(item, str) for item in row.get(key, [])):
+            yield f"{key} must be a list of text"
+    if row.get("theorem") and not _SHA256.fullmatch(str(row.get("statement_sha256", ""))):
+        yield "a theorem needs statement_sha256, 64 hexadecimal digits, so that weakening its statement is seen"
+    if not (row.get("theorem") or row.get("tests") or row.get("exemption")):
+        yield "names no theorem, no test and no exemption, so it commits to nothing"
+
+
+def has_proof(root: Path, trace: Trace, theorem: str) -> bool:
+    """Say whether the module that a theorem's name begins with, below `proofs`, declares its last part.
+
+    `A.B.name` is looked for in `A/B.*` as a line that begins, after blanks, with `name` and goes on after a blank.
+    """
+    module, _, name = theorem.rpartition(".")
+    folder = root / trace.proofs / module.replace(".", "/")
+    declared = re.compile(
+        rf"^\s*(?:theorem\s+|lemma\s+|Theorem\s+|Lemma\s+)?{re.escape(name)}(?=[\s:({{])", re.MULTILINE
+    )
+    return any(
+        declared.search(path.read_text("utf-8", "replace"))
+        for path in sorted(folder.parent.glob(f"{folder.name}.*"))
+        if path.is_file()
+    )

@@ -1,0 +1,20 @@
+"""The campaign against docflow on this repository's own documents."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests import governance
+
+pytestmark = pytest.mark.m5
+
+
+@pytest.mark.clause("DOCFLOW-31")
+@pytest.mark.slow
+def test_edits_that_change_meaning_are_caught_and_harmless_ones_are_not() -> None:
+    """Every edit and cover-up of the campaign but two at most is an error, and no harmless edit is any finding."""
+    outcomes = list(governance.run())
+    edits = [(attack, found) for attack, found in outcomes if not attack.is_harmless]
+    assert (len(edits), len(outcomes) - len(edits)) == (50, 4)
+    assert [attack.name for attack, found in outcomes if attack.is_harmless and found] == []
+    assert sum(bool(found) for _, found in edits) >= governance.NEEDED, [one.name for one, found in edits if not found]
