@@ -40,6 +40,7 @@ def test_radix_sort_agrees_with_numpy(numbers, mask):
 
 @given(st.lists(st.integers(0, 2**64 - 1), max_size=50, unique=True))
 @settings(max_examples=30)
+@pytest.mark.clause("LEDGER-3")
 def test_mixing_is_injective(numbers):
     """Mixing is undone, so different keys mix differently: order, tag and slot come from the whole key."""
     keys = np.array(numbers, np.uint64)
