@@ -21,7 +21,8 @@ from prism.pallas.kernel import Atom, Constant, Equation, Kernel, Var
 from prism.pallas.machine import Machine
 from prism.pallas.memory import Ref
 from prism.pallas.params import TraceEvent
-from prism.pallas.primitives import TABLE, Aval, Site
+from prism.pallas.primitives.site import Aval, Site
+from prism.pallas.primitives.table import TABLE
 from prism.pallas.races import watch_of
 
 Values = list[Any]
@@ -178,7 +179,7 @@ def compile_equation(equation: Equation) -> Callable[..., Any]:
 
     names = tuple(f"x{k}" for k in range(len(equation.ins)))
     site = Site(equation.params, avals(equation.ins), avals(equation.outs), names, bind)
-    return eval(f"lambda {', '.join(names)}: {rule.emit(site)}", scope)
+    return eval(f"lambda {', '.join(names)}: {rule.numpy(site)}", scope)
 
 
 def avals(atoms: Sequence[Atom]) -> tuple[Aval, ...]:

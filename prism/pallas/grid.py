@@ -15,7 +15,7 @@ from prism.pallas.call import Block, Call
 from prism.pallas.errors import OutOfBoundsError, RaceError
 from prism.pallas.kernel import primitives_in
 from prism.pallas.machine import Machine, step_at, warn_race
-from prism.pallas.primitives import TABLE
+from prism.pallas.primitives.table import TABLE
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Step = tuple[int, ...]

@@ -9,11 +9,8 @@ from typing import Any
 import numpy as np
 
 from prism.codegen.elementary import TEXTS
-from prism.pallas.kernel import Equation
-from prism.pallas.numba_source.reductions import REDUCTIONS
-from prism.pallas.numba_source.shapes import SHAPES
-from prism.pallas.numba_source.values import Lazy, NoLoopFormError, Rule, Texts, cast, constant, spread, typed
-from prism.pallas.primitives.elementwise import TEMPLATES
+from prism.pallas.numba_source.values import Lazy, NoLoopFormError, Texts, cast, constant, spread, typed
+from prism.pallas.numba_source.writer import LoopRule, LoopSite
 from prism.pallas.primitives.site import Aval
 
 _KEEPING = ("_sel(", "_min(", "_max(", "_maximum(", "_minimum(")
@@ -28,10 +25,12 @@ def _keeps_type(text: str, values: Sequence[Lazy], out: Aval) -> bool:
     return alike and (text.startswith(_KEEPING) or (out.dtype.kind == "f" and text in _ARITHMETIC))
 
 
-def _elementwise(text: str, weight: int = 1) -> Rule:
-    def rule(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
-        del equation
-        out = outs[0]
+def elementwise(text: str, weight: int = 1) -> LoopRule:
+    """Return the rule of an expression of the operands' elements; `weight` counts its operations."""
+
+    def rule(site: LoopSite) -> list[Lazy]:
+        values, writer = site.values, site.writer
+        out = site.outs[0]
         if out.shape:
             # What is the same for all elements is computed once.
             values = [writer.settle(v) if v.weight and v.size == 1 else v for v in values]
@@ -55,20 +54,20 @@ def _literal(value: Lazy, text: str) -> str | None:
     return str(value.known) if bare and (text in _BARE or text in _COMPARED) else None
 
 
-_COMPARED = frozenset(TEMPLATES[name] for name in ("eq", "ne", "lt", "le", "gt", "ge"))
+_COMPARED = frozenset(f"{{0}} {operator} {{1}}" for operator in ("==", "!=", "<", "<=", ">", ">="))
 _BARE = _ARITHMETIC | {"{0} & {1}", "{0} | {1}", "{0} ^ {1}"}
 
 
-def _arithmetic(text: str, neutral: int) -> Rule:
+def arithmetic(text: str, neutral: int) -> LoopRule:
     """Return the rule of an operation whose second operand may change nothing."""
-    plain = _elementwise(text)
+    plain = elementwise(text)
 
-    def rule(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
-        x, y = values
+    def rule(site: LoopSite) -> list[Lazy]:
+        x, y = site.values
         for one, other in ((x, y), (y, x))[: 1 if text == "{0} - {1}" else 2]:
-            if other.known == neutral and other.dtype.kind in "iu" and one.shape == outs[0].shape:
+            if other.known == neutral and other.dtype.kind in "iu" and one.shape == site.outs[0].shape:
                 return [one]
-        return plain(equation, values, outs, writer)
+        return plain(site)
 
     return rule
 
@@ -88,75 +87,87 @@ def _bounds(text: str, values: Sequence[Lazy], dtype: np.dtype[Any]) -> tuple[in
     return (min(ends), max(ends)) if ends and limits.min <= min(ends) and max(ends) <= limits.max else None
 
 
-def _comparison(name: str) -> Rule:
-    plain = _elementwise(TEMPLATES[name])
+def comparison(operator: str) -> LoopRule:
+    """Return the rule of a comparison, which bounds of integers may decide."""
+    plain = elementwise(f"{{0}} {operator} {{1}}")
 
-    def rule(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
-        ranges = [v.range for v in values]
+    def rule(site: LoopSite) -> list[Lazy]:
+        ranges = [v.range for v in site.values]
         if ranges[0] is not None and ranges[1] is not None:
             (a, b), (c, d) = ranges[0], ranges[1]
-            always = {"lt": b < c, "le": b <= c, "gt": a > d, "ge": a >= d, "eq": a == b == c == d}
-            never = {"lt": a >= d, "le": a > d, "gt": b <= c, "ge": b < c, "eq": b < c or d < a}
-            if always.get(name) or never.get(name):
-                return [replace(constant(bool(always[name]), outs[0].dtype), shape=outs[0].shape)]
-        return plain(equation, values, outs, writer)
+            always = {"<": b < c, "<=": b <= c, ">": a > d, ">=": a >= d, "==": a == b == c == d}
+            never = {"<": a >= d, "<=": a > d, ">": b <= c, ">=": b < c, "==": b < c or d < a}
+            if always.get(operator) or never.get(operator):
+                return [replace(constant(bool(always[operator]), site.outs[0].dtype), shape=site.outs[0].shape)]
+        return plain(site)
 
     return rule
 
 
-def _typed_choice(integer: str, floating: str) -> Rule:
-    def rule(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
-        chosen = floating if outs[0].dtype.kind == "f" else integer
-        return _elementwise(chosen)(equation, values, outs, writer)
+def typed_choice(integer: str, floating: str) -> LoopRule:
+    """Return the rule of an expression that is another one for floats."""
+
+    def rule(site: LoopSite) -> list[Lazy]:
+        chosen = floating if site.outs[0].dtype.kind == "f" else integer
+        return elementwise(chosen)(site)
 
     return rule
 
 
-def _elementary(name: str) -> Rule:
-    def rule(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
-        return _elementwise(TEXTS[name].of(outs[0].dtype), 20)(equation, values, outs, writer)
+def elementary(name: str) -> LoopRule:
+    """Return the rule of a function of the table of elementary functions."""
+
+    def rule(site: LoopSite) -> list[Lazy]:
+        return elementwise(TEXTS[name].of(site.outs[0].dtype), 20)(site)
 
     return rule
 
 
-def _rsqrt(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
-    return _elementwise(f"{typed(outs[0].dtype)}(1) / np.sqrt({{0}})", 2)(equation, values, outs, writer)
+def rsqrt(site: LoopSite) -> list[Lazy]:
+    """Divide 1 by the root, as the NumPy form does."""
+    return elementwise(f"{typed(site.outs[0].dtype)}(1) / np.sqrt({{0}})", 2)(site)
 
 
-def _shift(helper: str, *, kind: str) -> Rule:
-    def rule(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
-        bits = 8 * outs[0].dtype.itemsize
+def shift(helper: str, *, kind: str) -> LoopRule:
+    """Return the rule of a shift by a function of the prelude, on integers of `kind`."""
+
+    def rule(site: LoopSite) -> list[Lazy]:
+        bits = 8 * site.outs[0].dtype.itemsize
         text = f"{helper}(np.{kind}{bits}({{0}}), np.int64({{1}}), {bits})"
-        return _elementwise(text)(equation, values, outs, writer)
+        return elementwise(text)(site)
 
     return rule
 
 
-def _logical(text: str) -> Rule:
-    def rule(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
-        for one, other in (values, values[::-1]):
-            if text == "{0} & {1}" and one.dtype == np.bool_ and one.known == 1 and other.shape == outs[0].shape:
+def logical(text: str) -> LoopRule:
+    """Return the rule of a bitwise operation; a mask that is all true changes nothing."""
+
+    def rule(site: LoopSite) -> list[Lazy]:
+        for one, other in (site.values, site.values[::-1]):
+            if text == "{0} & {1}" and one.dtype == np.bool_ and one.known == 1 and other.shape == site.outs[0].shape:
                 return [other]
-        return _elementwise(text)(equation, values, outs, writer)
+        return elementwise(text)(site)
 
     return rule
 
 
-def _not(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
-    return _elementwise("not {0}" if outs[0].dtype == np.bool_ else "~{0}")(equation, values, outs, writer)
+def not_of(site: LoopSite) -> list[Lazy]:
+    """Negate a truth value or the bits of an integer."""
+    return elementwise("not {0}" if site.outs[0].dtype == np.bool_ else "~{0}")(site)
 
 
-def _convert(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
-    value, target = values[0], outs[0].dtype
+def convert(site: LoopSite) -> list[Lazy]:
+    """Convert as XLA does: to integers saturating, to bool by a test for 0."""
+    value, target = site.values[0], site.outs[0].dtype
     if value.dtype == target:
         return [value]
     if target == np.bool_:
         zero = f"abs({{0}}) < {np.finfo(value.dtype).tiny}" if value.dtype.kind == "f" else "{0} == 0"
-        return _elementwise(f"not {zero}")(equation, values, outs, writer)
+        return elementwise(f"not {zero}")(site)
     if value.dtype.kind == "f" and target.kind in "iu":
         info = np.iinfo(target)
-        return _elementwise(f"_to_int({{0}}, {info.min}, {info.max})")(equation, values, outs, writer)
-    (result,) = _elementwise("{0}")(equation, values, outs, writer)
+        return elementwise(f"_to_int({{0}}, {info.min}, {info.max})")(site)
+    (result,) = elementwise("{0}")(site)
     if target.kind not in "iu" or value.range is None:
         return [result]
     limits = np.iinfo(target)
@@ -164,11 +175,12 @@ def _convert(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], wri
     return [replace(result, known=value.known, bounds=value.bounds) if fits else result]
 
 
-def _integer_pow(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
-    power = equation.params["y"]
+def integer_pow(site: LoopSite) -> list[Lazy]:
+    """Multiply repeatedly; powers from 9 on, negative ones and 0 have no form."""
+    power = site.params["y"]
     if not 1 <= power <= 8:
         raise NoLoopFormError
-    return _elementwise(_power(power))(equation, values, outs, writer)
+    return elementwise(_power(power))(site)
 
 
 def _power(exponent: int) -> str:
@@ -182,45 +194,16 @@ def _power(exponent: int) -> str:
     return result
 
 
-def _select(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
+def select(site: LoopSite) -> list[Lazy]:
+    """Choose between two values; a choice that is known takes one of them."""
+    values = site.values
     if len(values) != 3 or values[0].dtype != np.bool_:
         raise NoLoopFormError
-    if values[0].known is not None and values[1 + values[0].known].shape == outs[0].shape:
+    if values[0].known is not None and values[1 + values[0].known].shape == site.outs[0].shape:
         return [values[1 + values[0].known]]
-    return _elementwise("_sel({0}, {2}, {1})")(equation, values, outs, writer)
+    return elementwise("_sel({0}, {2}, {1})")(site)
 
 
-def _same(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
-    del equation, outs, writer
-    return [values[0]]
-
-
-_LIGHT = ("neg", "sqrt", "square", "floor", "ceil", "is_finite", "abs")
-
-LOOP_RULES: dict[str, Rule] = {
-    **{name: _elementwise(TEMPLATES[name]) for name in _LIGHT},
-    **{name: _elementary(name) for name in TEXTS},
-    **{name: _arithmetic(TEMPLATES[name], 0) for name in ("add", "add_any", "sub")},
-    "mul": _arithmetic("{0} * {1}", 1),
-    **{name: _comparison(name) for name in ("eq", "ne", "lt", "le", "gt", "ge")},
-    **dict.fromkeys(("copy", "copy_p", "stop_gradient", "optimization_barrier"), _same),
-    "max": _elementwise("_max({0}, {1})"),
-    "min": _elementwise("_min({0}, {1})"),
-    "div": _typed_choice("_div({0}, {1})", "{0} / {1}"),
-    "rem": _typed_choice("_rem({0}, {1})", "np.fmod({0}, {1})"),
-    "and": _logical("{0} & {1}"),
-    "or": _logical("{0} | {1}"),
-    "xor": _logical("{0} ^ {1}"),
-    "not": _not,
-    "rsqrt": _rsqrt,
-    "sign": _typed_choice("np.sign({0})", "np.sign({0}) + 0.0"),  # Numba keeps the sign of zero, NumPy does not.
-    "clamp": _elementwise("_min(_max({1}, {0}), {2})", 2),
-    "integer_pow": _integer_pow,
-    "shift_left": _shift("_shl", kind="uint"),
-    "shift_right_arithmetic": _shift("_shr", kind="int"),
-    "shift_right_logical": _shift("_shrl", kind="uint"),
-    "convert_element_type": _convert,
-    "select_n": _select,
-    **SHAPES,
-    **REDUCTIONS,
-}
+def same(site: LoopSite) -> list[Lazy]:
+    """Return the operands."""
+    return site.values

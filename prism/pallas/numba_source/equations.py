@@ -17,10 +17,10 @@ from prism.codegen.texts import indented
 from prism.pallas.analysis import dropped, used_variables
 from prism.pallas.debug import avals
 from prism.pallas.kernel import Atom, Constant, Equation, Kernel, Var, equations_in
-from prism.pallas.numba_source.elementwise import LOOP_RULES
 from prism.pallas.numba_source.memory import Bound, emit_access
 from prism.pallas.numba_source.values import Lazy, NoLoopFormError, cast, constant, held
-from prism.pallas.numba_source.writer import LoopWriter
+from prism.pallas.numba_source.writer import LoopSite, LoopWriter
+from prism.pallas.primitives.table import TABLE
 
 
 def emit(kernel: Kernel, args: Sequence[Bound], writer: LoopWriter) -> list[Lazy]:
@@ -74,13 +74,13 @@ def _emit_equation(equation: Equation, operands: list[Bound], unused: list[bool]
     structured = _STRUCTURED.get(name)
     if structured is not None:
         return structured(equation, operands, writer)
-    rule = LOOP_RULES.get(name)
-    if rule is None:
+    row = TABLE.get(name)
+    if row is None or row.loop is None:
         raise NoLoopFormError
     values = _lazies(operands)
     if name not in _PIECEWISE:
         values = [writer.settle(v) if v.pieces else v for v in values]
-    return rule(equation, values, avals(equation.outs), writer)
+    return row.loop(LoopSite(equation.params, values, avals(equation.outs), writer))
 
 
 # Control flow
@@ -224,7 +224,7 @@ _STRUCTURED: dict[str, Callable[[Any, list[Bound], LoopWriter], list[Lazy]]] = {
 }
 _ACCESSES = ("get", "swap", "addupdate", "masked_load", "masked_swap")
 
-PRIMITIVES = frozenset((*_STRUCTURED, *LOOP_RULES, *_ACCESSES))
+PRIMITIVES = frozenset((*_STRUCTURED, *_ACCESSES, *(name for name, row in TABLE.items() if row.loop is not None)))
 
 
 def inexpressible(kernel: Kernel) -> Equation | None:

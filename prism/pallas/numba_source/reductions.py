@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from prism.codegen.sums import LANES
-from prism.pallas.kernel import Equation
-from prism.pallas.numba_source.values import Lazy, NoLoopFormError, Rule, Texts, cast, element, flat, held, row_major
+from prism.pallas.numba_source.values import Lazy, NoLoopFormError, Texts, cast, element, flat, held, row_major
+from prism.pallas.numba_source.writer import LoopRule, LoopSite, LoopWriter
 from prism.pallas.primitives.site import Aval
 from prism.pallas.sums import summed_along
 
@@ -45,26 +45,29 @@ class _Fold:
         return cast(dtype, self.integer.format(total, f"({text})"))
 
 
-_SUM = _Fold("0", "{0} + {1}", "{0} + {1}", wide=True)
-_PRODUCT = _Fold("1", "{0} * {1}", "{0} * {1}")
-_MAX = _Fold("least", "_max({0}, {1})", "_maximum({0}, {1})")
-_MIN = _Fold("greatest", "_min({0}, {1})", "_minimum({0}, {1})")
-_AND = _Fold("-1", "{0} & {1}", "")
-_OR = _Fold("0", "{0} | {1}", "")
-_ALL = _Fold("True", "{0} & {1}", "")
-_ANY = _Fold("False", "{0} | {1}", "")
+SUM = _Fold("0", "{0} + {1}", "{0} + {1}", wide=True)
+PRODUCT = _Fold("1", "{0} * {1}", "{0} * {1}")
+MAX = _Fold("least", "_max({0}, {1})", "_maximum({0}, {1})")
+MIN = _Fold("greatest", "_min({0}, {1})", "_minimum({0}, {1})")
+AND = _Fold("-1", "{0} & {1}", "")
+OR = _Fold("0", "{0} | {1}", "")
+ALL = _Fold("True", "{0} & {1}", "")
+ANY = _Fold("False", "{0} | {1}", "")
 
 
-def _reduction(fold: _Fold, truth: _Fold | None = None) -> Rule:
-    def rule(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
-        value, out, axes = values[0], outs[0], tuple(sorted(equation.params["axes"]))
+def reduction(fold: _Fold, truth: _Fold | None = None) -> LoopRule:
+    """Return the rule of a reduction; `truth` is its fold of truth values."""
+
+    def rule(site: LoopSite) -> list[Lazy]:
+        writer = site.writer
+        value, out, axes = site.values[0], site.outs[0], tuple(sorted(site.params["axes"]))
         if value.dtype != out.dtype:
             raise NoLoopFormError
         chosen = fold if out.dtype != np.bool_ else truth
         if chosen is None:
             raise NoLoopFormError
         along = summed_along(value.shape, axes)
-        if chosen is _SUM and out.dtype.kind == "f" and along is not None:
+        if chosen is SUM and out.dtype.kind == "f" and along is not None:
             return [_in_lanes(value, out, axes, along, writer)]
         if math.prod(out.shape) > 1 and axes and along is None:
             return [_by_rows(chosen, value, out, axes, writer)]
@@ -78,7 +81,7 @@ def _full_index(kept: Texts, reduced: Texts, axes: tuple[int, ...], rank: int) -
     return tuple(next(inner) if k in axes else next(outer) for k in range(rank))
 
 
-def _one_by_one(out: Aval, make: Callable[[Texts], str], writer: Any) -> Lazy:
+def _one_by_one(out: Aval, make: Callable[[Texts], str], writer: LoopWriter) -> Lazy:
     """Return a result whose elements are stored one after the other; `make` writes what one needs and names it."""
     name, size, strides = writer.name(), math.prod(out.shape), row_major(out.shape)
     if size > 1:
@@ -92,7 +95,7 @@ def _one_by_one(out: Aval, make: Callable[[Texts], str], writer: Any) -> Lazy:
     return held(name, out.shape, out.dtype)
 
 
-def _by_elements(fold: _Fold, value: Lazy, out: Aval, axes: tuple[int, ...], writer: Any) -> Lazy:
+def _by_elements(fold: _Fold, value: Lazy, out: Aval, axes: tuple[int, ...], writer: LoopWriter) -> Lazy:
     """Reduce to one element after the other."""
     # What is left for sums here is one element: it has no order.
     wide = fold.wide and out.dtype == np.float32
@@ -112,7 +115,7 @@ def _by_elements(fold: _Fold, value: Lazy, out: Aval, axes: tuple[int, ...], wri
     return _one_by_one(out, reduced_to, writer)
 
 
-def _in_lanes(value: Lazy, out: Aval, axes: tuple[int, ...], along: int, writer: Any) -> Lazy:
+def _in_lanes(value: Lazy, out: Aval, axes: tuple[int, ...], along: int, writer: LoopWriter) -> Lazy:
     """Sum along memory; what is summed is put in a row first, unless it lies in one already."""
     extents = [value.shape[axis] for axis in axes]
     extent, count = value.shape[along], math.prod(extents)
@@ -136,7 +139,7 @@ def _in_lanes(value: Lazy, out: Aval, axes: tuple[int, ...], along: int, writer:
     return _one_by_one(out, reduced_to, writer)
 
 
-def _by_rows(fold: _Fold, value: Lazy, out: Aval, axes: tuple[int, ...], writer: Any) -> Lazy:
+def _by_rows(fold: _Fold, value: Lazy, out: Aval, axes: tuple[int, ...], writer: LoopWriter) -> Lazy:
     """Combine whole rows: the innermost loop runs along memory and needs no order."""
     name, strides = writer.name(), row_major(out.shape)
     wide = fold.wide and out.dtype == np.float32
@@ -161,13 +164,16 @@ def _by_rows(fold: _Fold, value: Lazy, out: Aval, axes: tuple[int, ...], writer:
     return writer.settle(Lazy(out.shape, out.dtype, lambda index: cast(out.dtype, sums.at(index)), weight=1))
 
 
-def _cumulation(fold: _Fold) -> Rule:
-    def rule(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
-        axis, reverse, out = equation.params["axis"], equation.params["reverse"], outs[0]
+def cumulation(fold: _Fold) -> LoopRule:
+    """Return the rule of a running reduction along one axis."""
+
+    def rule(site: LoopSite) -> list[Lazy]:
+        writer = site.writer
+        axis, reverse, out = site.params["axis"], site.params["reverse"], site.outs[0]
         extent = out.shape[axis]
-        if out.dtype.kind == "f" and fold in (_SUM, _PRODUCT) and (reverse or extent > 16):
+        if out.dtype.kind == "f" and fold in (SUM, PRODUCT) and (reverse or extent > 16):
             raise NoLoopFormError  # One sequence rounds otherwise than tiles [PALLAS-4].
-        copy, strides = writer.copied(values[0]), row_major(out.shape)
+        copy, strides = writer.copied(site.values[0]), row_major(out.shape)
         others = [1 if k == axis else n for k, n in enumerate(out.shape)]
         if copy.size == 1:
             return [copy]
@@ -177,8 +183,8 @@ def _cumulation(fold: _Fold) -> Rule:
             here, before = (f"{extent - 2} - {k}", f"{extent - 1} - {k}") if reverse else (f"{k} + 1", k)
             rest = index[1:]
             at, last = ((*rest[:axis], place, *rest[axis + 1 :]) for place in (here, before))
-            target = element(copy.name, flat(at, strides))
-            text = fold.step(out.dtype, element(copy.name, flat(last, strides)), target)
+            target = element(copy.variable, flat(at, strides))
+            text = fold.step(out.dtype, element(copy.variable, flat(last, strides)), target)
             writer.line(f"{target} = {text}")
 
         writer.nest([extent - 1, *others], body)
@@ -187,9 +193,12 @@ def _cumulation(fold: _Fold) -> Rule:
     return rule
 
 
-def _arg_reduction(step: str) -> Rule:
-    def rule(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
-        value, out, axes = writer.settle(values[0]), outs[0], tuple(equation.params["axes"])
+def arg_reduction(step: str) -> LoopRule:
+    """Return the rule of the first extreme's index; `step` compares a later element with the best."""
+
+    def rule(site: LoopSite) -> list[Lazy]:
+        writer = site.writer
+        value, out, axes = writer.settle(site.values[0]), site.outs[0], tuple(site.params["axes"])
         if len(axes) != 1 or value.dtype == np.bool_:
             raise NoLoopFormError
         best = writer.name()
@@ -212,8 +221,10 @@ def _arg_reduction(step: str) -> Rule:
     return rule
 
 
-def _dot(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
-    (contract, batch), out = equation.params["dimension_numbers"], outs[0]
+def dot(site: LoopSite) -> list[Lazy]:
+    """Multiply matrices by the shared dot loops, other operands element by element."""
+    values, writer = site.values, site.writer
+    (contract, batch), out = site.params["dimension_numbers"], site.outs[0]
     contract, batch = tuple(map(tuple, contract)), tuple(map(tuple, batch))
     alike = all(v.dtype == out.dtype for v in values)
     if alike and out.dtype == np.float32 and not batch[0] and all(len(v.shape) == 2 and v.size > 1 for v in values):
@@ -223,7 +234,7 @@ def _dot(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer:
     return [_any_dot(values, contract, batch, out, writer)]
 
 
-def _matrix_product(values: Sequence[Lazy], contract: Sequence[int], out: Aval, writer: Any) -> Lazy:
+def _matrix_product(values: Sequence[Lazy], contract: Sequence[int], out: Aval, writer: LoopWriter) -> Lazy:
     (x, y), name = values, writer.name()
     across, down = contract[0] == 0, contract[1] == 1
     if x.flipped is not None:
@@ -244,7 +255,7 @@ def _transposed(value: Lazy) -> Lazy:
     return Lazy((columns, rows), value.dtype, lambda index: value.at(index[::-1]), weight=value.weight)
 
 
-def _any_dot(values: Sequence[Lazy], contract: Any, batch: Any, out: Aval, writer: Any) -> Lazy:
+def _any_dot(values: Sequence[Lazy], contract: Any, batch: Any, out: Aval, writer: LoopWriter) -> Lazy:
     """Multiply and add one element after the other; float32 fused, in ascending order [PALLAS-4]."""
     x, y = (writer.settle(v) if v.weight else v for v in values)
     total = writer.name()
@@ -272,20 +283,3 @@ def _any_dot(values: Sequence[Lazy], contract: Any, batch: Any, out: Aval, write
         return total
 
     return _one_by_one(out, product, writer)
-
-
-REDUCTIONS: dict[str, Rule] = {
-    "reduce_sum": _reduction(_SUM),
-    "reduce_prod": _reduction(_PRODUCT),
-    "reduce_max": _reduction(_MAX, _ANY),
-    "reduce_min": _reduction(_MIN, _ALL),
-    "reduce_and": _reduction(_AND, _ALL),
-    "reduce_or": _reduction(_OR, _ANY),
-    "argmax": _arg_reduction(">"),
-    "argmin": _arg_reduction("<"),
-    "cumsum": _cumulation(_SUM),
-    "cumprod": _cumulation(_PRODUCT),
-    "cummax": _cumulation(_MAX),
-    "cummin": _cumulation(_MIN),
-    "dot_general": _dot,
-}

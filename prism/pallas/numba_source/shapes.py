@@ -5,17 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from prism.codegen.texts import added, times
-from prism.pallas.kernel import Equation
 from prism.pallas.numba_source.values import (
     Lazy,
     NoLoopFormError,
     Piece,
-    Rule,
     Texts,
     cast,
     element,
@@ -24,6 +21,7 @@ from prism.pallas.numba_source.values import (
     row_major,
     spread,
 )
+from prism.pallas.numba_source.writer import LoopSite, LoopWriter
 from prism.pallas.primitives.site import Aval
 
 
@@ -32,10 +30,11 @@ def _moved(value: Lazy, out: Aval, at: Callable[[Texts], str]) -> Lazy:
     return Lazy(out.shape, out.dtype, at, weight=value.weight, known=value.known, bounds=value.bounds)
 
 
-def _broadcast(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
-    value, dims, out = values[0], tuple(equation.params["broadcast_dimensions"]), outs[0]
+def broadcast(site: LoopSite) -> list[Lazy]:
+    """Serve new axes, and those of extent 1, with the elements that are there."""
+    value, dims, out = site.values[0], tuple(site.params["broadcast_dimensions"]), site.outs[0]
     if value.weight and np.prod(out.shape, dtype=int) > value.size:
-        value = writer.settle(value)
+        value = site.writer.settle(value)
 
     def at(index: Texts) -> str:
         return value.at(tuple("0" if n == 1 else index[d] for n, d in zip(value.shape, dims, strict=True)))
@@ -43,24 +42,26 @@ def _broadcast(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], w
     return [_moved(value, out, at)]
 
 
-def _broadcast_to(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
-    del equation
-    value, out = writer.settle(values[0]) if values[0].weight else values[0], outs[0]
+def broadcast_to(site: LoopSite) -> list[Lazy]:
+    """Serve new leading axes with the elements that are there."""
+    values = site.values
+    value, out = site.writer.settle(values[0]) if values[0].weight else values[0], site.outs[0]
     skipped = len(out.shape) - len(value.shape)
     return [_moved(value, out, lambda index: spread(value, index[skipped:]))]
 
 
-def _reshape(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
-    value, out = values[0], outs[0]
-    if equation.name == "reshape" and equation.params["dimensions"] is not None:
-        raise NoLoopFormError
+def reshape(site: LoopSite) -> list[Lazy]:
+    """Return the same elements in row-major order; `squeeze` and `expand_dims` are reshapes too."""
+    value, out = site.values[0], site.outs[0]
+    if site.params.get("new_sizes") is not None and site.params["dimensions"] is not None:
+        raise NoLoopFormError  # It transposes first.
     if value.known is not None:
         return [replace(value, shape=out.shape)]
     mine = [k for k, n in enumerate(value.shape) if n != 1]
     theirs = [k for k, n in enumerate(out.shape) if n != 1]
     if [value.shape[k] for k in mine] != [out.shape[k] for k in theirs]:
         # Memory is flat: another shape is another way to count.
-        return [held(writer.settle(value).name, out.shape, out.dtype)]
+        return [held(site.writer.settle(value).variable, out.shape, out.dtype)]
 
     # Only axes of extent 1 come or go.
     def at(index: Texts) -> str:
@@ -90,30 +91,32 @@ def _padded_axes(value: Lazy, shape: tuple[int, ...], mine: list[int], theirs: l
     return Lazy(shape, value.dtype, at, weight=value.weight)
 
 
-def _transpose(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
-    del writer
-    value, order = values[0], tuple(equation.params["permutation"])
+def transpose(site: LoopSite) -> list[Lazy]:
+    """Permute the index."""
+    value, order = site.values[0], tuple(site.params["permutation"])
 
     def at(index: Texts) -> str:
         return value.at(tuple(index[order.index(k)] for k in range(len(order))))
 
-    return [replace(_moved(value, outs[0], at), flipped=value if order == (1, 0) else None)]
+    return [replace(_moved(value, site.outs[0], at), flipped=value if order == (1, 0) else None)]
 
 
-def _slice(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
-    starts = equation.params["start_indices"]
-    strides = equation.params["strides"] or (1,) * len(starts)
-    value = writer.settle(values[0]) if values[0].pieces else values[0]
+def sliced(site: LoopSite) -> list[Lazy]:
+    """Shift and stride the index."""
+    values = site.values
+    starts = site.params["start_indices"]
+    strides = site.params["strides"] or (1,) * len(starts)
+    value = site.writer.settle(values[0]) if values[0].pieces else values[0]
 
     def at(index: Texts) -> str:
         return value.at(tuple(added(str(s), times(k, t)) for s, k, t in zip(starts, index, strides, strict=True)))
 
-    return [_moved(value, outs[0], at)]
+    return [_moved(value, site.outs[0], at)]
 
 
-def _rev(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
-    del writer
-    value, axes = values[0], equation.params["dimensions"]
+def rev(site: LoopSite) -> list[Lazy]:
+    """Count some axes from their ends."""
+    value, axes = site.values[0], site.params["dimensions"]
 
     def at(index: Texts) -> str:
         turned = (
@@ -122,14 +125,16 @@ def _rev(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer:
         )
         return value.at(tuple(turned))
 
-    return [_moved(value, outs[0], at)]
+    return [_moved(value, site.outs[0], at)]
 
 
-def _tile(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
-    reps = tuple(equation.params["reps"])
+def tile(site: LoopSite) -> list[Lazy]:
+    """Take the index modulo the extents."""
+    values, outs = site.values, site.outs
+    reps = tuple(site.params["reps"])
     if set(reps) == {1} and values[0].shape == outs[0].shape:
         return values
-    value = writer.settle(values[0])
+    value = site.writer.settle(values[0])
     skipped = len(outs[0].shape) - len(value.shape)
 
     def at(index: Texts) -> str:
@@ -138,7 +143,7 @@ def _tile(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer
     return [replace(_moved(value, outs[0], at), weight=8)]
 
 
-def _starts(values: list[Lazy], shape: tuple[int, ...], sizes: tuple[int, ...], writer: Any) -> list[str]:
+def _starts(values: list[Lazy], shape: tuple[int, ...], sizes: tuple[int, ...], writer: LoopWriter) -> list[str]:
     """Return the starts of a window, moved so that it fits."""
     names = []
     for start, extent, size in zip(values, shape, sizes, strict=True):
@@ -152,11 +157,12 @@ def _starts(values: list[Lazy], shape: tuple[int, ...], sizes: tuple[int, ...], 
     return names
 
 
-def _dynamic_slice(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
-    del equation
-    value, out = values[0], outs[0]
+def dynamic_slice(site: LoopSite) -> list[Lazy]:
+    """Shift the index by starts that are moved until the slice fits."""
+    writer = site.writer
+    value, out = site.values[0], site.outs[0]
     value = writer.settle(value) if value.weight or value.pieces else value
-    names = _starts(values[1:], value.shape, out.shape, writer)
+    names = _starts(site.values[1:], value.shape, out.shape, writer)
 
     def at(index: Texts) -> str:
         return value.at(tuple(added(s, k) for s, k in zip(names, index, strict=True)))
@@ -164,9 +170,10 @@ def _dynamic_slice(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...
     return [_moved(value, out, at)]
 
 
-def _dynamic_update_slice(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
-    del equation
-    value, update, out = values[0], values[1], outs[0]
+def dynamic_update_slice(site: LoopSite) -> list[Lazy]:
+    """Copy the operand and write the update over a part of it."""
+    values, writer = site.values, site.writer
+    value, update, out = values[0], values[1], site.outs[0]
     names = _starts(values[2:], value.shape, update.shape, writer)
     copy, strides = writer.copied(value), row_major(out.shape)
     if out.shape == () or value.size == 1:
@@ -174,7 +181,7 @@ def _dynamic_update_slice(equation: Equation, values: list[Lazy], outs: tuple[Av
 
     def put(index: Texts) -> None:
         place = flat(tuple(added(s, k) for s, k in zip(names, index, strict=True)), strides)
-        writer.line(f"{element(copy.name, place)} = {update.at(index)}")
+        writer.line(f"{element(copy.variable, place)} = {update.at(index)}")
 
     writer.nest(update.shape, put)
     return [copy]
@@ -196,25 +203,26 @@ def _joined(values: list[Lazy], axis: int, out: Aval) -> Lazy:
     return Lazy(out.shape, out.dtype, at, weight=len(values) + sum(v.weight for v in values), pieces=pieces)
 
 
-def _concatenate(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
-    del writer
-    return [_joined(values, equation.params["dimension"], outs[0])]
+def concatenate(site: LoopSite) -> list[Lazy]:
+    """Join along an axis; each operand is a piece that is made by a loop of its own."""
+    return [_joined(site.values, site.params["dimension"], site.outs[0])]
 
 
-def _stack(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
-    del writer
-    axis = int(equation.params.get("axis", 0))
+def stack(site: LoopSite) -> list[Lazy]:
+    """Join along a new axis."""
+    axis = int(site.params.get("axis", 0))
 
     def thick(value: Lazy) -> Lazy:
         shape = (*value.shape[:axis], 1, *value.shape[axis:])
         return Lazy(shape, value.dtype, lambda i: value.at((*i[:axis], *i[axis + 1 :])), weight=value.weight)
 
-    return [_joined([thick(v) for v in values], axis, outs[0])]
+    return [_joined([thick(v) for v in site.values], axis, site.outs[0])]
 
 
-def _pad(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
-    value, filler = writer.settle(values[0]), values[1]
-    config = equation.params["padding_config"]
+def pad(site: LoopSite) -> list[Lazy]:
+    """Return elements or the filler; only padding at the ends has a form."""
+    value, filler = site.writer.settle(site.values[0]), site.values[1]
+    config = site.params["padding_config"]
     if any(inner or low < 0 or high < 0 for low, high, inner in config):
         raise NoLoopFormError
 
@@ -225,51 +233,32 @@ def _pad(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer:
         ]
         return f"({value.at(tuple(places))} if {' and '.join(inside) or 'True'} else {filler.at(())})"
 
-    return [Lazy(outs[0].shape, outs[0].dtype, at, weight=8)]
+    return [Lazy(site.outs[0].shape, site.outs[0].dtype, at, weight=8)]
 
 
-def _unstack(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
-    axis, value = int(equation.params.get("axis", 0)), writer.settle(values[0])
+def unstack(site: LoopSite) -> list[Lazy]:
+    """Return the slices along an axis."""
+    axis, value = int(site.params.get("axis", 0)), site.writer.settle(site.values[0])
 
     def part(k: int) -> Callable[[Texts], str]:
         return lambda index: value.at((*index[:axis], str(k), *index[axis:]))
 
-    return [_moved(value, out, part(k)) for k, out in enumerate(outs)]
+    return [_moved(value, out, part(k)) for k, out in enumerate(site.outs)]
 
 
-def _split(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
-    axis, value = int(equation.params["axis"]), writer.settle(values[0])
-    starts = itertools.accumulate((out.shape[axis] for out in outs), initial=0)
+def split(site: LoopSite) -> list[Lazy]:
+    """Return the parts along an axis."""
+    axis, value = int(site.params["axis"]), site.writer.settle(site.values[0])
+    starts = itertools.accumulate((out.shape[axis] for out in site.outs), initial=0)
 
     def part(start: int) -> Callable[[Texts], str]:
         return lambda index: value.at((*index[:axis], added(str(start), index[axis]), *index[axis + 1 :]))
 
-    return [_moved(value, out, part(start)) for out, start in zip(outs, starts, strict=False)]
+    return [_moved(value, out, part(start)) for out, start in zip(site.outs, starts, strict=False)]
 
 
-def _iota(equation: Equation, values: list[Lazy], outs: tuple[Aval, ...], writer: Any) -> list[Lazy]:
-    del values, writer
-    out, axis = outs[0], equation.params["dimension"]
+def iota(site: LoopSite) -> list[Lazy]:
+    """Return an axis's index."""
+    out, axis = site.outs[0], site.params["dimension"]
     bounds = (0, out.shape[axis] - 1) if out.dtype.kind in "iu" else None
     return [Lazy(out.shape, out.dtype, lambda index: cast(out.dtype, index[axis]), bounds=bounds)]
-
-
-SHAPES: dict[str, Rule] = {
-    "broadcast_in_dim": _broadcast,
-    "broadcast_to": _broadcast_to,
-    "reshape": _reshape,
-    "squeeze": _reshape,
-    "expand_dims": _reshape,
-    "transpose": _transpose,
-    "slice": _slice,
-    "rev": _rev,
-    "tile": _tile,
-    "dynamic_slice": _dynamic_slice,
-    "dynamic_update_slice": _dynamic_update_slice,
-    "concatenate": _concatenate,
-    "stack": _stack,
-    "pad": _pad,
-    "iota": _iota,
-    "unstack": _unstack,
-    "split": _split,
-}

@@ -11,7 +11,6 @@ import numpy as np
 
 from prism.codegen.texts import added, times
 from prism.pallas.kernel import Equation
-from prism.pallas.primitives.site import Aval
 
 Texts = tuple[str, ...]
 
@@ -60,6 +59,12 @@ class Lazy:
         return math.prod(self.shape)
 
     @property
+    def variable(self) -> str:
+        """The variable that holds it, of a value that one does."""
+        assert self.name is not None
+        return self.name
+
+    @property
     def cheap(self) -> bool:
         """Whether to compute an element again rather than to store it."""
         return self.weight <= _CHEAP and not self.pieces
@@ -72,8 +77,6 @@ class Lazy:
 
 _CHEAP = 4
 """Operations that cost no more than a store and a load, where LLVM vectorises."""
-
-Rule = Callable[[Any, list[Lazy], tuple[Aval, ...], Any], list[Lazy]]
 
 _TYPES = frozenset(
     ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from prism.codegen.texts import added
 from prism.pallas.numba_source.values import Lazy, Piece, Texts, element, flat, held, row_major, typed
+from prism.pallas.primitives.site import Aval
 
 
 @dataclass(slots=True)
@@ -108,3 +109,17 @@ class LoopWriter:
         self.buffer(name, value.size, value.dtype)
         strides = row_major(value.shape)
         self.each(value, lambda index, text: self.line(f"{element(name, flat(index, strides))} = {text}"))
+
+
+@dataclass(frozen=True, slots=True)
+class LoopSite:
+    """An equation on its way to loops: its parameters, its operands, what its results are, and where to write."""
+
+    params: Mapping[str, Any]
+    values: list[Lazy]
+    outs: tuple[Aval, ...]
+    writer: LoopWriter
+
+
+LoopRule = Callable[[LoopSite], list[Lazy]]
+"""The loop form of a primitive: writes what it needs and returns the results; NoLoopFormError if there is none."""

@@ -12,7 +12,7 @@ from prism.pallas import debug
 from prism.pallas.access import Load, Operand, Span, Store
 from prism.pallas.kernel import Constant, Equation
 from prism.pallas.numpy_source.values import Context, Given, Value, constant_of
-from prism.pallas.primitives import TABLE
+from prism.pallas.primitives.table import TABLE
 
 _LARGEST = 1 << 16
 """Elements of a constant that is worth its memory."""

@@ -11,10 +11,11 @@ from prism.pallas.numpy_source.constant_folding import folded
 from prism.pallas.numpy_source.in_place import written_over
 from prism.pallas.numpy_source.values import Context, Counter, DependsOnError, Given, Ramp, Value, constant, value_of
 from prism.pallas.numpy_source.writer import literal
-from prism.pallas.primitives import Aval, NotBatchableError, Rule, Site
+from prism.pallas.primitives.site import Aval, NotBatchableError, Site
+from prism.pallas.primitives.table import Primitive
 
 
-def emit_rule(equation: Equation, rule: Rule, operands: Sequence[Given], context: Context) -> list[Value]:
+def emit_rule(equation: Equation, rule: Primitive, operands: Sequence[Given], context: Context) -> list[Value]:
     """Write an equation of the primitive table and return its results."""
     ins, outs = debug.avals(equation.ins), debug.avals(equation.outs)
     known = folded(equation, operands, context)
@@ -37,7 +38,7 @@ def emit_rule(equation: Equation, rule: Rule, operands: Sequence[Given], context
         scalars=True,
     )
     try:
-        text = rule.emit(site)
+        text = rule.numpy(site)
     except NotBatchableError:
         raise DependsOnError(axes) from None
     thin = any(v.thin for v in values)
@@ -58,7 +59,7 @@ def emit_rule(equation: Equation, rule: Rule, operands: Sequence[Given], context
     return [Value(n, axes, thin=thin) for n in names]
 
 
-def _rule_operands(equation: Equation, rule: Rule, operands: Sequence[Given], context: Context) -> list[Value]:
+def _rule_operands(equation: Equation, rule: Primitive, operands: Sequence[Given], context: Context) -> list[Value]:
     """Return operands; an elementwise rule takes Python literals where another operand fixes the type."""
     typed = {var.dtype for var in equation.variables}
     values = []
@@ -77,7 +78,9 @@ def _literal_ramp(atom: Constant) -> Ramp | None:
     return Ramp(int(atom.value), ()) if atom.dtype.kind in "iu" and not atom.shape else None
 
 
-def _result_is_loose(rule: Rule, name: str, values: Sequence[Value], ins: Sequence[Aval], outs: Sequence[Aval]) -> bool:
+def _result_is_loose(
+    rule: Primitive, name: str, values: Sequence[Value], ins: Sequence[Aval], outs: Sequence[Aval]
+) -> bool:
     if name == "broadcast_in_dim":
         return bool(outs[0].shape)
     if not rule.elementwise or len(outs) != 1 or not outs[0].shape:

@@ -40,7 +40,7 @@ from prism.pallas.numpy_source.values import (
     value_of,
 )
 from prism.pallas.numpy_source.writer import Writer
-from prism.pallas.primitives import TABLE
+from prism.pallas.primitives.table import TABLE
 
 Handler = Callable[[Equation, Sequence[Given], Context], list[Value]]
 

@@ -15,7 +15,7 @@ from prism.pallas import debug
 from prism.pallas.analysis import Use
 from prism.pallas.kernel import Constant, Equation
 from prism.pallas.numpy_source.writer import Writer
-from prism.pallas.primitives import Site
+from prism.pallas.primitives.site import Site
 
 Axes = frozenset[int]
 NONE: Axes = frozenset()

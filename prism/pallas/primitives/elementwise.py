@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from prism.codegen import elementary
+from prism.codegen import elementary as functions
 from prism.pallas import dtypes
-from prism.pallas.primitives.site import NotBatchableError, Rule, Site, emit_function, emit_template
+from prism.pallas.primitives.site import Emit, NotBatchableError, Site
 
 
 def divide(x: Any, y: Any) -> Any:
@@ -209,16 +209,19 @@ def in_total_order(x: Any) -> Any:
     return np.where(bits < 0, bits ^ np.iinfo(bits.dtype).max, bits)
 
 
-def _total_order(operator: str) -> Rule:
+def total_order(operator: str) -> Emit:
+    """Return the form of a comparison in the total order of floats."""
+
     def emit(site: Site) -> str:
         rank = len(site.outs[0].shape)
         x, y = (site.call(in_total_order, site.broadcastable(k, rank)) for k in range(2))
         return f"{x} {operator} {y}"
 
-    return Rule(emit, elementwise=True)
+    return emit
 
 
-def _emit_select(site: Site) -> str:
+def emit_select(site: Site) -> str:
+    """Choose between two cases by a truth value, or among several by a number."""
     rank = len(site.outs[0].shape)
     which, *cases = (site.broadcastable(k, rank) for k in range(len(site.args)))
     if site.scalars and site.ins[0].dtype == np.bool_ and len(cases) == 2 and not rank and not site.lead:
@@ -228,7 +231,8 @@ def _emit_select(site: Site) -> str:
     return site.call(choose, which, *cases)
 
 
-def _emit_convert(site: Site) -> str:
+def emit_convert(site: Site) -> str:
+    """Convert; by `astype` where that is what XLA does."""
     source, target = site.ins[0].dtype, site.outs[0].dtype
     if source == target:
         return site.args[0]
@@ -238,40 +242,48 @@ def _emit_convert(site: Site) -> str:
     return site.call(dtypes.convert, site.args[0], site.dtype(target))
 
 
-def _emit_bitcast(site: Site) -> str:
+def emit_bitcast(site: Site) -> str:
+    """Reinterpret bits."""
     return site.call(dtypes.bitcast, site.arg(0), site.dtype(site.outs[0].dtype))
 
 
-def _emit_integer_pow(site: Site) -> str:
+def emit_integer_pow(site: Site) -> str:
+    """Multiply repeatedly, in the order of repeated squaring."""
     x, y = site.args[0], site.params["y"]
     return f"{x} * {x}" if y == 2 else site.call(integer_power, x, str(y))
 
 
-def _emit_round(site: Site) -> str:
+def emit_round(site: Site) -> str:
+    """Round halves to even or away from zero."""
     return site.call(round_half, site.args[0], str(int(site.params["rounding_method"]) == 1))
 
 
-def _emit_reduce_precision(site: Site) -> str:
+def emit_reduce_precision(site: Site) -> str:
+    """Round to a narrower format."""
     bits = (str(site.params[k]) for k in ("exponent_bits", "mantissa_bits"))
     return site.call(reduce_precision, site.args[0], *bits)
 
 
-def _emit_div(site: Site) -> str:
+def emit_div(site: Site) -> str:
+    """Divide; integers as XLA does."""
     rank = len(site.outs[0].shape)
     x, y = site.broadcastable(0, rank), site.broadcastable(1, rank)
     return site.call(divide, x, y) if dtypes.is_integer(site.outs[0].dtype) else f"{x} / {y}"
 
 
-def _emit_rem(site: Site) -> str:
+def emit_rem(site: Site) -> str:
+    """Return the remainder; of integers as XLA does."""
     rank = len(site.outs[0].shape)
     return site.call(remainder, site.broadcastable(0, rank), site.broadcastable(1, rank))
 
 
-def _emit_rsqrt(site: Site) -> str:
+def emit_rsqrt(site: Site) -> str:
+    """Divide 1, in the element type, by the root."""
     return f"{site.bind(site.outs[0].dtype.type(1), 'one')} / np.sqrt({site.args[0]})"
 
 
-def _emit_iota(site: Site) -> str:
+def emit_iota(site: Site) -> str:
+    """Name the counted array, which is a constant."""
     # One axis is counted, the others are broadcast: the constant is shared by every step.
     out, dimension = site.outs[0], site.params["dimension"]
     counted = np.arange(out.shape[dimension]).astype(out.dtype)
@@ -279,118 +291,29 @@ def _emit_iota(site: Site) -> str:
     return site.bind(np.ascontiguousarray(np.broadcast_to(counted, out.shape)), "iota")
 
 
-def _emit_clamp(site: Site) -> str:
+def emit_clamp(site: Site) -> str:
+    """Raise to the lower bound, then lower to the upper one."""
     rank = len(site.outs[0].shape)
     low, x, high = (site.broadcastable(k, rank) for k in range(3))
     return f"np.minimum(np.maximum({x}, {low}), {high})"
 
 
-def _emit_complex(site: Site) -> str:
+def emit_complex(site: Site) -> str:
+    """Join a real and an imaginary part."""
     if site.lead:
         raise NotBatchableError
     return f"({site.arg(0)} + 1j * {site.arg(1)}).astype({site.dtype(site.outs[0].dtype)})"
 
 
-TEMPLATES = {
-    "add": "{0} + {1}",
-    "add_any": "{0} + {1}",
-    "sub": "{0} - {1}",
-    "mul": "{0} * {1}",
-    "neg": "-{0}",
-    "max": "np.maximum({0}, {1})",
-    "min": "np.minimum({0}, {1})",
-    "eq": "{0} == {1}",
-    "ne": "{0} != {1}",
-    "lt": "{0} < {1}",
-    "le": "{0} <= {1}",
-    "gt": "{0} > {1}",
-    "ge": "{0} >= {1}",
-    "and": "{0} & {1}",
-    "or": "{0} | {1}",
-    "xor": "{0} ^ {1}",
-    "not": "~{0}",
-    "abs": "np.abs({0})",
-    "sign": "np.sign({0})",
-    "exp": "np.exp({0})",
-    "exp2": "np.exp2({0})",
-    "expm1": "np.expm1({0})",
-    "log": "np.log({0})",
-    "log1p": "np.log1p({0})",
-    "sqrt": "np.sqrt({0})",
-    "square": "{0} * {0}",
-    "cbrt": "np.cbrt({0})",
-    "sin": "np.sin({0})",
-    "cos": "np.cos({0})",
-    "tan": "np.tan({0})",
-    "asin": "np.arcsin({0})",
-    "acos": "np.arccos({0})",
-    "atan": "np.arctan({0})",
-    "atan2": "np.arctan2({0}, {1})",
-    "sinh": "np.sinh({0})",
-    "cosh": "np.cosh({0})",
-    "tanh": "np.tanh({0})",
-    "asinh": "np.arcsinh({0})",
-    "acosh": "np.arccosh({0})",
-    "atanh": "np.arctanh({0})",
-    "floor": "np.floor({0})",
-    "ceil": "np.ceil({0})",
-    "is_finite": "np.isfinite({0})",
-    "nextafter": "np.nextafter({0}, {1})",
-    "real": "{0}.real",
-    "imag": "{0}.imag",
-    "conj": "np.conj({0})",
-    "copy": "{0}",
-    "copy_p": "{0}",
-    "stop_gradient": "{0}",
-}
-
-
-def _elementary(name: str) -> Rule:
-    """Return the rule of a function that generated loops compute with the same text [PALLAS-1]."""
-    plain = emit_template(TEMPLATES[name]) if name in TEMPLATES else emit_function(logistic)
+def elementary(name: str, plain: Emit) -> Emit:
+    """Return the form of a function that loops compute with the same text [PALLAS-1]; `plain` is for other types."""
 
     def emit(site: Site) -> str:
         out = site.outs[0]
         if not dtypes.is_float(out.dtype):
-            return plain.emit(site)
-        compute = elementary.narrow(name) if dtypes.is_narrow_float(out.dtype) else elementary.ufunc(name, out.dtype)
+            return plain(site)
+        compute = functions.narrow(name) if dtypes.is_narrow_float(out.dtype) else functions.ufunc(name, out.dtype)
         operands = (site.broadcastable(k, len(out.shape)) for k in range(len(site.args)))
         return f"{site.bind(compute, name)}({', '.join(operands)})"
 
-    return Rule(emit, elementwise=True)
-
-
-FUNCTIONS = {
-    "pow": power,
-    "shift_left": shift_left,
-    "shift_right_logical": shift_right_logical,
-    "shift_right_arithmetic": shift_right_arithmetic,
-    "clz": count_leading_zeros,
-    "population_count": population_count,
-    "erf": erf,
-    "erfc": erfc,
-    "erf_inv": erf_inv,
-    "lgamma": lgamma,
-    "digamma": digamma,
-}
-
-RULES: dict[str, Rule] = {
-    **{name: emit_template(text) for name, text in TEMPLATES.items()},
-    **{name: emit_function(function) for name, function in FUNCTIONS.items()},
-    **{name: _elementary(name) for name in elementary.TEXTS},
-    "div": Rule(_emit_div, elementwise=True),
-    "rem": Rule(_emit_rem, elementwise=True),
-    "rsqrt": Rule(_emit_rsqrt, elementwise=True),
-    "integer_pow": Rule(_emit_integer_pow, elementwise=True),
-    "round": Rule(_emit_round, elementwise=True),
-    "clamp": Rule(_emit_clamp, elementwise=True),
-    "select_n": Rule(_emit_select, elementwise=True),
-    "convert_element_type": Rule(_emit_convert, elementwise=True),
-    "reduce_precision": Rule(_emit_reduce_precision, elementwise=True),
-    "bitcast_convert_type": Rule(_emit_bitcast),
-    "iota": Rule(_emit_iota),
-    "complex": Rule(_emit_complex),
-    "eq_to": _total_order("=="),
-    "le_to": _total_order("<="),
-    "lt_to": _total_order("<"),
-}
+    return emit

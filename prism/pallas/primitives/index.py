@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from prism.pallas import dtypes
-from prism.pallas.primitives.site import NotBatchableError, Rule, Site
+from prism.pallas.primitives.site import Emit, NotBatchableError, Site
 
 Shape = tuple[int, ...]
 
@@ -166,7 +166,8 @@ def _mode(site: Site) -> str:
     return {"CLIP": "clip", "FILL_OR_DROP": "fill"}.get(name.rpartition(".")[2], "promise")
 
 
-def _emit_gather(site: Site) -> str:
+def emit_gather(site: Site) -> str:
+    """Gather; the gather that `x[i]` is takes rows."""
     site.serial_only()
     numbers = site.bind(site.params["dimension_numbers"], "numbers")
     sizes = tuple(int(n) for n in site.params["slice_sizes"])
@@ -176,40 +177,31 @@ def _emit_gather(site: Site) -> str:
     return site.call(gather, *site.all_args(), numbers, repr(sizes), repr(_mode(site)), fill)
 
 
-def _scatter_rule(combine: str) -> Rule:
+def scatters(combine: str) -> Emit:
+    """Return the form of a scatter that combines by a ufunc, or by assignment if `combine` is "None"."""
+
     def emit(site: Site) -> str:
         site.serial_only()
         numbers = site.bind(site.params["dimension_numbers"], "numbers")
         return site.call(scatter, *site.all_args(), numbers, repr(_mode(site)), combine)
 
-    return Rule(emit)
+    return emit
 
 
 def _tuple(parts: tuple[str, ...]) -> str:
     return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
 
 
-def _emit_dynamic_slice(site: Site) -> str:
+def emit_dynamic_slice(site: Site) -> str:
+    """Slice at clamped starts, which may differ along batched axes."""
     sizes, starts = tuple(int(n) for n in site.params["slice_sizes"]), _tuple(site.args[1:])
     if not site.lead or not any(site.batched[1:]):
         return site.call(dynamic_slice, site.arg(0), starts, repr(sizes), *([str(site.lead)] if site.lead else []))
     return site.call(dynamic_slice_many, site.arg(0), starts, repr(sizes), str(site.lead), str(bool(site.batched[0])))
 
 
-def _emit_dynamic_update_slice(site: Site) -> str:
+def emit_dynamic_update_slice(site: Site) -> str:
+    """Write over a part of a copy."""
     if site.lead:
         raise NotBatchableError
     return site.call(dynamic_update_slice, site.arg(0), site.arg(1), _tuple(site.args[2:]))
-
-
-RULES: dict[str, Rule] = {
-    "gather": Rule(_emit_gather),
-    "scatter": _scatter_rule("None"),
-    "scatter-add": _scatter_rule("np.add"),
-    "scatter_add": _scatter_rule("np.add"),
-    "scatter_mul": _scatter_rule("np.multiply"),
-    "scatter_min": _scatter_rule("np.minimum"),
-    "scatter_max": _scatter_rule("np.maximum"),
-    "dynamic_slice": Rule(_emit_dynamic_slice),
-    "dynamic_update_slice": Rule(_emit_dynamic_update_slice),
-}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from prism.pallas.errors import UNKNOWN_SITE, UnsupportedError
-from prism.pallas.primitives.site import Rule, Site
+from prism.pallas.primitives.site import Site
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -83,29 +83,40 @@ def _supported(site: Site) -> Site:
     return site
 
 
-def _emit_fold(site: Site) -> str:
+def emit_fold(site: Site) -> str:
+    """Fold data into keys."""
     rank = len(site.outs[0].shape)
     return _supported(site).call(folded, *(site.broadcastable(k, rank) for k in range(2)))
 
 
-def _emit_bits(site: Site) -> str:
+def emit_bits(site: Site) -> str:
+    """Draw random bits."""
     shape = tuple(int(n) for n in site.params["shape"])
     return _supported(site).call(bits, site.arg(0), repr(shape), site.dtype(site.outs[0].dtype))
 
 
-def _emit_threefry(site: Site) -> str:
+def emit_threefry(site: Site) -> str:
+    """Run the block function itself."""
     rank = len(site.outs[0].shape)
     return site.call(threefry, *(site.broadcastable(k, rank) for k in range(4)))
 
 
-RULES: dict[str, Rule] = {
-    "random_wrap": Rule(lambda site: _supported(site).call(wrapped, site.arg(0))),
-    "random_unwrap": Rule(lambda site: site.call(unwrapped, site.arg(0))),
-    "random_seed": Rule(lambda site: _supported(site).call(_seeded, site.arg(0))),
-    "random_split": Rule(
-        lambda site: _supported(site).call(split, site.arg(0), repr(tuple(int(n) for n in site.params["shape"])))
-    ),
-    "random_fold_in": Rule(_emit_fold),
-    "random_bits": Rule(_emit_bits),
-    "threefry2x32": Rule(_emit_threefry),
-}
+def emit_wrap(site: Site) -> str:
+    """Make keys of words."""
+    return _supported(site).call(wrapped, site.arg(0))
+
+
+def emit_unwrap(site: Site) -> str:
+    """Make words of keys."""
+    return site.call(unwrapped, site.arg(0))
+
+
+def emit_seed(site: Site) -> str:
+    """Make a key of a seed."""
+    return _supported(site).call(_seeded, site.arg(0))
+
+
+def emit_split(site: Site) -> str:
+    """Make new keys of each key."""
+    shape = tuple(int(n) for n in site.params["shape"])
+    return _supported(site).call(split, site.arg(0), repr(shape))

@@ -8,7 +8,7 @@ import numpy as np
 
 from prism.pallas import dtypes
 from prism.pallas.dot import dot
-from prism.pallas.primitives.site import NotBatchableError, Rule, Site
+from prism.pallas.primitives.site import Emit, NotBatchableError, Site
 from prism.pallas.sums import add_reduce
 
 Axes = tuple[int, ...]
@@ -153,7 +153,8 @@ def _dot_operand(x: Any, contract: Axes, batch: Axes, lead: int, *, contract_las
     return _Operand(x.reshape(head + ((outer, inner) if contract_last else (inner, outer))), free_extents)
 
 
-def _emit_dot(site: Site) -> str:
+def emit_dot(site: Site) -> str:
+    """Multiply matrices by the ordered dot or `@`, and bring other operands to that form first."""
     (contract, batch), out = site.params["dimension_numbers"], site.outs[0].dtype
     contract = tuple(tuple(int(a) for a in axes) for axes in contract)
     batch = tuple(tuple(int(a) for a in axes) for axes in batch)
@@ -171,7 +172,9 @@ def _emit_dot(site: Site) -> str:
     return site.call(dot_general, x, y, repr(contract), repr(batch), *keywords)
 
 
-def _reduction(ufunc: str) -> Rule:
+def reduction(ufunc: str) -> Emit:
+    """Return the form of a reduction by a ufunc."""
+
     def emit(site: Site) -> str:
         axes = site.axes(0, tuple(site.params["axes"]))
         dtype = site.ins[0].dtype
@@ -181,59 +184,45 @@ def _reduction(ufunc: str) -> Rule:
             return f"np.{ufunc}.reduce({site.arg(0)}, axis={axes}, dtype={site.dtype(dtype)})"
         return site.call(reduce_with, f"np.{ufunc}", site.arg(0), axes)
 
-    return Rule(emit)
+    return emit
 
 
-def _cumulation(ufunc: str) -> Rule:
+def cumulation(ufunc: str) -> Emit:
+    """Return the form of a running reduction by a ufunc."""
+
     def emit(site: Site) -> str:
         axis = site.axis(0, site.params["axis"])
         return site.call(cumulate, f"np.{ufunc}", site.arg(0), axis, str(site.params["reverse"]))
 
-    return Rule(emit)
+    return emit
 
 
-def _arg_reduction(function: str) -> Rule:
+def arg_reduction(function: str) -> Emit:
+    """Return the form of an index of the first extreme, by a NumPy function."""
+
     def emit(site: Site) -> str:
         (axis,) = site.params["axes"]
         return site.call(
             arg_reduce, f"np.{function}", site.arg(0), site.axis(0, axis), site.dtype(site.params["index_dtype"])
         )
 
-    return Rule(emit)
+    return emit
 
 
-def _emit_sort(site: Site) -> str:
+def emit_sort(site: Site) -> str:
+    """Sort several arrays together."""
     if site.lead and not all(site.batched):
         raise NotBatchableError
     axis = site.axis(0, site.params["dimension"])
     return site.call(sort_together, f"({', '.join(site.all_args())},)", axis, str(site.params["num_keys"]))
 
 
-def _emit_top_k(site: Site) -> str:
+def emit_top_k(site: Site) -> str:
+    """Return the greatest elements and their indices."""
     axis = site.params.get("axis", len(site.ins[0].shape) - 1)
     return site.call(top_k, site.arg(0), str(site.params["k"]), site.axis(0, axis))
 
 
-def _emit_logsumexp(site: Site) -> str:
+def emit_logsumexp(site: Site) -> str:
+    """Accumulate logarithms of sums."""
     return site.call(cumulate_logsumexp, site.arg(0), site.axis(0, site.params["axis"]), str(site.params["reverse"]))
-
-
-RULES: dict[str, Rule] = {
-    "reduce_sum": _reduction("add"),
-    "reduce_prod": _reduction("multiply"),
-    "reduce_max": _reduction("maximum"),
-    "reduce_min": _reduction("minimum"),
-    "reduce_and": _reduction("bitwise_and"),
-    "reduce_or": _reduction("bitwise_or"),
-    "reduce_xor": _reduction("bitwise_xor"),
-    "cumsum": _cumulation("add"),
-    "cumprod": _cumulation("multiply"),
-    "cummax": _cumulation("maximum"),
-    "cummin": _cumulation("minimum"),
-    "cumlogsumexp": Rule(_emit_logsumexp),
-    "argmax": _arg_reduction("argmax"),
-    "argmin": _arg_reduction("argmin"),
-    "sort": Rule(_emit_sort),
-    "top_k": Rule(_emit_top_k),
-    "dot_general": Rule(_emit_dot),
-}

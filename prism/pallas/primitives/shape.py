@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from prism.pallas.primitives.site import Rule, Site
+from prism.pallas.primitives.site import Site
 
 Shape = tuple[int, ...]
 
@@ -27,17 +27,19 @@ def broadcast_in_dim(x: Any, shape: Shape, dims: Shape, lead: int) -> Any:
     return np.broadcast_to(x.reshape(head + tuple(inner)), head + shape)
 
 
+def broadcast_to(x: Any, shape: Shape, lead: int) -> Any:
+    """Repeat along new leading axes, behind `lead` grid axes."""
+    x = np.asarray(x)
+    rank = x.ndim - lead
+    return broadcast_in_dim(x, shape, tuple(range(len(shape) - rank, len(shape))), lead)
+
+
 def concatenate(operands: tuple[Any, ...], axis: int, lead: int) -> Any:
     """Join along an axis counted from the end; grid axes of extent 1 are repeated."""
     if lead:
-        head = np.broadcast_shapes(*(np.shape(x)[: np.ndim(x) - len(_tail(x, lead, axis))] for x in operands))
-        operands = tuple(np.broadcast_to(x, head + _tail(x, lead, axis)) for x in operands)
+        head = np.broadcast_shapes(*(np.shape(x)[:lead] for x in operands))
+        operands = tuple(np.broadcast_to(x, head + np.shape(x)[lead:]) for x in operands)
     return np.concatenate(operands, axis=axis)
-
-
-def _tail(x: Any, lead: int, axis: int) -> Shape:
-    del axis
-    return np.shape(x)[lead:]
 
 
 def pad(x: Any, value: Any, config: tuple[tuple[int, int, int], ...], lead: int) -> Any:
@@ -84,7 +86,8 @@ def roll(x: Any, shift: Any, axis: int, stride: int | None, stride_axis: int | N
     )
 
 
-def _emit_reshape(site: Site) -> str:
+def emit_reshape(site: Site) -> str:
+    """Reshape behind the grid axes."""
     shape = tuple(int(n) for n in site.params["new_sizes"])
     x = site.arg(0)
     if site.params.get("dimensions") is not None:
@@ -92,7 +95,8 @@ def _emit_reshape(site: Site) -> str:
     return f"{x}.reshape({shape})" if not site.lead else site.call(reshape, x, repr(shape), str(site.lead))
 
 
-def _emit_broadcast(site: Site) -> str:
+def emit_broadcast(site: Site) -> str:
+    """Repeat along new axes; a loose result only names them."""
     shape, dims = tuple(site.params["shape"]), tuple(site.params["broadcast_dimensions"])
     rank = len(site.ins[0].shape)
     if site.loose_result:
@@ -108,7 +112,13 @@ def _emit_broadcast(site: Site) -> str:
     return site.call(broadcast_in_dim, site.arg(0), repr(shape), repr(dims), str(site.lead))
 
 
-def _emit_squeeze(site: Site) -> str:
+def emit_broadcast_to(site: Site) -> str:
+    """Repeat along new leading axes."""
+    return site.call(broadcast_to, site.arg(0), repr(tuple(site.params["shape"])), str(site.lead))
+
+
+def emit_squeeze(site: Site) -> str:
+    """Drop axes of extent 1."""
     gone = {int(d) for d in site.params["dimensions"]}
     if not gone:
         return site.arg(0)
@@ -116,18 +126,21 @@ def _emit_squeeze(site: Site) -> str:
     return f"{site.arg(0)}[{', '.join(([':'] * site.lead) + picks)}]"
 
 
-def _emit_expand_dims(site: Site) -> str:
+def emit_expand_dims(site: Site) -> str:
+    """Add axes of extent 1."""
     new = {int(d) for d in site.params["dimensions"]}
     picks = ["None" if k in new else ":" for k in range(len(site.outs[0].shape))]
     return f"{site.arg(0)}[{', '.join(([':'] * site.lead) + picks)}]"
 
 
-def _emit_transpose(site: Site) -> str:
+def emit_transpose(site: Site) -> str:
+    """Permute the axes behind the grid axes."""
     order = (*range(site.lead), *(int(k) + site.lead for k in site.params["permutation"]))
     return f"{site.arg(0)}.transpose({order})"
 
 
-def _emit_concatenate(site: Site) -> str:
+def emit_concatenate(site: Site) -> str:
+    """Join along an axis."""
     operands = [_with_lead(site, k) for k in range(len(site.args))]
     axis = int(site.params["dimension"]) - len(site.ins[0].shape)
     return site.call(concatenate, f"({', '.join(operands)},)", str(axis), str(site.lead))
@@ -140,20 +153,23 @@ def _with_lead(site: Site, position: int) -> str:
     return text
 
 
-def _emit_stack(site: Site) -> str:
+def emit_stack(site: Site) -> str:
+    """Join along a new axis."""
     axis = int(site.params.get("axis", 0)) - len(site.outs[0].shape)
     operands = [f"{site.call(np.expand_dims, _with_lead(site, k), str(axis))}" for k in range(len(site.args))]
     return site.call(concatenate, f"({', '.join(operands)},)", str(axis), str(site.lead))
 
 
-def _emit_pad(site: Site) -> str:
+def emit_pad(site: Site) -> str:
+    """Pad, or crop; a filler must not differ along batched axes."""
     config = tuple(tuple(int(n) for n in dim) for dim in site.params["padding_config"])
     if site.lead and site.batched[1]:
         site.serial_only()
     return site.call(pad, site.arg(0), site.args[1], repr(config), str(site.lead_of(0)))
 
 
-def _emit_slice(site: Site) -> str:
+def emit_slice(site: Site) -> str:
+    """Slice at known places."""
     strides = site.params["strides"] or (1,) * len(site.ins[0].shape)
     picks = [":"] * site.lead + [
         f"{int(start)}:{int(stop)}" + (f":{int(step)}" if step != 1 else "")
@@ -162,25 +178,30 @@ def _emit_slice(site: Site) -> str:
     return f"{site.arg(0)}[{', '.join(picks)}]"
 
 
-def _emit_rev(site: Site) -> str:
+def emit_rev(site: Site) -> str:
+    """Turn axes round."""
     return site.call(np.flip, site.arg(0), site.axes(0, tuple(site.params["dimensions"])))
 
 
-def _emit_split(site: Site) -> str:
+def emit_split(site: Site) -> str:
+    """Cut along an axis."""
     sizes = tuple(int(n) for n in site.params["sizes"])
     return site.call(split, site.arg(0), repr(sizes), site.axis(0, site.params["axis"]))
 
 
-def _emit_unstack(site: Site) -> str:
+def emit_unstack(site: Site) -> str:
+    """Return the slices along an axis."""
     return site.call(unstack, site.arg(0), site.axis(0, site.params.get("axis", 0)))
 
 
-def _emit_tile(site: Site) -> str:
+def emit_tile(site: Site) -> str:
+    """Repeat the whole."""
     reps = tuple(int(n) for n in site.params["reps"])
     return site.arg(0) if set(reps) <= {1} else site.call(np.tile, site.arg(0), repr(reps))
 
 
-def _emit_roll(site: Site) -> str:
+def emit_roll(site: Site) -> str:
+    """Rotate along an axis, by one amount for all steps."""
     if site.lead and (site.batched[1] or site.params["stride"] is not None):
         site.serial_only()
     stride, stride_axis = site.params["stride"], site.params["stride_axis"]
@@ -188,33 +209,6 @@ def _emit_roll(site: Site) -> str:
     return site.call(roll, site.arg(0), site.args[1], axis, repr(stride), repr(stride_axis))
 
 
-def _emit_identities(site: Site) -> str:
+def emit_identities(site: Site) -> str:
+    """Return the operands."""
     return f"({', '.join(site.args)},)"
-
-
-RULES: dict[str, Rule] = {
-    "reshape": Rule(_emit_reshape),
-    "broadcast_in_dim": Rule(_emit_broadcast),
-    "broadcast_to": Rule(
-        lambda site: site.call(_broadcast_to, site.arg(0), repr(tuple(site.params["shape"])), str(site.lead))
-    ),
-    "squeeze": Rule(_emit_squeeze),
-    "expand_dims": Rule(_emit_expand_dims),
-    "transpose": Rule(_emit_transpose),
-    "concatenate": Rule(_emit_concatenate),
-    "stack": Rule(_emit_stack),
-    "pad": Rule(_emit_pad),
-    "slice": Rule(_emit_slice),
-    "rev": Rule(_emit_rev),
-    "split": Rule(_emit_split),
-    "unstack": Rule(_emit_unstack),
-    "tile": Rule(_emit_tile),
-    "roll": Rule(_emit_roll),
-    "optimization_barrier": Rule(_emit_identities),
-}
-
-
-def _broadcast_to(x: Any, shape: Shape, lead: int) -> Any:
-    x = np.asarray(x)
-    rank = x.ndim - lead
-    return broadcast_in_dim(x, shape, tuple(range(len(shape) - rank, len(shape))), lead)

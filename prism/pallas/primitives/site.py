@@ -94,31 +94,24 @@ def _spread(x: Any, shape: tuple[int, ...], lead: int) -> Any:
 
 
 Emit = Callable[[Site], str]
+"""The NumPy form of a primitive: the expression of its result, or of the tuple of its results."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """How one primitive becomes a NumPy expression; `elementwise` operands broadcast and may be Python literals."""
-
-    emit: Emit
-    elementwise: bool = False
-
-
-def emit_template(text: str) -> Rule:
-    """Return an elementwise rule from a text with `{0}`, `{1}` for the operands."""
+def template(text: str) -> Emit:
+    """Return the form that a text with `{0}`, `{1}` for the operands is."""
 
     def emit(site: Site) -> str:
         rank = len(site.outs[0].shape)
         return text.format(*(site.broadcastable(k, rank) for k in range(len(site.args))))
 
-    return Rule(emit, elementwise=True)
+    return emit
 
 
-def emit_function(function: Callable[..., Any]) -> Rule:
-    """Return an elementwise rule that calls a runtime function on the operands."""
+def calling(function: Callable[..., Any]) -> Emit:
+    """Return the form that calls a runtime function on the operands."""
 
     def emit(site: Site) -> str:
         rank = len(site.outs[0].shape)
         return site.call(function, *(site.broadcastable(k, rank) for k in range(len(site.args))))
 
-    return Rule(emit, elementwise=True)
+    return emit

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from prism.pallas.indexing import bitcast_rows
-from prism.pallas.primitives.site import Rule, Site, emit_template
+from prism.pallas.primitives.site import Site
 
 
 def reciprocal(x: Any) -> Any:
@@ -16,16 +16,12 @@ def reciprocal(x: Any) -> Any:
     return np.ones((), x.dtype) / x
 
 
-def _emit_bitcast(site: Site) -> str:
+def emit_bitcast(site: Site) -> str:
+    """Reinterpret bits, packing along the second axis from the end."""
     site.serial_only()
     return site.call(bitcast_rows, site.arg(0), site.dtype(site.outs[0].dtype))
 
 
-RULES: dict[str, Rule] = {
-    "bitcast": Rule(_emit_bitcast),
-    "multiple_of": emit_template("{0}"),
-    "max_contiguous": emit_template("{0}"),
-    "reciprocal": Rule(lambda site: site.call(reciprocal, site.args[0]), elementwise=True),
-    "pvary": emit_template("{0}"),
-    "with_memory_space_constraint": emit_template("{0}"),
-}
+def emit_reciprocal(site: Site) -> str:
+    """Divide 1 by the operand."""
+    return site.call(reciprocal, site.args[0])

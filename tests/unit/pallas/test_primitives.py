@@ -9,7 +9,7 @@ import pytest
 from jax import lax
 
 import prism.pallas
-from prism.pallas.primitives import TABLE
+from prism.pallas.primitives.table import TABLE
 from prism.pallas.primitives.elementwise import divide, erf_inv, in_total_order, remainder
 
 pytestmark = pytest.mark.m6
