@@ -9,8 +9,8 @@ import pytest
 from jax import lax
 
 import prism.pallas
-from prism.pallas.primitives.table import TABLE
 from prism.pallas.primitives.elementwise import divide, erf_inv, in_total_order, remainder
+from prism.pallas.primitives.table import TABLE
 
 pytestmark = pytest.mark.m6
 

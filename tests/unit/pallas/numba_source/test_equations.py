@@ -152,6 +152,16 @@ def test_arrays_of_indices() -> None:
     assert report[0] is OutOfBoundsError
 
 
+def test_a_barrier_passes_all_of_its_operands() -> None:
+    """Each result of a barrier is its own operand."""
+
+    def kernel(x_ref, o_ref):
+        first, second = jax.lax.optimization_barrier((x_ref[0], x_ref[1] * 2))
+        o_ref[...] = first - second
+
+    agree(call(kernel, (8,)), ROWS)
+
+
 @pytest.mark.clause("PALLAS-11")
 def test_lanes_without_a_value_hold_nothing() -> None:
     """A sum over lanes that are off is reported."""
