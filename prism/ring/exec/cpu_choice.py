@@ -215,8 +215,8 @@ def take(words: Any, worker: Any, queue: Any, desk: Any, most: Any) -> Any:
 
 @njit(nogil=True, cache=True)
 def has_work(words: Any, level: Any) -> bool:
-    """Return whether some queue of a level is not empty."""
-    bits = np.int64(atomics.load(words, PENDING + level))
+    """Return whether some queue of a level is not empty and may be served."""
+    bits = runnable(words, level)
     while bits:
         at = words[AT_CURSORS] + 2 * LINE * (lowest(bits) * LEVELS + level)
         bits &= bits - 1

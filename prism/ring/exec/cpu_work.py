@@ -36,6 +36,7 @@ from prism.ring.exec.cpu_words import (
     DFA_STEP,
     DONE,
     DONE_BY,
+    EMPTY,
     FAULT,
     FAULTED_BY,
     HIGH,
@@ -122,6 +123,10 @@ def own(words: Any, worker: Any, desk: Any, count: Any) -> int:
         fetch_slot(words, slot)
         mine = np.uint32((worker + 1) << 2 | OWNED)
         if atomics.compare_swap(words, words[AT_CLAIMS] + slot, np.uint32(QUEUED), mine) == QUEUED:
+            if atomics.load(words, words[AT_RING] + SLOT_WORDS * slot + STATUS) in (DONE, FAULT, EMPTY):
+                # Cancelled meanwhile: no claim, in no count.
+                atomics.store(words, words[AT_CLAIMS] + slot, np.uint32(FREE))
+                continue
             desk[TOOK + kept] = slot
             kept += 1
     atomics.store(words, words[AT_WORKER_ROWS] + WORKER_WORDS * worker + TAKE_QUEUE, np.uint32(0))
