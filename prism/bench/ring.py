@@ -222,7 +222,6 @@ RINGS: Final[dict[str, Callable[[int], Way]]] = {
     "ring device, direct": lambda tenants: ThroughRing(_device(), tenants, DIRECT),
     "ring cuda": lambda tenants: ThroughRing(_cuda(), tenants, PRIORITY),
     "ring cuda, 8 blocks": lambda tenants: ThroughRing(_cuda(blocks=8), tenants, PRIORITY),
-    "ring cuda, 32 blocks": lambda tenants: ThroughRing(_cuda(blocks=32), tenants, PRIORITY),
 }
 PEERS: Final[dict[str, Callable[[], Way]]] = {
     "ThreadPoolExecutor": Threads,

@@ -28,7 +28,6 @@ KEPT_FAULTS: Final = 1 << 16
 """Faults of a tenant that are remembered after their slots have other jobs."""
 _ROUND_S: Final = 0.1
 _REASON: Final = at.BOOKS_SLOT.at("REASON")
-_JOB_WORDS: Final = 2 + at.ARGS_PER_SLOT
 _OVER: Final = np.array([SlotStatus.EMPTY, SlotStatus.DONE, SlotStatus.FAULT], np.uint32)
 Column = Sequence[int] | NDArray[Any] | int
 
@@ -52,7 +51,7 @@ class Drain(Protocol):
         """Wait at most so long for jobs; returns how many are not over."""
         ...
 
-    def feed(self, chosen: Any, opcodes: Any) -> None:
+    def feed(self, chosen: Any) -> None:
         """Hand over slots that were published."""
         ...
 
@@ -81,8 +80,10 @@ class Tenant:
         self._slots = block.owned(number)
         self._feeds = drain.feeds
         self._who = (number, publisher.LOADING if self_loading else 0)
+        self._post, self._line = publisher.post_of(block.words, *self._who), None
+        self._job, self._used = self._post[publisher.POST_OPCODE :].data, 2
+        self._spans = block.words[SPANS : SPANS + SPAN_BUCKETS].data
         self._lock = threading.RLock()
-        self._job = np.zeros(_JOB_WORDS, np.uint32)
         self._faults: OrderedDict[int, Ended] = OrderedDict()
         self._forgotten = 0
         row = block.state.tenants[number]
@@ -119,26 +120,42 @@ class Tenant:
         """Submit one job. Raises QueueFullError, or RingClosedError after a shutdown. Cost: about 2 microseconds."""
         if len(args) > at.ARGS_PER_SLOT or not 0 <= priority < at.LEVELS:
             raise _misfit(len(args), priority)
-        if not 0 <= opcode <= at.WORD_MASK:
-            raise _reserved(opcode)
-        chosen = np.empty(1, np.int64)
-        block, job = self._block, self._job
-        with self._drain.guard, self._lock:
-            job[0], job[1] = opcode, priority
-            job[2:] = 0
-            if args:
-                job[2 : 2 + len(args)] = args
-            line = self._drain.line if self._feeds else None
-            if line is None:
-                first = publisher.HELD_BACK
-            else:
-                first = publisher.publish_line_one(block.words, block.longs, self._who, job, chosen, line)
-            if first == publisher.HELD_BACK:
-                first = self._hold(job[:1], chosen, publisher.publish_one, job, self._who)
+        chosen, job, drain = np.empty(1, np.int64), self._job, self._drain
+        try:
+            with drain.guard, self._lock:
+                job[0], job[1] = opcode, priority
+                for place, word in enumerate(args, 2):
+                    job[place] = word
+                for place in range(2 + len(args), self._used):
+                    job[place] = 0
+                self._used = 2 + len(args)
+                first = self._enter_one(chosen)
+        except (OverflowError, TypeError, ValueError):
+            first = publisher.BAD_WORD
         if first <= 0:
+            if first == publisher.BAD_WORD:
+                raise _no_words(opcode, args)
             columns = (np.array([opcode], np.uint32), np.array([priority], np.uint32), _rows([args]))
             first = self._retry(columns, chosen, timeout)
         return Job(self, first, chosen)
+
+    def _enter_one(self, chosen: NDArray[np.int64]) -> int:
+        """Publish the job in the post once; returns the first ticket, or what `publisher` says instead."""
+        if not self._feeds:
+            return publisher.publish_one(self._post, chosen, False)
+        line = self._drain.line
+        if line is not None:
+            if line is not self._line:
+                self._line = line
+                publisher.post_line(self._post, line)
+            first = publisher.publish_one(self._post, chosen, True)
+            if first != publisher.HELD_BACK:
+                return first
+        self._drain.settle()
+        first = publisher.publish_one(self._post, chosen, False)
+        if first > 0:
+            self._drain.feed(chosen)
+        return first
 
     def submit_batch(
         self, opcodes: Column, args: Any = (), *, priority: Column = Priority.NORMAL, timeout: float | None = None
@@ -200,15 +217,11 @@ class Tenant:
             first = publisher.publish_line(block.words, block.longs, who, columns, chosen, line)
             if first != publisher.HELD_BACK:
                 return first
-        return self._hold(columns[0], chosen, publisher.publish, columns, who)
-
-    def _hold(self, opcodes: Words, chosen: NDArray[np.int64], publish: Any, what: Any, who: tuple[int, int]) -> int:
-        """Publish into queues, or for the host side of a kernel to hold and feed."""
         if self._feeds:
             self._drain.settle()
-        first = publish(self._block.words, self._block.longs, who, what, chosen)
+        first = publisher.publish(block.words, block.longs, who, columns, chosen)
         if first > 0 and self._feeds:
-            self._drain.feed(chosen, opcodes)
+            self._drain.feed(chosen)
         return first
 
     def _refusal(self, code: int, opcodes: Words, count: int) -> RingError:
@@ -267,7 +280,7 @@ class Tenant:
     def note_span(self, seconds: float) -> None:
         """Enter how long a job or batch took, from its submission to the return of a wait for it."""
         bucket = min(int(seconds * 1e6).bit_length(), SPAN_BUCKETS - 1)
-        self._block.words[SPANS + bucket] += np.uint32(1)
+        self._spans[bucket] = (self._spans[bucket] + 1) & at.WORD_MASK
 
     def outcomes(self, slots: NDArray[np.int64], first: int) -> list[Ended]:
         """Return how jobs ended that have; raises RingError for one whose fault, if it had one, is forgotten."""
@@ -331,6 +344,13 @@ def _rows(args: Sequence[Sequence[int]]) -> Words:
 def _reserved(opcode: int) -> QueueFullError:
     return QueueFullError(
         f"opcode {opcode:#x} is the worker's own; take one from 8 on, below 0x80000000 and outside 0xfff0 to 0xffff"
+    )
+
+
+def _no_words(opcode: int, args: Sequence[int]) -> QueueFullError:
+    return QueueFullError(
+        f"an opcode and its arguments must be whole numbers from 0 to 0xffffffff, got {opcode!r} and {tuple(args)!r}; "
+        "take words of 32 bits"
     )
 
 

@@ -49,7 +49,7 @@ class Executor(Protocol):
         """Begin to drain a block."""
         ...
 
-    def feed(self, chosen: Any, opcodes: Any) -> None:
+    def feed(self, chosen: Any) -> None:
         """Take published slots, where it `feeds`: where it does not find them by itself."""
         ...
 

@@ -44,8 +44,9 @@ def countdown(step: int) -> Any:
     """Return a handler's function that leaves its slot `step` codes above DONE until its first argument is 0."""
 
     def apply(args: Any, block: Any) -> Any:
-        more = args[:1] > 0
-        return SlotStatus.DONE + more[0] * step, args[:1] - more, block + (args[:1] == 0) * np.uint32(7)
+        more = (args[:1] > 0).astype("uint32")
+        status = np.uint32(SlotStatus.DONE) + more[0] * np.uint32(step)
+        return status, args[:1] - more, block + (np.uint32(1) - more) * np.uint32(7)
 
     return apply
 
@@ -277,7 +278,7 @@ class DeviceMachine(Machine):
 
 
 SETTINGS = settings(
-    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=20, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestOracle = OracleMachine.TestCase
 TestCpu = CpuMachine.TestCase

@@ -55,6 +55,10 @@ def runtime() -> Any:
     [
         (lambda t: t.submit(0xFFF5), "is the worker's own"),
         (lambda t: t.submit_batch([0, 0xFFF5], np.zeros((2, 1))), "is the worker's own"),
+        (lambda t: t.submit(-1), "an opcode and its arguments must be whole numbers"),
+        (lambda t: t.submit(0, (1 << 32,)), "an opcode and its arguments must be whole numbers"),
+        (lambda t: t.submit(0, (1.5,)), "an opcode and its arguments must be whole numbers"),
+        (lambda t: t.submit(0, (1, "x")), "an opcode and its arguments must be whole numbers"),
         (lambda t: t.submit(0, range(13)), "a job must have at most 12 arguments"),
         (lambda t: t.submit(0, priority=5), "a job must have at most 12 arguments"),
         (lambda t: t.submit_batch([0, 0, 0], np.zeros((2, 1))), "columns must have one length"),
@@ -97,7 +101,7 @@ class Idle:
     def pump(self) -> None:
         """Do nothing."""
 
-    def feed(self, chosen: Any, opcodes: Any) -> None:
+    def feed(self, chosen: Any) -> None:
         """Do nothing."""
 
     def wrote(self, start: int, values: Any) -> None:

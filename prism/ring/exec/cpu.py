@@ -172,7 +172,7 @@ def warm_up() -> None:
     block = fresh_block(Shape(RingSpec(4), 1))
     column, rows, chosen = np.zeros(1, np.uint32), np.zeros((1, 1), np.uint32), np.empty(1, np.int64)
     publisher.publish(block.words, block.longs, (0, 0), (column, column, rows), chosen)
-    first = publisher.publish_one(block.words, block.longs, (0, 0), np.zeros(14, np.uint32), chosen)
+    first = publisher.publish_one(publisher.post_of(block.words, 0, 0), chosen, False)
     cpu_feed.wait_over(block.words, block.longs, chosen, first, wait_limits(0))
     cpu_feed.cancel(block.words, block.longs, int(chosen[0]), first)
     cpu_feed.halt(block.words, 1)

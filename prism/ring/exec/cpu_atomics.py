@@ -8,6 +8,7 @@ import platform
 import sys
 from typing import Any, Final
 
+import numba
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
@@ -132,6 +133,30 @@ borrowed: Any = intrinsic(_type_borrowed)
 
 Counting is two atomic additions for each array of each call that is not inlined, half of the time of a short loop.
 """
+
+
+def _type_pointer(_: Any, address: Any, like: Any) -> Any:
+    if not isinstance(like, types.Integer):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], context.get_data_type(like).as_pointer())
+
+    return types.CPointer(like)(types.uint64, like), generate
+
+
+_pointer: Any = intrinsic(_type_pointer)
+_array_of: Any = numba.carray  # pyright: ignore
+
+
+@njit(nogil=True, cache=True)
+def array_at(address: Any, count: Any, like: Any) -> Any:
+    """Return an array of `count` numbers of the type of `like` at an address, a uint64.
+
+    A call that takes addresses in one array unpacks one array instead of many, a microsecond less for a short call.
+    Whoever wrote the address keeps the memory alive.
+    """
+    return _array_of(_pointer(address, like), np.int64(count))
 
 
 def _type_fetch_line(_: Any, array: Any, index: Any) -> Any:

@@ -21,7 +21,7 @@ from prism.ring.exec.cpu_words import (
     PUBLISHED,
     REASON,
 )
-from prism.ring.exec.publisher import ticket_at
+from prism.ring.exec.publisher import POST_MARKS, POST_WORDS, longs_at, ticket_at, words_at
 from prism.ring.layout import (
     BOOKS_SLOTS_START,
     BOOKS_TENANTS_START,
@@ -69,17 +69,18 @@ def wait_over(words: Any, longs: Any, slots: Any, first: Any, limits: Any) -> An
 
 
 @njit(nogil=True, cache=True)
-def wait_marks(words: Any, longs: Any, marks: Any, slots: Any, first: Any, looks: Any) -> Any:
+def wait_marks(post: Any, slots: Any, first: Any, looks: Any) -> Any:
     """Look at most `looks` times in vain at a kernel's marks of jobs; returns how many jobs are not over.
 
     A mark is 0 from the moment when a job is fed to its end, so one that is not 0 says that the job is over, whoever
     has the slot by now. The last job is looked at first: once it is over, the others are mostly one pass over marks.
+    post: where the block and its line lie (`publisher.post_line`).
     """
-    view, wide, table = atomics.borrowed(words), atomics.borrowed(longs), atomics.borrowed(marks)
+    words, longs, marks = words_at(post, POST_WORDS), longs_at(post, POST_WORDS), words_at(post, POST_MARKS)
     left = len(slots)
     while left > 0:
         slot = slots[left - 1]
-        if atomics.load(table, slot) != 0 or is_over(view, wide, slot, first + left - 1):
+        if atomics.load(marks, slot) != 0 or is_over(words, longs, slot, first + left - 1):
             left -= 1
         elif looks <= 0:
             return left

@@ -31,7 +31,7 @@ from prism.ring.state import RingSpec
 
 THREADS: Final = 256
 """Threads of a block."""
-BLOCKS: Final = 16
+BLOCKS: Final = 32
 """Blocks of the grid; with THREADS a power of two, so that positions may wrap."""
 WATCH_S: Final = 0.02
 IDLE_LOOKS: Final = 1 << 20
@@ -67,7 +67,7 @@ class CudaExecutor:
 
     def __init__(self, blocks: int = BLOCKS, *, looks: int = IDLE_LOOKS, head: int = 0) -> None:
         if blocks < 1 or blocks & (blocks - 1):
-            raise UsageError(f"a cuda executor needs a power of two of blocks, got {blocks}; take 16")
+            raise UsageError(f"a cuda executor needs a power of two of blocks, got {blocks}; take 32")
         self.name, self.rows, self.launches = "cuda", 0, 0
         self.guard, self.feeds = threading.RLock(), True
         self.line: Any = None
@@ -119,6 +119,8 @@ class CudaExecutor:
         warm_up()
         self._launch(np.uint32(self._head))
         self.line = self._table = (self._entries, self._marks, self._bell)
+        self._post = publisher.post_of(block.words, 0, 0)
+        publisher.post_line(self._post, self.line)
         atexit.register(self.stop)
         self._watch.start()
 
@@ -147,9 +149,8 @@ class CudaExecutor:
 
     # Feeding ---------------------------------------------------------------------------
 
-    def feed(self, chosen: Any, opcodes: Any) -> None:
+    def feed(self, chosen: Any) -> None:
         """Take slots that may not go onto the line at once: fences, and the slots of a tenant that is barred."""
-        del opcodes
         self._marks[chosen] = 0
         self._pending.extend(int(slot) for slot in chosen)
         self._feed_pending()
@@ -232,8 +233,9 @@ class CudaExecutor:
     def wait(self, slots: Any, first: int, seconds: float) -> int:
         """Wait at most so long for jobs; returns how many are not over."""
         assert self._block is not None
-        words, longs, marks = self._block.words, self._block.longs, self._marks
-        left = cpu_feed.wait_marks(words, longs, marks, slots, first, LOOKS if seconds > 0 else 0)
+        left = cpu_feed.wait_marks(self._post, slots, first, LOOKS if seconds > 0 else 0)
+        if not left:
+            return 0
         end, rounds = time.monotonic() + seconds, 0
         while left and time.monotonic() < end:
             with self.guard:
@@ -242,7 +244,7 @@ class CudaExecutor:
             rounds += 1
             if rounds > EAGER_WAITS:
                 time.sleep(min(1e-6 * rounds, 5e-4))
-            left = cpu_feed.wait_marks(words, longs, marks, slots, first, LOOKS)
+            left = cpu_feed.wait_marks(self._post, slots, first, LOOKS)
         return left
 
     def pump(self) -> None:
@@ -330,13 +332,13 @@ class CudaExecutor:
 def warm_up() -> None:
     """Compile, or load, what feeding and waiting need, so that no first job waits for it. Cost: some seconds, once."""
     block = fresh_block(Shape(RingSpec(4), 0))
-    column, chosen, job = np.zeros(1, np.uint32), np.empty(1, np.int64), np.zeros(14, np.uint32)
+    column, chosen, post = np.zeros(1, np.uint32), np.empty(1, np.int64), publisher.post_of(block.words, 0, 0)
     line = (np.zeros(4, np.uint32), np.zeros(4, np.uint32), np.zeros(publisher.BELL_LONGS, np.uint64))
     words, longs = block.words, block.longs
     publisher.publish_line(words, longs, (0, 0), (column, column, np.zeros((1, 1), np.uint32)), chosen, line)
-    first = publisher.publish_line_one(words, longs, (0, 0), job, chosen, line)
-    publisher.publish_one(words, longs, (0, 0), job, chosen)
-    cpu_feed.wait_marks(words, longs, line[1], chosen, first, 0)
+    publisher.post_line(post, line)
+    publisher.publish_one(post, chosen, False)
+    cpu_feed.wait_marks(post, chosen, publisher.publish_one(post, chosen, True), 0)
     publisher.settle_these(words, line[1], chosen)
     publisher.hand_over(words, line, chosen)
 

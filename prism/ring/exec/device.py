@@ -81,9 +81,9 @@ class DeviceExecutor(Unfed):
         run = launch_of(program)
 
         @partial(jax.jit, donate_argnums=(0,))
-        def launch(ring: Ring, control: Any, changed: Any, head: Any, budget: Any) -> tuple[Ring, Any, Any]:
+        def launch(ring: Ring, control: Any, changed: Any, accounts: Any, budget: Any) -> tuple[Ring, Any, Any]:
             ring = _upload(ring, control, *changed)
-            ring["books"] = ring["books"].at[: len(head)].set(head)
+            ring["books"] = ring["books"].at[: len(accounts)].set(accounts)
             ring, claims = run(ring, budget)
             return ring, claims, ring["ring_buffer"].reshape(-1, at.SLOT_WORDS)[:, at.STATUS]
 
@@ -115,9 +115,10 @@ class DeviceExecutor(Unfed):
             rows[: len(changed)], entries[: len(changed)] = state.slots[changed], state.entries[changed]
             forged = rows[: len(changed), at.TENANT] != self._block.owners()[changed]
             rows[: len(changed)][forged, at.TENANT] = at.WORD_MASK  # In the copy: nobody's, so the slot is a FAULT.
-            before = state.control.copy()
+            # The host counts, too: tickets, and in the accounts of tenants what it cancelled.
+            before, accounts = state.control.copy(), state.books[: at.BOOKS_SLOTS_START].copy()
             up = (places, rows, entries)
-            self._ring, claims, after = self._launch(self._ring, before, up, state.head.copy(), np.int32(self._claims))
+            self._ring, claims, after = self._launch(self._ring, before, up, accounts, np.int32(self._claims))
             self._come_down(np.asarray(after))
             self.launches += 1
             forget_queues(self._block)
@@ -150,9 +151,6 @@ class DeviceExecutor(Unfed):
             left = cpu_feed.wait_over(self._block.words, self._block.longs, slots, first, _POLL)
             if not left or not self.launch() or time.monotonic() >= end:
                 return left
-
-    def wrote(self, start: int, values: Any) -> None:
-        """Do nothing: it sees what the host writes."""
 
     def pump(self) -> None:
         """Launch once."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from prism.ring.exec import cpu_atomics as atomics
 from prism.ring.exec.cpu_words import (
@@ -42,6 +43,7 @@ from prism.ring.layout import (
     TENANT_MASKS,
     TENANT_QUOTAS,
     TENANTS,
+    Words,
 )
 from prism.ring.memory import (
     AT_BOOKS,
@@ -68,11 +70,12 @@ from prism.ring.memory import BANDS as IN_BANDS
 from prism.ring.memory import PRIORITY as IN_PRIORITY
 from prism.ring.opcodes import RESERVED, SYSTEM_BIT
 
-NO_ROOM, CLOSED, BEYOND, HELD_BACK, BAD_PRIORITY, BAD_JOB = 0, -1, -2, -3, -4, -5
+NO_ROOM, CLOSED, BEYOND, HELD_BACK, BAD_PRIORITY, BAD_WORD, BAD_JOB = 0, -1, -2, -3, -4, -5, -6
 """Why nothing was published: no room now; a shutdown; more than the quota at once; not for the line; a priority that
-there is not; and, job k having an opcode that may not be published, BAD_JOB - k."""
+there is not; a number beyond 32 bits; and, job k having an opcode that may not be published, BAD_JOB - k."""
 TOGETHER, LOADING = 1, 2
 """Flags: slots side by side; LOAD_MISS may be published."""
+_LOW, _UP = np.uint64(0xFFFF_FFFF), np.uint64(32)
 _RESERVED_START, _RESERVED_STOP = RESERVED.start, RESERVED.stop
 _USER_STOP: Final = int(SYSTEM_BIT)
 
@@ -106,12 +109,15 @@ def is_free(words: Any, marks: Any, slot: Any) -> bool:
 def find_free(words: Any, marks: Any, row: Any, chosen: Any, together: bool) -> bool:
     """Fill `chosen` with free slots of a tenant's row in ring order, side by side if `together`; False without room.
 
-    Looks at each slot of the tenant at most twice. chosen: (n,) int64.
+    Looks at each slot of the tenant at most twice. It begins at the tenant's first slots where these are free again,
+    for they are still in the cache, else after the last that was filled. chosen: (n,) int64.
     """
     low, count, start = np.int64(words[row + FEED_LOW]), np.int64(words[row + FEED_COUNT]), words[row + FEED_CURSOR]
     wanted, found = len(chosen), 0
     if wanted > count:
         return False
+    if is_free(words, marks, low) and is_free(words, marks, low + wanted - 1):
+        start = np.uint32(0)
     steps = 2 * count if together else count
     at = np.int64(start)
     for step in range(steps):
@@ -166,24 +172,26 @@ def check(words: Any, tenant: Any, columns: Any, count: Any, flags: Any) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def fill(words: Any, tenant: Any, columns: Any, slot: Any, job: Any) -> None:
-    """Write job `job` of the columns into a slot, all but its status."""
+def fill(words: Any, longs: Any, tenant: Any, columns: Any, place: Any) -> None:
+    """Write job `place[1]` of the columns into slot `place[0]`, all but its status; in pieces of 64 bits."""
     opcodes, priorities, args = columns
-    base = np.int64(words[AT_RING]) + SLOT_WORDS * slot
-    words[base + OPCODE] = opcodes[job if len(opcodes) > 1 else 0]
-    words[base + TENANT] = np.uint32(tenant)
-    words[base + PRIORITY] = priorities[job if len(priorities) > 1 else 0]
+    # Through 32 bits, so that the compiler knows that no index is below 0.
+    slot, job = np.int64(np.uint32(place[0])), np.int64(np.uint32(place[1]))
+    at = (np.int64(words[AT_RING]) >> 1) + (SLOT_WORDS // 2) * slot
+    words[2 * at + OPCODE] = opcodes[job if len(opcodes) > 1 else 0]
+    level = np.uint64(priorities[job if len(priorities) > 1 else 0])
+    longs[at + TENANT // 2] = np.uint64(tenant) | level << _UP
     line, width = job if len(args) > 1 else 0, args.shape[1]
-    for k in range(width):
-        words[base + ARGS + k] = args[line, k]
-    for k in range(width, ARGS_PER_SLOT):
-        words[base + ARGS + k] = np.uint32(0)
+    for k in range(ARGS_PER_SLOT // 2):
+        low = np.uint64(args[line, 2 * k]) if 2 * k < width else np.uint64(0)
+        high = np.uint64(args[line, 2 * k + 1]) if 2 * k + 1 < width else np.uint64(0)
+        longs[at + ARGS // 2 + k] = low | high << _UP
 
 
 @njit(nogil=True, cache=True)
 def enter(words: Any, longs: Any, slot: Any, ticket: Any) -> None:
     """Enter a job's ticket, and its place in its tenant's line, into the books of its slot."""
-    at = ticket_at(words, slot)
+    at = (np.int64(words[AT_BOOKS]) + BOOKS_SLOTS_START >> 1) + (BOOKS_SLOT_WORDS // 2) * np.int64(np.uint32(slot))
     atomics.store(longs, at, ticket)
     longs[at + 1] = ticket
     longs[at + 2] = longs[at + 3] = np.uint64(0)
@@ -248,7 +256,7 @@ def _publish(words: Any, longs: Any, who: Any, columns: Any, chosen: Any) -> Any
     levels = 0
     for job in range(len(chosen)):
         slot = chosen[job]
-        fill(words, tenant, columns, slot, job)
+        fill(words, longs, tenant, columns, (slot, job))
         enter(words, longs, slot, first + np.uint64(job))
         words[words[AT_CLAIMS] + slot] = np.uint32(QUEUED)
         atomics.store(words, words[AT_RING] + SLOT_WORDS * slot + STATUS, np.uint32(PUBLISHED))
@@ -276,19 +284,11 @@ def publish(words: Any, longs: Any, who: Any, columns: Any, chosen: Any) -> Any:
     return _publish(view, wide, who, _borrow(columns), room)
 
 
-@njit(nogil=True, cache=True)
-def publish_one(words: Any, longs: Any, who: Any, job: Any, chosen: Any) -> Any:
-    """Publish one job; job: (14,) uint32, opcode, priority and args. As `publish` otherwise."""
-    columns = (job[0:1], job[1:2], job[2:].reshape(1, ARGS_PER_SLOT))
-    return _publish(words, longs, who, columns, chosen)
-
-
 # Onto a kernel's line ------------------------------------------------------------------
 
 BELL_HEAD, BELL_RUN, BELL_STOP, BELL_BEAT, BELL_EXIT, BELL_FINAL, BELL_WHY, BELL_LONGS = 0, 1, 2, 3, 16, 17, 18, 32
 """64-bit words that host and kernel share: head and start of the last run; its base and the head again; stop; the
 host's beat; then, in another line of the bus, the launch that ended, where, and why."""
-_LOW, _UP = np.uint64(0xFFFF_FFFF), np.uint64(32)
 
 
 @njit(nogil=True, cache=True)
@@ -300,14 +300,14 @@ def hand_over(words: Any, line: Any, chosen: Any) -> None:
     reader takes neither word unless both name one head, so it never sees a half of an old bell.
     """
     entries, marks, bell = line
-    head, count, mask = bell[BELL_HEAD] & _LOW, len(chosen), np.uint64(len(entries) - 1)
-    run = count - 1
+    head, count, mask = bell[BELL_HEAD] & _LOW, len(chosen), np.int64(len(entries) - 1)
+    ring, claims, run = np.int64(words[AT_RING]), np.int64(words[AT_CLAIMS]), count - 1
     for k in range(count):
-        slot = chosen[k]
-        words[words[AT_CLAIMS] + slot] = np.uint32(FREE)
+        slot = np.int64(np.uint32(chosen[k]))
+        words[claims + slot] = np.uint32(FREE)
         marks[slot] = np.uint32(0)
-        atomics.store(words, words[AT_RING] + SLOT_WORDS * slot + STATUS, np.uint32(CLAIMED))
-        entries[np.int64((head + np.uint64(k)) & mask)] = np.uint32(slot)
+        atomics.store(words, ring + SLOT_WORDS * slot + STATUS, np.uint32(CLAIMED))
+        entries[np.int64(head + np.uint64(k)) & mask] = np.uint32(slot)
     while run > 0 and chosen[run - 1] + 1 == chosen[run]:
         run -= 1
     start, after = (head + np.uint64(run)) & _LOW, (head + np.uint64(count)) & _LOW
@@ -342,7 +342,7 @@ def _publish_line(words: Any, longs: Any, who: Any, columns: Any, chosen: Any, l
         return np.int64(NO_ROOM)
     first = atomics.add(longs, words[AT_BOOKS] >> 1, np.uint64(len(chosen)))
     for job in range(len(chosen)):
-        fill(words, tenant, columns, chosen[job], job)
+        fill(words, longs, tenant, columns, (chosen[job], job))
         enter(words, longs, chosen[job], first + np.uint64(job))
     hand_over(words, line, chosen)
     advance(words, row, chosen[len(chosen) - 1])
@@ -359,11 +359,61 @@ def publish_line(words: Any, longs: Any, who: Any, columns: Any, chosen: Any, li
     return _publish_line(view, wide, who, _borrow(columns), room, _borrow(line))
 
 
+# One job -------------------------------------------------------------------------------
+
+(POST_WORDS, POST_COUNT, POST_ENTRIES, POST_ENTRY_COUNT, POST_MARKS, POST_MARK_COUNT, POST_BELL, POST_TENANT) = range(8)
+POST_FLAGS, POST_OPCODE, POST_PRIORITY, POST_ARGS = range(8, 12)
+POST_LENGTH: Final = POST_ARGS + ARGS_PER_SLOT
+"""What a tenant's post holds, (POST_LENGTH,) uint64: where the block lies and its words; where the line lies, its
+entries 0 where there is none; the tenant and its flags; then the job."""
+
+
 @njit(nogil=True, cache=True)
-def publish_line_one(words: Any, longs: Any, who: Any, job: Any, chosen: Any, line: Any) -> Any:
-    """Publish one job straight onto a kernel's line; as `publish_one` and `publish_line`."""
+def words_at(post: Any, place: Any) -> Any:
+    """Return the uint32 array whose address and length stand in a post."""
+    return atomics.array_at(post[place], post[place + 1], np.uint32(0))
+
+
+@njit(nogil=True, cache=True)
+def longs_at(post: Any, place: Any) -> Any:
+    """Return the same memory as uint64."""
+    return atomics.array_at(post[place], post[place + 1] >> np.uint64(1), np.uint64(0))
+
+
+@njit(nogil=True, cache=True)
+def publish_one(post: Any, chosen: Any, onto_line: Any) -> Any:
+    """Publish the job in a post, onto the line if asked, else for the queues; as `publish` and `publish_line`."""
+    words, longs = words_at(post, POST_WORDS), longs_at(post, POST_WORDS)
+    job = np.empty(2 + ARGS_PER_SLOT, np.uint32)
+    for k in range(len(job)):
+        if post[POST_OPCODE + k] > _LOW:
+            return np.int64(BAD_WORD)
+        job[k] = post[POST_OPCODE + k]
+    who = (np.int64(post[POST_TENANT]), np.int64(post[POST_FLAGS]))
     columns = (job[0:1], job[1:2], job[2:].reshape(1, ARGS_PER_SLOT))
+    if not onto_line:
+        return _publish(words, longs, who, columns, chosen)
+    bell = atomics.array_at(post[POST_BELL], np.uint64(BELL_LONGS), np.uint64(0))
+    line = (words_at(post, POST_ENTRIES), words_at(post, POST_MARKS), bell)
     return _publish_line(words, longs, who, columns, chosen, line)
+
+
+def post_of(words: Words, tenant: int, flags: int) -> NDArray[np.uint64]:
+    """Return a tenant's post; the memory of the block must outlive it."""
+    post = np.zeros(POST_LENGTH, np.uint64)
+    post[POST_WORDS], post[POST_COUNT] = words.ctypes.data, len(words)
+    post[POST_TENANT], post[POST_FLAGS] = tenant, flags
+    return post
+
+
+def post_line(post: NDArray[np.uint64], line: Any) -> None:
+    """Enter where a line lies."""
+    entries, marks, bell = line
+    post[POST_ENTRIES : POST_BELL + 1] = (
+        *(entries.ctypes.data, len(entries)),
+        *(marks.ctypes.data, len(marks)),
+        bell.ctypes.data,
+    )
 
 
 @njit(nogil=True, cache=True)

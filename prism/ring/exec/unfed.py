@@ -11,7 +11,7 @@ class Unfed:
     feeds: bool = False
     line: Any = None
 
-    def feed(self, chosen: Any, opcodes: Any) -> None:
+    def feed(self, chosen: Any) -> None:
         """Do nothing: it finds jobs by itself."""
 
     def settle(self, slots: Any = None) -> None:
