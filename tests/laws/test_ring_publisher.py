@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from prism.ring import layout as at
 from prism.ring.exec import publisher
+from prism.ring.exec.line import BELL_LONGS
 from prism.ring.memory import Block, Shape, fresh_block
 from prism.ring.opcodes import is_publishable
 from prism.ring.publish import Place, publish_columns
@@ -32,7 +33,7 @@ def fresh(taken: Any = ()) -> Block:
 def line_of(block: Block) -> Any:
     """Return an empty line for a ring."""
     size = block.shape.spec.slots
-    return np.zeros(32, np.uint32), np.full(size, 9, np.uint32), np.zeros(publisher.BELL_LONGS, np.uint64)
+    return np.zeros(32, np.uint32), np.full(size, 9, np.uint32), np.zeros(BELL_LONGS, np.uint64)
 
 
 @settings(max_examples=150, deadline=None)

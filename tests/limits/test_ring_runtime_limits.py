@@ -18,7 +18,7 @@ from prism.cli.ring import ring as ring_command
 from prism.errors import CorruptError, PrismError, UsageError
 from prism.ring import layout as at
 from prism.ring.errors import JobFaultError, LaunchError, QueueFullError, RingClosedError, RingError, RingTimeoutError
-from prism.ring.exec import cuda, publisher
+from prism.ring.exec import cuda, line
 from prism.ring.exec.cpu import CpuExecutor
 from prism.ring.exec.cuda import CudaExecutor, _device_handlers, open_cuda
 from prism.ring.exec.device import DeviceExecutor
@@ -247,11 +247,11 @@ def test_a_kernel_that_does_not_end_is_an_error(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(cuda, "open_cuda", lambda: None)
     monkeypatch.setattr(cuda, "_STOP_S", 0.01)
     executor = CudaExecutor()
-    bell = np.zeros(publisher.BELL_LONGS, np.uint64)
+    bell = np.zeros(line.BELL_LONGS, np.uint64)
     executor._block, executor._bell, executor.launches = fresh_block(Shape(RingSpec(8), 0)), bell, 1
     with pytest.raises(RingError, match="of the stop word, but a handler runs on; end the process, and bound"):
         executor.stop()
-    assert bell[publisher.BELL_STOP] == 1
+    assert bell[line.BELL_STOP] == 1
 
 
 class Miscounting(ThroughRing):

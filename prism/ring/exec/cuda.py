@@ -22,7 +22,7 @@ import numpy as np
 from prism.errors import UsageError
 from prism.ring import layout as at
 from prism.ring.errors import LaunchError, RingError
-from prism.ring.exec import cpu_feed, cuda_effects, cuda_kernel, publisher
+from prism.ring.exec import cpu_feed, cuda_effects, cuda_kernel, line, publisher
 from prism.ring.exec.oracle import forget_queues
 from prism.ring.layout import ARGS, STATUS, Opcode, SlotStatus
 from prism.ring.memory import AT_BOOKS, AT_RING, FREE, Block, Shape, fresh_block
@@ -95,12 +95,12 @@ class CudaExecutor:
         self._kernel = cuda_kernel.make_kernel(cuda, apply, THREADS)
         spec = block.shape.spec
         length = 1 << (spec.slots - 1).bit_length()
-        arrays = [(length, np.uint32), (spec.slots, np.uint32), (publisher.BELL_LONGS, np.uint64)]
+        arrays = [(length, np.uint32), (spec.slots, np.uint32), (line.BELL_LONGS, np.uint64)]
         self._shared = [cuda.mapped_array(size, dtype=kind) for size, kind in arrays]
         self._entries, self._marks, self._bell = (np.asarray(array) for array in self._shared)
         for array in (self._entries, self._marks, self._bell):
             array[:] = 0
-        self._bell[: publisher.BELL_RUN + 1] = self._head | self._head << 32, self._head << 32
+        self._bell[: line.BELL_RUN + 1] = self._head | self._head << 32, self._head << 32
         self._stream, self._copies = cuda.stream(), cuda.stream()
         state = block.state
         self._control = cuda.to_device(state.control)
@@ -173,7 +173,7 @@ class CudaExecutor:
             if block.state.slots[slot, STATUS] != SlotStatus.PUBLISHED:  # cancelled meanwhile
                 block.claims[slot] = FREE
             elif self._allowed(slot) and not shut and self._fence_due(slot):
-                publisher.hand_over(block.words, self._table, np.array([slot], np.int64))
+                line.hand_over(block.words, self._table, np.array([slot], np.int64))
             else:
                 left.append(slot)
                 barred = barred or not self._allowed(slot)
@@ -194,20 +194,20 @@ class CudaExecutor:
         """Launch the kernel again if it ended by itself and there is work beyond where it ended."""
         assert self._block is not None
         bell = self._bell
-        if int(bell[publisher.BELL_EXIT]) != self.launches or self._stop.is_set():
+        if int(bell[line.BELL_EXIT]) != self.launches or self._stop.is_set():
             return
-        if int(bell[publisher.BELL_WHY]) == cuda_kernel.SHUT:
+        if int(bell[line.BELL_WHY]) == cuda_kernel.SHUT:
             self._block.state.control[at.SHUTDOWN] = 1
             self.line = None
-        elif int(bell[publisher.BELL_FINAL]) != int(bell[publisher.BELL_HEAD]) & at.WORD_MASK:
-            self._launch(np.uint32(bell[publisher.BELL_FINAL]))
+        elif int(bell[line.BELL_FINAL]) != int(bell[line.BELL_HEAD]) & at.WORD_MASK:
+            self._launch(np.uint32(bell[line.BELL_FINAL]))
 
     def _watching(self) -> None:
         while not self._stop.wait(WATCH_S):
             with self.guard:
                 if self._block is None:
                     return
-                self._bell[publisher.BELL_BEAT] += np.uint64(1)
+                self._bell[line.BELL_BEAT] += np.uint64(1)
                 self._see_to()
                 self.settle()
                 forget_queues(self._block)
@@ -226,9 +226,9 @@ class CudaExecutor:
             if self._block is None:
                 return
             if slots is None:
-                publisher.settle(self._block.words, self._marks, 0, len(self._marks))
+                line.settle(self._block.words, self._marks, 0, len(self._marks))
             else:
-                publisher.settle_these(self._block.words, self._marks, slots)
+                line.settle_these(self._block.words, self._marks, slots)
 
     def wait(self, slots: Any, first: int, seconds: float) -> int:
         """Wait at most so long for jobs; returns how many are not over."""
@@ -263,7 +263,7 @@ class CudaExecutor:
         assert self._block is not None
         state, totals = self._block.state, self._staged["totals"]
         self.settle()
-        fed = (int(self._bell[publisher.BELL_HEAD]) & at.WORD_MASK) - self._head
+        fed = (int(self._bell[line.BELL_HEAD]) & at.WORD_MASK) - self._head
         marked = fed - int(np.count_nonzero(state.slots[:, STATUS] == SlotStatus.CLAIMED))
         done, faulted = cuda_effects.TALLY_DONE, cuda_effects.TALLY_FAULTED
         for _ in range(_FLUSH_LOOKS):
@@ -312,11 +312,11 @@ class CudaExecutor:
                 return
             self._stop.set()
             self.line = None
-            self._bell[publisher.BELL_STOP] = 1
+            self._bell[line.BELL_STOP] = 1
             end = time.monotonic() + _STOP_S
-            while int(self._bell[publisher.BELL_EXIT]) != self.launches and time.monotonic() < end:
+            while int(self._bell[line.BELL_EXIT]) != self.launches and time.monotonic() < end:
                 time.sleep(0.0005)
-            if int(self._bell[publisher.BELL_EXIT]) != self.launches:
+            if int(self._bell[line.BELL_EXIT]) != self.launches:
                 raise RingError(
                     f"the kernel must end within {_STOP_S} s of the stop word, but a handler runs on; end the process, "
                     "and bound the handler"
@@ -333,14 +333,14 @@ def warm_up() -> None:
     """Compile, or load, what feeding and waiting need, so that no first job waits for it. Cost: some seconds, once."""
     block = fresh_block(Shape(RingSpec(4), 0))
     column, chosen, post = np.zeros(1, np.uint32), np.empty(1, np.int64), publisher.post_of(block.words, 0, 0)
-    line = (np.zeros(4, np.uint32), np.zeros(4, np.uint32), np.zeros(publisher.BELL_LONGS, np.uint64))
+    table = (np.zeros(4, np.uint32), np.zeros(4, np.uint32), np.zeros(line.BELL_LONGS, np.uint64))
     words, longs = block.words, block.longs
-    publisher.publish_line(words, longs, (0, 0), (column, column, np.zeros((1, 1), np.uint32)), chosen, line)
-    publisher.post_line(post, line)
+    publisher.publish_line(words, longs, (0, 0), (column, column, np.zeros((1, 1), np.uint32)), chosen, table)
+    publisher.post_line(post, table)
     publisher.publish_one(post, chosen, False)
     cpu_feed.wait_marks(post, chosen, publisher.publish_one(post, chosen, True), 0)
-    publisher.settle_these(words, line[1], chosen)
-    publisher.hand_over(words, line, chosen)
+    line.settle_these(words, table[1], chosen)
+    line.hand_over(words, table, chosen)
 
 
 _OVER: Final = np.array([SlotStatus.EMPTY, SlotStatus.DONE, SlotStatus.FAULT], np.uint32)

@@ -18,7 +18,7 @@ import numpy as np
 
 from prism.ring.exec.cpu_words import BATCH_FENCE, BOOKS_SLOT_WORDS, DONE, FAULT, REASON
 from prism.ring.exec.cuda_effects import TALLY_DONE, TALLY_FAULTED, TALLY_FENCES, TALLY_TAG, TALLY_WORDS
-from prism.ring.exec.publisher import BELL_BEAT, BELL_EXIT, BELL_FINAL, BELL_HEAD, BELL_RUN, BELL_STOP, BELL_WHY
+from prism.ring.exec.line import BELL_BEAT, BELL_EXIT, BELL_FINAL, BELL_HEAD, BELL_RUN, BELL_STOP, BELL_WHY
 from prism.ring.layout import ARGS_PER_SLOT, BOOKS_SLOTS_START, DONE_COUNT, METRICS, METRICS_BASE, SHUTDOWN, SLOT_WORDS
 
 WENT_ON, STOPPED, IDLE, UNWATCHED, SHUT = range(5)
