@@ -39,7 +39,7 @@ class Drain(Protocol):
 
     @property
     def line(self) -> Any:
-        """The line of a persistent kernel onto which slots are published (`publisher.hand_over`), where it `feeds`."""
+        """The line of a persistent kernel onto which slots are published (`line.hand_over`), where it `feeds`."""
         ...
 
     @property

@@ -14,7 +14,14 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from prism.ring import host
 from prism.ring import layout as at
@@ -280,8 +287,19 @@ class DeviceMachine(Machine):
 SETTINGS = settings(
     max_examples=20, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-TestOracle = OracleMachine.TestCase
-TestCpu = CpuMachine.TestCase
-TestDevice = pytest.mark.slow(DeviceMachine.TestCase)
-for case in (TestOracle, TestCpu, TestDevice):
-    case.settings = SETTINGS
+
+
+def test_the_oracle_does_what_the_model_does() -> None:
+    """Whatever tenants and host do, each word of the oracle's ring is the model's."""
+    assert run_state_machine_as_test(OracleMachine, settings=SETTINGS) is None
+
+
+def test_a_worker_does_what_the_model_does() -> None:
+    """Whatever tenants and host do, each word of one worker's ring is the model's."""
+    assert run_state_machine_as_test(CpuMachine, settings=SETTINGS) is None
+
+
+@pytest.mark.slow
+def test_a_device_does_what_the_model_does() -> None:
+    """Whatever tenants and host do, each word of a device's ring is the model's."""
+    assert run_state_machine_as_test(DeviceMachine, settings=SETTINGS) is None
