@@ -73,6 +73,8 @@ def _contenders(batch: Batch, path: Path) -> list[Contender | Missing]:
         *([Contender("prism device (resident)", lambda: _resident_work(batch))] if _on_gpu() else []),
         Contender("python dict", lambda: lambda: _dict_work(integers), warm=False),
         Contender("numpy unique", lambda: lambda: _unique_work(keys), warm=False),
+        _polars(keys),
+        _duckdb(keys),
         _egglog(batch, path),
     ]
 
@@ -135,9 +137,38 @@ def _unique_work(keys: NDArray[np.uint64]) -> int:
     return len(distinct)
 
 
+def _polars(keys: NDArray[np.uint64]) -> Contender | Missing:
+    """Return the row of a data frame's distinct keys, which are not numbered; on every core."""
+    if find_spec("polars") is None:
+        return _not_installed("polars unique", "polars")
+    import polars  # pyright: ignore[reportMissingImports] (extra `bench`)
+
+    column = polars.Series("key", keys)
+    return Contender("polars unique", lambda: lambda: column.unique().len())
+
+
+def _duckdb(keys: NDArray[np.uint64]) -> Contender | Missing:
+    """Return the row of a database's distinct keys, which are not numbered; from the array, on every core."""
+    if find_spec("duckdb") is None:
+        return _not_installed("duckdb distinct", "duckdb")
+    import duckdb  # pyright: ignore[reportMissingImports] (extra `bench`)
+
+    def prepare() -> Callable[[], int]:
+        base = duckdb.connect()
+        base.register("rows", {"key": keys})
+        query = "SELECT count(*) FROM (SELECT DISTINCT key FROM rows)"
+        return lambda: base.execute(query).fetchall()[0][0]
+
+    return Contender("duckdb distinct", prepare)
+
+
+def _not_installed(name: str, package: str) -> Missing:
+    return Missing(name, f"{package} is not installed; install prism-vm[bench]")
+
+
 def _egglog(batch: Batch, path: Path) -> Contender | Missing:
     if find_spec("egglog") is None:
-        return Missing("egglog", "egglog is not installed; install prism-vm[bench]")
+        return _not_installed("egglog", "egglog")
     from egglog.bindings import EGraph, PrintFunctionSize  # pyright: ignore[reportMissingImports] (extra `bench`)
 
     np.savetxt(path, np.stack(batch, axis=1), fmt="%d", delimiter="\t")

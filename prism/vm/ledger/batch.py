@@ -1,4 +1,8 @@
-"""Batch loops of the host ledger: check, look up or enter, withdraw, number. All Numba, all on a `Table`'s arrays."""
+"""Batch loops of the host ledger: check, part by the mixing, enter and number, withdraw. Numba, on a `Table`'s arrays.
+
+A batch is parted by the top bits of its mixed keys. A part's home slots are neighbours and the parts follow one another
+in the order of new ids, so each is entered and numbered in the cache, and no id is changed afterwards.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,20 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from prism.vm.ledger.radix import sort_pairs
-from prism.vm.ledger.table import EMPTY, find, home, intern_one, mix, pack_one, tag, unmix
+from prism.vm.ledger.radix import insertion, sort_pairs
+from prism.vm.ledger.table import EMPTY, UNKNOWN, find, home, mix, pack_one, tag, unmix
 
 ABSENT: Final = np.uint64(0xFFFFFFFFFFFFFFFF)
 """What a node that is refused packs to: no layout has room for it, so no ledger holds it."""
 
-# Items whose index words and keys are fetched together.
-_BLOCK: Final = 256
-# New rows may be this many times fewer than slots for a pass over all slots to beat one probe for each row.
-_SPARSE: Final = 8
+# The items of a part on average: with their slots they stay in a core's own cache. And the most parts, as bits.
+_PART: Final = 1 << 11
+_MOST_BITS: Final = 12
+_CELL_BITS: Final = 16
+# As many keys of one cell are put in order by insertion.
+_FEW: Final = 32
 _ONE: Final = np.uint64(1)
+_VACANT: Final = np.uint64(EMPTY)
 
 
 @njit(cache=True)
@@ -57,45 +64,153 @@ def look_up(keys, index, wanted):
     return out
 
 
-@njit(cache=True)
-def _fetch(keys, index, block, guess, held):
-    """Fetch for a block of keys the id in the home slot, and the key of that id.
-
-    No load waits for another and nothing branches, so their cache misses overlap. guess: the id, 0 for a vacant slot;
-    held: its key.
-    """
-    mask = np.uint64(len(index)) - _ONE
-    for i in range(len(block)):
-        word = index[home(mix(block[i]), len(index))]
-        guess[i] = np.int32(np.uint64(word) & mask) * np.int32(word != EMPTY)
-    for i in range(len(block)):
-        held[i] = keys[np.uint64(guess[i])]
+def part_bits(items: int) -> int:
+    """Return of how many top bits the parts of a batch are: 0 to 12."""
+    return min(max((items // _PART).bit_length() - 1, 0), _MOST_BITS)
 
 
 @njit(cache=True)
-def enter_batch(op, a, b, id_bits, commutes, keys, index, count, start, ids):
-    """Give nodes `start...` of an addable batch ids in `ids`, entering new ones from `count` on as they come.
+def part(op, a, b, id_bits, commutes, bits, mixed, place):
+    """Write the mixed keys of an addable batch, and where each stood, parted by their top `bits` bits.
 
-    Returns (position, count): where it stopped for want of room, or len(op), and the rows then in use.
+    mixed: uint64[n]; place: int32[n]. Returns where the parts begin and the last one ends: int64[2**bits + 1].
     """
-    block = np.empty(_BLOCK, np.uint64)
-    held = np.empty(_BLOCK, np.uint64)
-    guess = np.empty(_BLOCK, np.int32)
-    for low in range(start, len(op), _BLOCK):
-        size = min(_BLOCK, len(op) - low)
-        for i in range(size):
-            block[i] = pack_one(op[low + i], a[low + i], b[low + i], id_bits, commutes)
-        _fetch(keys, index, block[:size], guess, held)
-        for i in range(size):
-            if held[i] == block[i]:
-                ids[low + i] = guess[i]
-                continue
-            node = intern_one(keys, index, count, block[i])
-            if node < 0:
-                return low + i, count
-            ids[low + i] = node
-            count += node == count
-    return len(op), count
+    n = len(op)
+    ends = np.zeros((1 << bits) + 1, np.int64)
+    if bits == 0:
+        for i in range(n):
+            value = mix(pack_one(op[i], a[i], b[i], id_bits, commutes))
+            mixed[i], place[i] = value, i
+        ends[1] = n
+        return ends
+    shift = np.uint64(64 - bits)
+    for i in range(n):
+        ends[np.int64(mix(pack_one(op[i], a[i], b[i], id_bits, commutes)) >> shift) + 1] += 1
+    ends = np.cumsum(ends)
+    cursor = ends[:-1].copy()
+    # Mixed twice rather than kept: eight bytes an item less at the peak.
+    for i in range(n):
+        value = mix(pack_one(op[i], a[i], b[i], id_bits, commutes))
+        digit = np.int64(value >> shift)
+        at = cursor[digit]
+        mixed[at], place[at] = value, i
+        cursor[digit] = at + 1
+    return ends
+
+
+@njit(cache=True)
+def new_in(mixed, bits, keys, index):
+    """Return how many distinct keys of a part, which share their top `bits` bits, are new."""
+    n, new = len(mixed), 0
+    ordered, order = np.empty(n, np.uint64), np.empty(n, np.int32)
+    _in_order(mixed.copy(), bits, ordered, order, np.empty(n, np.int32))
+    for i in range(n):
+        if i == 0 or ordered[i] != ordered[i - 1]:
+            new += find(keys, index, unmix(ordered[i])) == UNKNOWN
+    return new
+
+
+@njit(cache=True)
+def land_parts(mixed, place, ends, first, keys, index, base, count, ids):
+    """Enter and number the parts from `first` on, writing ids where their items stood; `base` rows were there before.
+
+    Returns (part, count, full): the part to go on with, or how many there are, and the rows then in use. It stops where
+    the next part finds no row, which is then `full`, and where the parts to come, as new as those before, would leave
+    the index too few slots: the parts before lie close together, and those behind them would probe past all of them.
+    """
+    bits = 0
+    while 1 << bits < len(ends) - 1:
+        bits += 1
+    most = 0
+    for at in range(first, len(ends) - 1):
+        most = max(most, ends[at + 1] - ends[at])
+    room = len(index) // 8 * 5
+    found, slots, order, rank = (
+        np.empty(most, np.int32),
+        np.empty(most, np.uint32),
+        np.empty(most, np.int32),
+        np.empty(most, np.int32),
+    )
+    fresh, ordered = np.empty(most, np.uint64), np.empty(most, np.uint64)
+    for at in range(first, len(ends) - 1):
+        low, high = ends[at], ends[at + 1]
+        if (count - base - 2 * most) * len(mixed) > (room - base) * low:
+            return at, count, False
+        new = _enter(mixed[low:high], keys, index, count, found, fresh, slots)
+        if new < 0:
+            return at, count, True
+        _in_order(fresh[:new], bits, ordered[:new], order[:new], rank[:new])
+        mask = np.uint64(len(index) - 1)
+        for i in range(new):
+            keys[count + i] = unmix(ordered[i])
+            rank[order[i]] = count + i
+            index[slots[order[i]]] = tag(ordered[i], mask) | np.uint64(count + i)
+        for i in range(high - low):
+            node = found[i]
+            ids[place[low + i]] = rank[node - count] if node >= count else node
+        count += new
+    return len(ends) - 1, count, False
+
+
+@njit(cache=True)
+def _enter(mixed, keys, index, count, found, fresh, slots):
+    """Give the items of a part their ids in `found`, new ones from `count` on as they come, with key and slot noted.
+
+    Returns how many are new, or -1, nothing changed, if there are not as many rows.
+    """
+    mask, new = np.uint64(len(index) - 1), 0
+    for i in range(len(mixed)):
+        value = mixed[i]
+        key, hint, slot = unmix(value), tag(value, mask), home(value, len(index))
+        while True:
+            word = np.uint64(index[slot])
+            if word == _VACANT:
+                if count + new >= len(keys):
+                    for row in range(new):
+                        index[slots[row]] = EMPTY
+                        keys[count + row] = 0
+                    return -1
+                keys[count + new], index[slot] = key, hint | np.uint64(count + new)
+                fresh[new], slots[new], found[i] = value, slot, count + new
+                new += 1
+                break
+            if word & ~mask == hint and keys[word & mask] == key:
+                found[i] = np.int32(word & mask)
+                break
+            slot = slot + _ONE & mask
+    return new
+
+
+@njit(cache=True)
+def _in_order(fresh, bits, ordered, order, spare):
+    """Write distinct mixed keys that share their top `bits` bits in ascending order, and where each stood [LEDGER-3].
+
+    Cells by the next bits, about one key to each; inside a cell by insertion, or by radix where many fell into one.
+    """
+    n, width = len(fresh), 0
+    if n < 2:
+        ordered[:] = fresh
+        order[:] = 0
+        return
+    while 1 << width < n and width < _CELL_BITS:
+        width += 1
+    lead, shift = np.uint64(bits), np.uint64(64 - width)
+    start = np.zeros((1 << width) + 1, np.int64)
+    for i in range(n):
+        start[np.int64(fresh[i] << lead >> shift) + 1] += 1
+    start = np.cumsum(start)
+    for i in range(n):
+        cell = np.int64(fresh[i] << lead >> shift)
+        at = start[cell]
+        ordered[at], order[at] = fresh[i], i
+        start[cell] = at + 1
+    low = 0
+    for cell in range(1 << width):
+        high = start[cell]
+        if high - low > _FEW:
+            sort_pairs(ordered[low:high], order[low:high], fresh[low:high], spare[low:high])
+        low = high
+    insertion(ordered, order)
 
 
 @njit(cache=True)
@@ -116,49 +231,3 @@ def withdraw(keys, index, base, count):
     for row in range(count - 1, base - 1, -1):
         index[_slot_of(index, keys[row], row)] = EMPTY
         keys[row] = 0
-
-
-@njit(cache=True)
-def number(keys, index, base, count, ids):
-    """Renumber rows `base...count` in the order of their mixing [LEDGER-3], in the rows, the index and `ids`."""
-    new = count - base
-    if new < 2:
-        return
-    order = np.arange(base, count).astype(np.int32)
-    spare = np.empty(new, np.uint64)
-    rank = np.empty(new, np.int32)
-    for row in range(base, count):
-        keys[row] = mix(keys[row])
-    sort_pairs(keys[base:count], order, spare, rank)
-    for i in range(new):
-        keys[base + i] = unmix(keys[base + i])
-        rank[order[i] - base] = base + i
-    if new * _SPARSE > len(index):
-        _rename_all(index, base, rank)
-    else:
-        _rename_each(keys, index, base, order, spare)
-    for i in range(len(ids)):
-        if ids[i] >= base:
-            ids[i] = rank[ids[i] - base]
-
-
-@njit(cache=True)
-def _rename_all(index, base, rank):
-    """Replace every id from `base` on in the index by its rank, in one pass over the slots."""
-    mask = np.uint32(len(index) - 1)
-    for slot in range(len(index)):
-        word = index[slot]
-        row = np.uint32((word & mask) - np.uint32(base))
-        if row < len(rank):
-            index[slot] = word & ~mask | np.uint32(rank[row])
-
-
-@njit(cache=True)
-def _rename_each(keys, index, base, order, slots):
-    """Replace ids `order` in the index by `base...`, probing for each; `slots` is scratch."""
-    mask = np.uint64(len(index)) - _ONE
-    # All slots are found before any word changes: old and new ids share one range and could be mistaken.
-    for i in range(len(order)):
-        slots[i] = _slot_of(index, keys[base + i], order[i])
-    for i in range(len(order)):
-        index[slots[i]] = np.uint64(index[slots[i]]) & ~mask | np.uint64(base + i)

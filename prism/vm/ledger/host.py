@@ -56,10 +56,13 @@ class HostLedger:
             return np.zeros(len(op), np.int32)
         return self._land(op, a, b)
 
-    def make_room(self, count: int) -> bool:
-        """Double the room of the table, `count` rows being in use; or set the status that says why not [LEDGER-5]."""
+    def make_room(self, count: int, wanted: int = 0) -> bool:
+        """Double the room of the table, `count` rows being in use, or set the status that says why not [LEDGER-5].
+
+        wanted: the rows that the index shall have slots for, if that is more.
+        """
         try:
-            if self.table.grow(count):
+            if self.table.grow(count, wanted):
                 return True
             self.status = self._overflow
         except MemoryError:
@@ -67,21 +70,34 @@ class HostLedger:
         return False
 
     def _land(self, op: NDArray[np.uint8], a: NDArray[np.int32], b: NDArray[np.int32]) -> NDArray[np.int32]:
-        table, base = self.table, self.count
-        ids = np.zeros(len(op), np.int32)
-        done, count = 0, base
+        table, base, items = self.table, self.count, len(op)
+        ids, mixed, place = np.empty(items, np.int32), np.empty(items, np.uint64), np.empty(items, np.int32)
+        bits = batch.part_bits(items)
+        ends = batch.part(op, a, b, self.layout.id_bits, self.ops.commutes, bits, mixed, place)
+        done, count, full = 0, base, False
         try:
-            while True:
-                done, count = batch.enter_batch(
-                    op, a, b, self.layout.id_bits, self.ops.commutes, table.keys, table.index, count, done, ids
+            if bits:
+                new = batch.new_in(mixed[: ends[1]], bits, table.keys, table.index)
+                full = not self._spread(base, base + new * items // max(int(ends[1]), 1))
+            while not full:
+                done, count, full = batch.land_parts(
+                    mixed, place, ends, done, table.keys, table.index, base, count, ids
                 )
-                if done == len(op):
-                    break
-                if not self.make_room(count):
-                    return np.zeros_like(ids)
-            batch.number(table.keys, table.index, base, count, ids)
-            table.count = count
+                if done == len(ends) - 1:
+                    table.count = count
+                    return ids
+                before, part = int(ends[done]), int(ends[done + 1] - ends[done])
+                wanted = count + max(part, (count - base) * (items - before) // max(before, 1))
+                full = not (self.make_room(count, wanted) if full else self._spread(count, wanted))
+            return np.zeros_like(ids)
         finally:
             if table.count == base:
                 batch.withdraw(table.keys, table.index, base, count)
-        return ids
+
+    def _spread(self, count: int, wanted: int) -> bool:
+        """Give the index slots for `wanted` rows, `count` being in use, or set the status if memory ran out."""
+        try:
+            self.table.spread(count, wanted)
+        except MemoryError:
+            self.status = Status.OOM
+        return self.status is Status.OK

@@ -20,7 +20,7 @@ def sort_pairs(keys, payload, spare_keys, spare_payload):
     """
     n = len(keys)
     if n <= _FEW:
-        _insertion(keys, payload)
+        insertion(keys, payload)
         return
     differing = np.uint64(0)
     for i in range(n):
@@ -40,7 +40,8 @@ def sort_pairs(keys, payload, spare_keys, spare_payload):
 
 
 @njit(cache=True)
-def _insertion(keys, payload):
+def insertion(keys, payload):
+    """Sort a few `keys` (uint64[n]) ascending in place, moving `payload` along; stable. Cost: O(n^2), n in order."""
     for i in range(1, len(keys)):
         key, carried, j = keys[i], payload[i], i
         while j > 0 and keys[j - 1] > key:

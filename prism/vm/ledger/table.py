@@ -61,15 +61,26 @@ class Table:
         table._spread(slots, len(keys))
         return table
 
-    def grow(self, count: int) -> bool:
+    def grow(self, count: int, wanted: int = 0) -> bool:
         """Double the room and return True, or return False if it is at its limit; `count` rows are in use.
 
-        Cost: one pass over the rows. Raises MemoryError, nothing changed.
+        wanted: as `spread` has it. Cost: one pass over the rows. Raises MemoryError, nothing changed.
         """
         if len(self.keys) == self.limit:
             return False
-        self._spread(2 * len(self.index), count)
+        self.spread(count, max(wanted, len(self.index) // 8 * 5 + 1))
         return True
+
+    def spread(self, count: int, wanted: int) -> None:
+        """Double the index until it has slots for `wanted` rows, and the rows with it up to the limit.
+
+        Cost: one pass over the rows if it grows. Raises MemoryError, nothing changed.
+        """
+        slots = len(self.index)
+        while slots // 8 * 5 < wanted:
+            slots *= 2
+        if slots > len(self.index):
+            self._spread(slots, count)
 
     def _spread(self, slots: int, count: int) -> None:
         index = np.full(slots, EMPTY, np.uint32)

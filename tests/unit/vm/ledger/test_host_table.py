@@ -138,21 +138,69 @@ def test_keys_that_hash_alike_are_told_apart():
     assert batch.look_up(table.keys, table.index, alike).tolist() == [*range(2, 202), UNKNOWN]
 
 
-@pytest.mark.parametrize("sparse", [False, True])
+def sums(random, size: int, count: int):
+    """Return random sums over a ledger of `count` nodes, operands in order, some of them often."""
+    a, b = np.sort(random.integers(1, count, (2, size), dtype=np.int32), axis=0)
+    return np.full(size, ADD.code, np.uint8), a, b
+
+
+def expected_rows(batch_keys, known):
+    """Return the keys that a batch adds, in the order of their ids."""
+    return unmix(np.sort(mix(np.setdiff1d(batch_keys, known))))
+
+
 @pytest.mark.clause("LEDGER-3")
-def test_renaming_by_slot_and_by_probe(sparse):
-    """New ids reach the index whether it is rewritten in one pass or probed for each new node."""
-    ledger = HostLedger()
-    a, b = np.nonzero(np.tri(80, dtype=bool).T)
-    for top in range(1, 80):
+@pytest.mark.parametrize("skewed", [False, True])
+def test_a_batch_of_many_parts(skewed):
+    """Batches large enough to be parted get the ids that a sort gives, also if the first parts hold nothing new."""
+    ledger, random = HostLedger(), np.random.default_rng(4)
+    for top in range(1, 300):
         ledger.intern([SUC.code], [top], [0])
-    old = ledger.count
-    used = (a >= 1) & (b >= (79 if sparse else 1))
-    ledger.intern(np.full(used.sum(), ADD.code)[::-1], a[used][::-1], b[used][::-1])
-    assert ledger.count - old == used.sum()
-    assert (8 * used.sum() > len(ledger.table.index)) is not sparse
+    op, a, b = sums(random, 40000, ledger.count)
+    assert batch.part_bits(len(op)) > 2
+    if skewed:
+        low = mix(WIDE.pack(op, a, b)) < np.uint64(1 << 62)
+        ledger.intern(op[low], a[low], b[low])
+    before = ledger.keys()
+    ids = ledger.intern(op, a, b)
+    keys = WIDE.pack(op, a, b)
+    assert ledger.keys()[len(before) :].tolist() == expected_rows(keys, before).tolist()
+    assert (ledger.keys()[ids] == keys).all()
     assert verify(ledger) == []
-    assert (np.diff(mix(ledger.keys()[old:]).astype(object)) > 0).all()
+    assert (ledger.intern(op[::-1], a[::-1], b[::-1]) == ids[::-1]).all()
+
+
+@pytest.mark.clause("LEDGER-5")
+def test_a_large_batch_beyond_the_capacity_leaves_no_row():
+    """A batch of many parts that does not fit is withdrawn from all of them; one that just fits stays."""
+    op, a, b = sums(np.random.default_rng(4), 40000, 301)
+    needed = 301 + len(np.unique(WIDE.pack(op, a, b)))
+    for capacity, status in (needed, Status.OK), (needed - 1, Status.OOM):
+        tight = HostLedger(WIDE, capacity)
+        for top in range(1, 300):
+            tight.intern([SUC.code], [top], [0])
+        before = tight.keys()
+        ids = tight.intern(op, a, b)
+        assert (tight.status, tight.count) == (status, needed if status is Status.OK else len(before))
+        assert ids.any() == (status is Status.OK)
+        assert tight.keys()[: len(before)].tolist() == before.tolist()
+        assert verify(tight) == []
+
+
+@pytest.mark.clause("LEDGER-3")
+def test_keys_that_mix_to_neighbours_are_numbered():
+    """Keys that somebody chose so that they share a part, a cell and a home slot are numbered as any others are."""
+    table, n = HostLedger().table, 3000
+    mixed = np.uint64(0x5555555500000000) + np.random.default_rng(0).permutation(n).astype(np.uint64)
+    table.spread(2, 2 + n)
+    ends, ids = np.array([0, n]), np.empty(n, np.int32)
+    place = np.arange(n, dtype=np.int32)
+    assert batch.new_in(mixed, 0, table.keys, table.index) == n
+    done = batch.land_parts(mixed, place, ends, 0, table.keys, table.index, 2, 2, ids)
+    assert done == (1, 2 + n, False)
+    assert table.keys[2 : 2 + n].tolist() == unmix(np.sort(mixed)).tolist()
+    assert (ids == 2 + np.argsort(np.argsort(mixed))).all()
+    assert batch.new_in(mixed, 0, table.keys, table.index) == 0
 
 
 @pytest.mark.clause("LEDGER-5")
