@@ -15,7 +15,8 @@ from prism.errors import UsageError
 from prism.vm.arena.layout import SWIZZLES, Layout
 from prism.vm.engines.api import Engine, Limits
 from prism.vm.engines.schedule import MAX_COUNT, Schedule
-from prism.vm.engines.table import SCHEDULED, open_engine
+from prism.vm.engines.table import BUILT_IN, SCHEDULED, open_engine
+from prism.vm.theory.library import load
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _SIZE = click.IntRange(0)
@@ -56,14 +57,15 @@ def session_of(engine: str, limits: Limits, options: dict[str, Any]) -> Iterator
         yield open_engine(engine, limits, schedule)
         return
     from prism.cli.watch import DamageLog, check
+    from prism.vm.arena.store import rules_of
     from prism.vm.engines.bsp import BspEngine, Watch
 
-    schedule = schedule or Schedule()
-    log = DamageLog(schedule.layout)
+    schedule, theory = schedule or Schedule(), load(BUILT_IN)
+    log = DamageLog(schedule.layout, rules_of(theory))
     watches: list[Watch] = [log] if options["telemetry"] else []
     if options["check"]:
-        watches.append(partial(check, schedule.layout))
-    yield BspEngine(limits, schedule, watches)
+        watches.append(partial(check, rules_of(theory)))
+    yield BspEngine(limits, schedule, theory, watches)
     if options["telemetry"]:
         log.write(options["telemetry"])
 

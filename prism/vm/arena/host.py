@@ -1,181 +1,466 @@
-"""Cycles on the host: what `prism.vm.arena.run` does, as Numba loops over NumPy arrays, to the same slots [ARENA-7]."""
+"""Cycles on the host: every redex of the frontier at once, as Numba loops over flat arrays [ARENA-7].
+
+A cycle looks at the sites of the frontier: those at which a case applies fire, the others wait for their operands. Local
+nodes are interned, then continuations; the fired rows are forwarded; claims follow; rows that wait for a fired one, and rows
+that became live, are the next frontier. Cost: about 150 ns a site, whatever else the arena holds.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from prism.vm.arena.layout import Layout
-from prism.vm.arena.morton import interleave
-from prism.vm.arena.order import KEPT, MOST_KEY, levels_of
-from prism.vm.arena.run import Bounds, Run, goes_on
-from prism.vm.arena.store import Arena, Rank
-from prism.vm.rewrite.cases import CASES, REFS
-from prism.vm.term.ops import ADD, MUL, NULL, SUC, ZERO
+from prism.vm.arena.store import SETTLED, WIDE_BITS
+from prism.vm.ledger.batch import number
+from prism.vm.ledger.table import intern_one, mix, pack_one
+from prism.vm.rewrite.cases import CONTINUATION, LOCAL, REF_CONTINUATION, REF_LOCAL, REFS, RESULT
 
-_HEADS: Final[NDArray[np.bool_]] = np.any(CASES.case, axis=(1, 2))
-"""Whether some rule rewrites an op, by op code."""
+COUNT, SITES, UPCOMING, FIRING, CYCLES, STEPS, HITS, MOST_NODES, MOST_CYCLES, MOST_STEPS = range(10)
+"""Places in the int64 vector `state`: rows in use; sites of the frontier, of the next one, and those that fire; cycles,
+rule applications and candidates that found their row, so far; what bounds rows, cycles and rule applications."""
+STATE_SIZE: Final = 10
+
+GOES_ON, DONE, STOPPED, FULL, NO_ROOM, MANY = range(6)
+"""Why a loop came back: nothing is left to fire; a cycle would exceed its bounds; the nodes exceed theirs; the arrays
+must grow first; more sites fire than `FEW`."""
+FEW: Final = 48
+
+_BITS: Final = np.uint64(WIDE_BITS)
+_MASK: Final = np.uint64((1 << WIDE_BITS) - 1)
+_N_REFS: Final = len(REFS)
+_FIRST_INNER: Final = REFS.index("a.a")
+
+# Nothing decorated so allocates: see `prism.vm.engines.ledger_loop`.
+_loop = njit(cache=True, _nrt=False)  # pyright: ignore[reportCallIssue]  # the stub lacks the option
 
 
-def until_stop(run: Run, bounds: Bounds, layout: Layout) -> Run:
-    """Step until nothing is left to rewrite or a bound is met."""
-    while goes_on(run, bounds):
-        run = step(run, bounds, layout)
-    return run
+class Frontier(NamedTuple):
+    """Scratch of the rows' length: sites of this cycle and the next, those that fire with their cases, what each builds.
 
-
-def step(run: Run, bounds: Bounds, layout: Layout) -> Run:
-    """Bring the arena into its layout and run one cycle; the arrays given stay as they are.
-
-    Cost: a few ns a slot in use; free slots past the last one in use cost nothing.
+    sites, upcoming, firing, local, rest, target, stack: int32[room]. case: uint8[room]. built: uint64[room], keys of a
+    stratum. words, whose: uint64 and int32[FEW], the mixed keys of a narrow one and what they are of. refs: int64[refs].
     """
-    arena = laid_out(run.arena, layout)
-    used = int(arena.used)
-    sites, made = _frontier(arena.op, arena.a, arena.b, used, (CASES.case, CASES.rewrites, _HEADS))
-    needed = used + int(made.sum())
-    landed = needed <= min(int(bounds.slots), len(arena.op)) and len(sites) <= int(bounds.rewrites) - int(run.rewrites)
-    if landed:
-        op, a, b = (column.copy() for column in (arena.op, arena.a, arena.b))
-        forward = _rewrite((op, a, b), sites, used, made, (CASES.case, CASES.rewrites))
-        arena = Arena(op, a, b, np.int32(needed), forward[arena.roots])
-    return Run(
-        arena=arena,
-        cycles=np.int32(run.cycles + (landed and len(sites) > 0)),
-        rewrites=np.int32(run.rewrites + landed * len(sites)),
-        made=np.int32(run.made + landed * (needed - used)),
-        active=np.bool_(len(sites)),
-        landed=np.bool_(landed),
-        needed=np.int32(needed),
-    )
+
+    sites: NDArray[np.int32]
+    upcoming: NDArray[np.int32]
+    firing: NDArray[np.int32]
+    local: NDArray[np.int32]
+    rest: NDArray[np.int32]
+    target: NDArray[np.int32]
+    stack: NDArray[np.int32]
+    case: NDArray[np.uint8]
+    built: NDArray[np.uint64]
+    words: NDArray[np.uint64]
+    whose: NDArray[np.int32]
+    refs: NDArray[np.int64]
 
 
-def laid_out(arena: Arena, layout: Layout) -> Arena:
-    """Return the arena in its layout, a swizzle for each level of it."""
-    n = len(arena.op)
-    for size in levels_of(layout, n):
-        # Whole blocks, as far as slots are in use: an order leaves the free slots beyond them alone.
-        count = min(n, -(-int(arena.used) // size) * size) if size < n else int(arena.used)
-        rank = _ranks(arena.op, arena.a, arena.b, count)
-        perm = _by_morton(arena, rank, size) if layout.morton else _partition(rank, size)
-        op, a, b, to, used = _move(arena.op, arena.a, arena.b, perm)
-        arena = Arena(op, a, b, np.int32(used), to[arena.roots])
-    return arena
+class Tables(NamedTuple):
+    """case, rewrites, heads: see `prism.vm.rewrite.cases.CaseTable`. commutes: by op code."""
+
+    case: NDArray[np.uint8]
+    rewrites: NDArray[np.int32]
+    heads: NDArray[np.bool_]
+    commutes: NDArray[np.bool_]
 
 
-def _by_morton(arena: Arena, rank: NDArray[np.uint8], size: int) -> NDArray[np.int32]:
-    """Order slots by rank, then by Morton code of their operands, inside blocks."""
-    count, excess = len(rank), max(0, len(arena.op).bit_length() - 1 - 15)
-    near = interleave(arena.a[:count] >> excess, arena.b[:count] >> excess)
-    keys = np.minimum(rank.astype(np.uint32) << 30 | near, MOST_KEY) + np.uint32(len(KEPT))
-    keys[: len(KEPT)] = KEPT
-    block = min(size, count)
-    inside = np.argsort(keys.reshape(-1, block), axis=1, kind="stable")
-    return (inside + np.arange(0, count, block)[:, None]).reshape(count).astype(np.int32)
+def frontier_of(room: int) -> Frontier:
+    """Return an empty frontier for so many rows; pages that are never touched take no memory."""
+    columns = (np.empty(room, np.int32) for _ in range(7))
+    few = (np.empty(FEW, np.uint64), np.empty(FEW, np.int32))
+    refs = np.zeros(_N_REFS, np.int64)
+    refs[REFS.index("ZERO")] = 1
+    return Frontier(*columns, np.empty(room, np.uint8), np.empty(room, np.uint64), *few, refs)
 
 
-_N_REFS = len(REFS)
-_ADD, _MUL, _NULL, _SUC, _ZERO = (op.code for op in (ADD, MUL, NULL, SUC, ZERO))
-_HOT, _WARM, _COLD, _FREE = (int(rank) for rank in (Rank.HOT, Rank.WARM, Rank.COLD, Rank.FREE))
+@_loop
+def standing(forward, node):
+    """Return the row that stands for a row, and shorten the way to it (path splitting, Tarjan and van Leeuwen 1984)."""
+    target = np.int64(forward[node])
+    while target:
+        further = np.int64(forward[target])
+        if further:
+            forward[node] = further
+        node, target = target, further
+    return np.int64(node)
 
 
-@njit(cache=True)
-def _ranks(op, a, b, count):
-    """Return the rank of each of the first `count` slots: uint8[count]."""
-    rank = np.empty(count, np.uint8)
-    for slot in range(count):
-        code = op[slot]
-        if code in (_ADD, _MUL):
-            is_hot = op[a[slot]] in (_ZERO, _SUC) or op[b[slot]] in (_ZERO, _SUC)
-            rank[slot] = _HOT if is_hot else _WARM
+@_loop
+def _head(keys, row):
+    return np.int64(keys[row] >> _BITS >> _BITS)
+
+
+@_loop
+def _first(keys, row):
+    return np.int64(keys[row] >> _BITS & _MASK)
+
+
+@_loop
+def _second(keys, row):
+    return np.int64(keys[row] & _MASK)
+
+
+@_loop
+def look(rows, front, tables, state):
+    """Part the live sites into those that fire and those that wait. Returns what bounds say to the cycle."""
+    firing = candidates = 0
+    for i in range(state[SITES]):
+        site = np.int64(front.sites[i])
+        rows.queued[site] = False
+        if rows.claims[site] <= 0 or rows.forward[site]:
+            continue
+        a, b = (
+            standing(rows.forward, _first(rows.keys, site)),
+            standing(rows.forward, _second(rows.keys, site)),
+        )
+        case = tables.case[_head(rows.keys, site), _head(rows.keys, a), _head(rows.keys, b)]
+        if case:
+            front.firing[firing], front.case[firing] = site, case
+            firing += 1
+            candidates += (tables.rewrites[case, LOCAL] != 0) + (tables.rewrites[case, CONTINUATION] != 0)
         else:
-            rank[slot] = _FREE if code == _NULL else _COLD
-    return rank
+            # An edge waits for what may be rewritten, and once: what it waits for has not changed if it still does.
+            if rows.links[2 * site] == 0 and tables.heads[_head(rows.keys, a)]:
+                rows.links[2 * site] = rows.waits[a] + 1
+                rows.waits[a] = 2 * site
+            if rows.links[2 * site + 1] == 0 and tables.heads[_head(rows.keys, b)]:
+                rows.links[2 * site + 1] = rows.waits[b] + 1
+                rows.waits[b] = 2 * site + 1
+    state[FIRING] = firing
+    if firing == 0:
+        return DONE
+    if state[CYCLES] >= state[MOST_CYCLES] or state[STEPS] + firing > state[MOST_STEPS]:
+        return STOPPED
+    if state[COUNT] + candidates > len(rows.keys):
+        return NO_ROOM
+    return GOES_ON if firing <= FEW else MANY
 
 
-@njit(cache=True)
-def _partition(rank, size):
-    """Return the permutation that counts ranks into place inside blocks of `size`; slots 0 and 1 stay in front."""
-    perm = np.empty(len(rank), np.int32)
-    for first in range(0, len(rank), size):
-        last = min(len(rank), first + size)
-        kept = max(0, min(2, last) - first)
-        for slot in range(first, first + kept):
-            perm[slot] = slot
-        at = np.zeros(5, np.int64)
-        for slot in range(first + kept, last):
-            at[rank[slot] + 1] += 1
-        at = first + kept + np.cumsum(at)
-        for slot in range(first + kept, last):
-            perm[at[rank[slot]]] = slot
-            at[rank[slot]] += 1
-    return perm
+@_loop
+def _read(keys, forward, site, refs):
+    """Read what the cases of a site may refer to: its operands, and the operands of what stands for them."""
+    refs[2], refs[3] = _first(keys, site), _second(keys, site)
+    end = standing(forward, refs[2])
+    refs[4], refs[5] = _first(keys, end), _second(keys, end)
+    end = standing(forward, refs[3])
+    refs[6], refs[7] = _first(keys, end), _second(keys, end)
 
 
-@njit(cache=True)
-def _move(op, a, b, perm):
-    """Return op, a and b swizzled, the inverse of `perm`, and the slots in use."""
-    to = np.empty(len(perm), np.int32)
-    for slot in range(len(perm)):
-        to[perm[slot]] = slot
-    moved_op, moved_a, moved_b = np.zeros_like(op), np.zeros_like(a), np.zeros_like(b)
-    used = 0
-    for slot in range(len(perm)):
-        source = perm[slot]
-        if op[source] != _NULL:
-            moved_op[slot] = op[source]
-            moved_a[slot], moved_b[slot] = to[a[source]], to[b[source]]
-            used = slot
-    return moved_op, moved_a, moved_b, to, used + 1
+@_loop
+def _referred(keys, forward, heads, refs, which):
+    """Return the row that a case refers to: for one from before the cycle what stands for it, if no rule heads that."""
+    row = refs[which]
+    if 2 <= which < REF_LOCAL:
+        end = standing(forward, row)
+        return row if heads[_head(keys, end)] else end
+    return row
 
 
-@njit(cache=True)
-def _frontier(op, a, b, used, tables):
-    """Return the redexes, ascending, and how many local rewrites and continuations they make: int32[m], int64[2]."""
-    case, rewrites, heads = tables
-    sites, count = np.empty(used, np.int32), 0
-    made = np.zeros(2, np.int64)
-    for slot in range(used):
-        if heads[op[slot]]:
-            which = case[op[slot], op[a[slot]], op[b[slot]]]
-            if which:
-                sites[count] = slot
-                count += 1
-                for half in range(2):
-                    made[half] += rewrites[which, 3 * half] != _NULL
-    return sites[:count].copy(), made
+@_loop
+def _build(rows, front, tables, state, at):
+    """Write the key of the node that each firing site builds at a place of its rewrite, 0 for none."""
+    refs = front.refs
+    for i in range(state[FIRING]):
+        rewrite = tables.rewrites[front.case[i]]
+        op = rewrite[at]
+        key = np.uint64(0)
+        if op:
+            _read(rows.keys, rows.forward, front.firing[i], refs)
+            refs[REF_LOCAL] = front.local[i]
+            a = _referred(rows.keys, rows.forward, tables.heads, refs, rewrite[at + 1])
+            b = _referred(rows.keys, rows.forward, tables.heads, refs, rewrite[at + 2])
+            key = pack_one(op, a, b, WIDE_BITS, tables.commutes)
+        front.built[i] = key
 
 
-@njit(cache=True)
-def _rewrite(nodes, sites, used, made, tables):
-    """Write the new nodes from `used` on, free the sites and let every pointer follow; returns what follows what.
+@_loop
+def _intern_few(rows, front, state, ids):
+    """Intern a stratum of at most FEW candidates in the order of their mixing [LEDGER-3]."""
+    built, words, whose = front.built, front.words, front.whose
+    size = 0
+    for i in range(state[FIRING]):
+        ids[i] = 0
+        if built[i]:
+            word, j = mix(built[i]), size
+            while j > 0 and words[j - 1] > word:
+                words[j], whose[j] = words[j - 1], whose[j - 1]
+                j -= 1
+            words[j], whose[j] = word, i
+            size += 1
+    keys, index, count = rows.keys, rows.index, state[COUNT]
+    for j in range(size):
+        node = intern_one(keys, index, count, built[whose[j]])
+        ids[whose[j]] = node
+        count += node == count
+    state[HITS] += size - (count - state[COUNT])
+    state[COUNT] = count
 
-    Local rewrites come first, then continuations, each in the order of their sites.
+
+@_loop
+def _intern_as_they_come(rows, front, state, ids):
+    """Intern a stratum; `number` then brings its new rows into order."""
+    keys, index, built, count = rows.keys, rows.index, front.built, state[COUNT]
+    for i in range(state[FIRING]):
+        ids[i] = 0
+        if built[i]:
+            node = intern_one(keys, index, count, built[i])
+            ids[i] = node
+            is_new = node == count
+            count += is_new
+            state[HITS] += 1 - is_new
+    state[COUNT] = count
+
+
+@_loop
+def _replace(rows, front, tables, state, before):
+    """Forward the fired sites; rows from `before` on are new."""
+    keys, claims = rows.keys, rows.claims
+    for row in range(before, state[COUNT]):
+        is_over = claims[_first(keys, row)] == SETTLED and claims[_second(keys, row)] == SETTLED
+        claims[row] = SETTLED if is_over and not tables.heads[_head(keys, row)] else 0
+    for i in range(state[FIRING]):
+        which = tables.rewrites[front.case[i], RESULT]
+        if which < REF_LOCAL:
+            _read(keys, rows.forward, front.firing[i], front.refs)
+            front.target[i] = _referred(keys, rows.forward, tables.heads, front.refs, which)
+        else:
+            front.target[i] = front.rest[i] if which == REF_CONTINUATION else front.local[i]
+    for i in range(state[FIRING]):
+        rows.forward[front.firing[i]] = front.target[i]
+
+
+@_loop
+def _claim(rows, front, tables, state):
+    """Move the claims of the fired sites to what stands for them now.
+
+    A row that so becomes live claims what stands for its operands, and is a site of the next frontier if a rule heads it.
     """
-    op, a, b = nodes
-    case, rewrites = tables
-    end = used + made.sum()
-    row = np.array([used, used + made[0]])
-    forward = np.arange(end).astype(np.int32)
-    refs = np.empty(_N_REFS, np.int32)
-    refs[0], refs[1] = 0, 1
-    for site in sites:
-        x, y = a[site], b[site]
-        refs[2], refs[3], refs[4], refs[5], refs[6], refs[7] = x, y, a[x], b[x], a[y], b[y]
-        refs[8], refs[9] = row
-        rule = rewrites[case[op[site], op[x], op[y]]]
-        for half in range(2):
-            new = rule[3 * half : 3 * half + 3]
-            if new[0] != _NULL:
-                op[row[half]], a[row[half]], b[row[half]] = new[0], refs[new[1]], refs[new[2]]
-                row[half] += 1
-        forward[site] = refs[rule[6]]
-    for site in sites:
-        op[site] = a[site] = b[site] = 0
-        while forward[site] != forward[forward[site]]:
-            forward[site] = forward[forward[site]]
-    for slot in range(2, end):
-        a[slot], b[slot] = forward[a[slot]], forward[b[slot]]
-    return forward
+    keys, forward, claims, queued, heads = rows.keys, rows.forward, rows.claims, rows.queued, tables.heads
+    stack, upcoming, size = front.stack, front.upcoming, state[UPCOMING]
+    for i in range(state[FIRING]):
+        site = np.int64(front.firing[i])
+        more, end = claims[site], standing(forward, site)
+        claims[site] = 0
+        if claims[end] == SETTLED or more == 0:
+            continue
+        top = 0
+        if claims[end] == 0:
+            stack[0], top = end, 1
+        claims[end] += more
+        while top:
+            top -= 1
+            live = np.int64(stack[top])
+            if heads[_head(keys, live)] and not queued[live]:
+                queued[live] = True
+                upcoming[size] = live
+                size += 1
+            for operand in (_first(keys, live), _second(keys, live)):
+                end = standing(forward, operand)
+                if claims[end] != SETTLED:
+                    if claims[end] == 0:
+                        stack[top] = end
+                        top += 1
+                    claims[end] += 1
+    state[UPCOMING] = size
+
+
+@_loop
+def _release(rows, front, state):
+    """Take the claims of the fired sites on their operands back; so do rows that lose their last one."""
+    keys, forward, claims, stack = rows.keys, rows.forward, rows.claims, front.stack
+    for i in range(state[FIRING]):
+        stack[0] = front.firing[i]
+        top = 1
+        while top:
+            top -= 1
+            dead = np.int64(stack[top])
+            for operand in (_first(keys, dead), _second(keys, dead)):
+                end = standing(forward, operand)
+                if claims[end] != SETTLED:
+                    claims[end] -= 1
+                    if claims[end] == 0:
+                        stack[top] = end
+                        top += 1
+
+
+@_loop
+def _wake(rows, front, state):
+    """Bring the live rows that wait for a fired site into the next frontier."""
+    waits, links, claims, queued = rows.waits, rows.links, rows.claims, rows.queued
+    upcoming, size = front.upcoming, state[UPCOMING]
+    for i in range(state[FIRING]):
+        site = front.firing[i]
+        edge = np.int64(waits[site])
+        waits[site] = 0
+        while edge:
+            after = np.int64(links[edge]) - 1
+            links[edge] = 0
+            row = edge >> 1
+            if claims[row] > 0 and not queued[row]:
+                queued[row] = True
+                upcoming[size] = row
+                size += 1
+            edge = after
+    state[UPCOMING] = size
+
+
+@_loop
+def _follow(rows, front, tables, state, before):
+    """Let forwards, claims and the next frontier follow what fired.
+
+    All claims are added before any is taken back, so that none lapses in between.
+    """
+    _replace(rows, front, tables, state, before)
+    _claim(rows, front, tables, state)
+    _release(rows, front, state)
+    _wake(rows, front, state)
+
+
+@_loop
+def _turn(front, state):
+    """Count the cycle, and make the next frontier the present one."""
+    state[CYCLES] += 1
+    state[STEPS] += state[FIRING]
+    for i in range(state[UPCOMING]):
+        front.sites[i] = front.upcoming[i]
+    state[SITES], state[UPCOMING] = state[UPCOMING], 0
+
+
+@_loop
+def _narrow(rows, front, tables, state):
+    """Run cycles until one is wide, or may not go on; answers as `look`, or FULL."""
+    while True:
+        answer = look(rows, front, tables, state)
+        if answer != GOES_ON:
+            return answer
+        before = state[COUNT]
+        _build(rows, front, tables, state, LOCAL)
+        _intern_few(rows, front, state, front.local)
+        _build(rows, front, tables, state, CONTINUATION)
+        _intern_few(rows, front, state, front.rest)
+        if state[COUNT] > state[MOST_NODES]:
+            return FULL
+        _follow(rows, front, tables, state, before)
+        _turn(front, state)
+
+
+@njit(cache=True)
+def run(rows, front, tables, state):
+    """Run cycles until one may not go on: DONE, STOPPED, FULL or NO_ROOM; a cycle lands whole or not at all [ARENA-3]."""
+    while True:
+        answer = _narrow(rows, front, tables, state)
+        if answer != MANY:
+            return answer
+        before = state[COUNT]
+        _build(rows, front, tables, state, LOCAL)
+        _intern_as_they_come(rows, front, state, front.local)
+        middle = state[COUNT]
+        number(rows.keys, rows.index, before, middle, front.local[: state[FIRING]])
+        _build(rows, front, tables, state, CONTINUATION)
+        _intern_as_they_come(rows, front, state, front.rest)
+        number(rows.keys, rows.index, middle, state[COUNT], front.rest[: state[FIRING]])
+        if state[COUNT] > state[MOST_NODES]:
+            return FULL
+        _follow(rows, front, tables, state, before)
+        _turn(front, state)
+
+
+@njit(cache=True)
+def sites_of(keys, claims, heads, sites):
+    """Write the live rows that a rule may rewrite into `sites`, and return how many they are."""
+    size = 0
+    for row in range(2, len(claims)):
+        if claims[row] > 0 and heads[_head(keys, row)]:
+            sites[size] = row
+            size += 1
+    return size
+
+
+@njit(cache=True)
+def ranked(rows, tables, sites, slots):
+    """Return the rank of each of `slots` slots that the sites stand in, and the operand rows: uint32[slots], int32[2, slots].
+
+    Ranks are those of `prism.vm.arena.order.Rank`; slots after the sites are free.
+    """
+    rank = np.full(slots, 2, np.uint32)
+    near = np.zeros((2, slots), np.int32)
+    for i in range(len(sites)):
+        site = sites[i]
+        a, b = _first(rows.keys, site), _second(rows.keys, site)
+        near[0, i], near[1, i] = a, b
+        a, b = standing(rows.forward, a), standing(rows.forward, b)
+        is_hot = tables.case[_head(rows.keys, site), _head(rows.keys, a), _head(rows.keys, b)] != 0
+        rank[i] = 0 if is_hot and rows.claims[site] > 0 else 1
+    return rank, near
+
+
+def read_out(keys, forward, count, roots):
+    """Return the graph under some roots, each row by the one that stands for it: op, a, b, roots; operands come first.
+
+    Cost: linear in what is kept, and a byte for each of the `count` rows.
+    """
+    scratch = (np.zeros(count, np.uint8), *(np.empty(count + 2, np.int32) for _ in range(2)))
+    stack = np.empty(count + 2, np.int32)
+    distinct = _distinct(forward, np.zeros(count, np.bool_), roots)
+    length = _reach(keys, forward, scratch, stack, distinct)
+    columns = np.empty(length, np.uint8), np.empty(length, np.int32), np.empty(length, np.int32)
+    at = np.empty(len(roots), np.int32)
+    _write(keys, forward, scratch, columns, (roots, at))
+    return (*columns, at)
+
+
+@njit(cache=True)
+def _distinct(forward, seen, roots):
+    """Return the rows that stand for some roots, each once: int32[m]."""
+    found, size = np.empty(len(roots), np.int32), 0
+    for root in roots:
+        end = standing(forward, root)
+        if not seen[end]:
+            seen[end] = True
+            found[size] = end
+            size += 1
+    return found[:size].copy()
+
+
+@_loop
+def _reach(keys, forward, scratch, stack, roots):
+    """Order what the roots reach, operands first, into `scratch`: state, order and place of rows. Returns how many."""
+    state, order, place = scratch
+    for row in range(2):
+        state[row], order[row], place[row] = 2, row, row
+    length = np.int64(2)
+    for root in roots:
+        stack[0], top = root, 1
+        while top:
+            row = np.int64(stack[top - 1])
+            if state[row] == 0:
+                state[row] = 1
+                for operand in (_first(keys, row), _second(keys, row)):
+                    end = standing(forward, operand)
+                    if state[end] == 0:
+                        stack[top] = end
+                        top += 1
+            else:
+                top -= 1
+                if state[row] == 1:
+                    state[row] = 2
+                    order[length], place[row] = row, length
+                    length += 1
+    return length
+
+
+@_loop
+def _write(keys, forward, scratch, columns, roots):
+    """Write the rows that `_reach` ordered as the columns of a graph, and its roots."""
+    _, order, place = scratch
+    op, a, b = columns
+    for i in range(len(op)):
+        op[i] = _head(keys, order[i])
+        a[i] = place[standing(forward, _first(keys, order[i]))]
+        b[i] = place[standing(forward, _second(keys, order[i]))]
+    given, at = roots
+    for i in range(len(given)):
+        at[i] = place[standing(forward, given[i])]

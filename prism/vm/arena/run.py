@@ -1,78 +1,171 @@
-"""Run cycles to the fixpoint inside one device loop: no host round trip until it stops."""
+"""Runs: cycles over one arena to the fixpoint or to a bound, on the host; what every run offers."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
-import jax
-import jax.numpy as jnp
 import numpy as np
+from numpy.typing import NDArray
 
-from prism.vm.arena.cycle import cycle
+from prism.vm.arena import host
+from prism.vm.arena.host import CYCLES, HITS, STEPS, Frontier, Tables, frontier_of
 from prism.vm.arena.layout import Layout
-from prism.vm.arena.order import order_of
-from prism.vm.arena.permute import apply
-from prism.vm.arena.store import Arena
-from prism.vm.rewrite.candidates import Array
+from prism.vm.arena.order import capacity_for, nearness, order_of
+from prism.vm.arena.store import Loaded, Rows, Rules
+from prism.vm.ledger.key import WIDE
+from prism.vm.rewrite.commit import followed
+from prism.vm.term.graph import TermGraph
+
+DONE, STOPPED, FULL = 1, 2, 3
+"""Why a run is over: nothing is left to fire; a cycle would exceed the cycles or the rule applications; the nodes."""
 
 
-class Bounds(NamedTuple):
-    """What bounds a run: slots in use, cycles and rewrites; int32[] each."""
-
-    slots: Array
-    cycles: Array
-    rewrites: Array
+_SMALL = 1 << 16
 
 
-class Run(NamedTuple):
-    """A run so far.
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What bounds a run: rows in use, cycles, rule applications."""
 
-    cycles, rewrites, made: int32[], the nodes that were made. active: bool[], whether there may be a redex left.
-    landed: bool[], whether the last cycle landed; the run stops at one that does not, and `needed` (int32[]) is how
-    many slots it asked for.
+    nodes: int
+    cycles: int
+    steps: int
+
+
+class View(NamedTuple):
+    """An arena between two cycles, copied to the host.
+
+    op, a, b: the rows in use, as stored. forward: int32[count], the row that stands for each, total and idempotent.
+    roots: the rows asked for. sites: int32[m], the frontier. cycles: how many landed so far.
     """
 
-    arena: Arena
-    cycles: Array
-    rewrites: Array
-    made: Array
-    active: Array
-    landed: Array
-    needed: Array
+    op: NDArray[np.uint8]
+    a: NDArray[np.int32]
+    b: NDArray[np.int32]
+    forward: NDArray[np.int32]
+    roots: NDArray[np.int32]
+    sites: NDArray[np.int32]
+    cycles: int
 
 
-def start(arena: Arena) -> Run:
-    """Return a run of no cycles."""
-    nothing = np.int32(0)
-    return Run(arena, nothing, nothing, nothing, np.bool_(True), np.bool_(True), arena.used)
+class Run(Protocol):
+    """Cycles over an arena; it is over once `answer` is not 0.
+
+    cycles, steps: landed so far. count: rows in use; after FULL those that the cycle needed. hits: candidates that were there already.
+    """
+
+    answer: int
+    cycles: int
+    steps: int
+    count: int
+    hits: int
+
+    def advance(self, cycles: int) -> None:
+        """Run until it is over or has landed so many cycles in all."""
+        ...
+
+    def view(self) -> View:
+        """Return the arena as it is now. Cost: a copy of all rows."""
+        ...
+
+    def graph(self) -> TermGraph:
+        """Return what the roots have become; rows in topological order."""
+        ...
 
 
-def laid_out(arena: Arena, layout: Layout, swizzle: str) -> Arena:
-    """Return the arena in its layout."""
-    order = order_of(layout, arena.op.shape[0])
-    return arena if order is None else apply(arena, order(arena), swizzle=swizzle)
+class HostRun:
+    """A run whose cycles are loops on the host."""
+
+    def __init__(self, loaded: Loaded, rules: Rules, bounds: Bounds, layout: Layout) -> None:
+        self._table, self._roots, self._bounds, self._layout = loaded.table, loaded.roots, bounds, layout
+        self._tables = Tables(rules.cases.case, rules.cases.rewrites, rules.cases.heads, rules.ops.commutes)
+        self._state = np.zeros(host.STATE_SIZE, np.int64)
+        self._state[host.COUNT] = loaded.table.count
+        self._state[host.MOST_NODES], self._state[host.MOST_STEPS] = bounds.nodes, bounds.steps
+        room = len(loaded.table.keys)
+        self._rows = Rows(loaded.table.keys, loaded.table.index, *_columns(room))
+        self._rows.claims[: len(loaded.claims)] = loaded.claims
+        self._front = frontier_of(room)
+        self._state[host.SITES] = host.sites_of(
+            self._rows.keys, loaded.claims, self._tables.heads, self._front.sites
+        )
+        self.answer = 0
+
+    @property
+    def cycles(self) -> int:
+        """Cycles landed."""
+        return int(self._state[CYCLES])
+
+    @property
+    def steps(self) -> int:
+        """Rule applications landed."""
+        return int(self._state[STEPS])
+
+    @property
+    def hits(self) -> int:
+        """Candidates that found their row."""
+        return int(self._state[HITS])
+
+    @property
+    def count(self) -> int:
+        """Rows in use."""
+        return int(self._state[host.COUNT])
+
+    def advance(self, cycles: int) -> None:
+        """Run until it is over or has landed so many cycles in all; MemoryError where there is no room to grow."""
+        cycles = min(cycles, self._bounds.cycles)
+        while self.answer == 0:
+            one = min(cycles, self.cycles + 1) if self._layout.morton else cycles
+            self._state[host.MOST_CYCLES] = one
+            if self._layout.morton:
+                self._lay_out()
+            answer = host.run(self._rows, self._front, self._tables, self._state)
+            if answer == host.NO_ROOM:
+                self._grow()
+            elif answer != host.STOPPED:
+                self.answer = FULL if answer == host.FULL else DONE
+            elif self.cycles == self._bounds.cycles or self.cycles < one:
+                self.answer = STOPPED
+            elif self.cycles == cycles:
+                return
+
+    def view(self) -> View:
+        """Return the arena as it is now."""
+        count = self.count
+        forward = self._rows.forward[:count]
+        forward = followed(np.where(forward == 0, np.arange(count, dtype=np.int32), forward))
+        sites = self._front.sites[: self._state[host.SITES]].copy()
+        return View(*WIDE.unpack(self._rows.keys[:count]), forward, self._roots, sites, self.cycles)
+
+    def graph(self) -> TermGraph:
+        """Return what the roots have become."""
+        return TermGraph(*host.read_out(self._rows.keys, self._rows.forward, self.count, self._roots))
+
+    def _grow(self) -> None:
+        # Small arenas grow fourfold: a growth costs a pass over all rows, and fresh pages more than that.
+        for _ in range(2 if self.count < _SMALL else 1):
+            self._table.grow(self.count)
+        old, room = self._rows, len(self._table.keys)
+        self._rows = Rows(self._table.keys, self._table.index, *_columns(room))
+        for before, after in zip(old[2:], self._rows[2:], strict=True):
+            after[: len(before)] = before
+        front = frontier_of(room)
+        n_sites = int(self._state[host.SITES])
+        front.sites[:n_sites] = self._front.sites[:n_sites]
+        self._front: Frontier = front
+
+    def _lay_out(self) -> None:
+        """Bring the frontier into its order; orders by rank alone leave the sites that fire as they stand."""
+        size = int(self._state[host.SITES])
+        n = capacity_for(max(size, 1))
+        sites = self._front.sites[:size]
+        rank, near = host.ranked(self._rows, self._tables, sites, n)
+        perm = order_of(self._layout, rank, nearness(*near, len(self._rows.keys)), xp=np)
+        self._front.sites[:size] = sites[perm[perm < size]]
 
 
-def step(run: Run, bounds: Bounds, layout: Layout, swizzle: str) -> Run:
-    """Bring the arena into its layout and run one cycle."""
-    arena = laid_out(run.arena, layout, swizzle)
-    done = cycle(arena, bounds.slots, bounds.rewrites - run.rewrites)
-    return Run(
-        arena=done.arena,
-        cycles=run.cycles + (done.landed & (done.rewrites > 0)).astype(jnp.int32),
-        rewrites=run.rewrites + jnp.where(done.landed, done.rewrites, 0),
-        made=run.made + jnp.where(done.landed, done.needed - arena.used, 0),
-        active=done.rewrites > 0,
-        landed=done.landed,
-        needed=done.needed,
-    )
-
-
-def goes_on(run: Run, bounds: Bounds) -> Array:
-    """Whether a run may have work left and is allowed to do it."""
-    return run.active & run.landed & (run.cycles < bounds.cycles)
-
-
-def until_stop(run: Run, bounds: Bounds, layout: Layout, swizzle: str) -> Run:
-    """Step until nothing is left to rewrite or a bound is met; `jax.jit` with static `layout` and `swizzle`."""
-    return jax.lax.while_loop(lambda r: goes_on(r, bounds), lambda r: step(r, bounds, layout, swizzle), run)
+def _columns(room: int) -> tuple[NDArray, ...]:
+    """Return the columns of `Rows` beside keys and index; zeroed, and mapped on first touch."""
+    forward, claims, waits = (np.zeros(room, np.int32) for _ in range(3))
+    return forward, claims, waits, np.zeros(2 * room, np.int32), np.zeros(room, np.bool_)

@@ -1,48 +1,47 @@
-"""Engine `bsp`: whole-array cycles in an arena of any layout, its normal forms committed to a host ledger."""
+"""Engine `bsp`: whole cycles over the frontier of an arena, its normal forms committed to a host ledger."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
-import jax
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from prism.status import Status
-from prism.vm.arena import host
-from prism.vm.arena.layout import HOST, Layout
-from prism.vm.arena.run import Bounds, Run, goes_on, start, step, until_stop
-from prism.vm.arena.store import Arena, capacity_for, load
+from prism.vm.arena.layout import HOST
+from prism.vm.arena.run import FULL, Bounds, HostRun, Run, View
+from prism.vm.arena.store import Loaded, Rules, load, rules_of
 from prism.vm.arena.swizzle import default_swizzle
-from prism.vm.arena.unload import unload
 from prism.vm.engines.admit import admit
 from prism.vm.engines.api import STOPS, Limits, Outcome
-from prism.vm.engines.project import commit, project
+from prism.vm.engines.project import commit
 from prism.vm.engines.report import StopReason
 from prism.vm.engines.schedule import MAX_COUNT, Schedule
 from prism.vm.ledger.host import HostLedger
-from prism.vm.ledger.key import WIDE
-from prism.vm.term.graph import TermGraph, numerals
+from prism.vm.term.graph import TermGraph
+from prism.vm.theory.model import Theory
 
-Watch = Callable[[Run, Run], None]
-"""Called with a run before and after a cycle that landed."""
+Watch = Callable[[View, View], None]
+"""Called with the arena before and after a cycle that landed."""
 
 
 class BspEngine:
     """An arena for each call and a ledger for the session [ARENA-1].
 
-    The terms of a call are rewritten together, so what that cost is reported at the first of them. With
-    `watches` every cycle runs alone instead of inside a device loop. Cost: a pass over the arena
-    for each cycle, whatever is left to rewrite; 9 bytes a slot, and as much again while a cycle lands.
+    The terms of a call are rewritten together, so what that cost is reported at the first of them. With `watches` every
+    cycle runs alone, and the arena is copied between any two. `cycles` is how many the last call took. UsageError for a
+    theory whose rules do not fit two slots. Cost: see `prism.vm.arena.host`; 45 bytes a node of the arena.
     """
 
-    def __init__(self, limits: Limits, schedule: Schedule, watches: Sequence[Watch] = ()) -> None:
+    def __init__(self, limits: Limits, schedule: Schedule, theory: Theory, watches: Sequence[Watch] = ()) -> None:
         self._limits = limits
-        self._layout, self._cycles = schedule.layout, schedule.cycles
+        self._layout, self._most_cycles = schedule.layout, schedule.cycles
         self._swizzle = schedule.swizzle or default_swizzle()
         self._watches = watches
-        self._ledger = HostLedger(limits.layout, limits.capacity)
+        self.rules = rules_of(theory)
+        self._ledger = HostLedger(limits.layout, limits.capacity, self.rules.ops)
+        self.cycles = 0
 
     @property
     def count(self) -> int:
@@ -64,96 +63,79 @@ class BspEngine:
 
         A term that the bounds stopped keeps a root, at what it had become.
         """
-        admit(terms)
+        admit(terms, self.rules.ops)
+        self.cycles = 0
         if self.status is not Status.OK or not len(terms.roots):
-            return self._outcome(_nothing(len(terms.roots)), 0, 0)
-        image = project(terms)
-        distinct, which = _distinct(image.roots, len(image.keys))
-        run = self._run(TermGraph(*WIDE.unpack(image.keys), distinct), len(terms.roots))
-        result = unload(run.arena._replace(roots=run.arena.roots[: len(distinct)]))
-        result = TermGraph(result.op, result.a, result.b, result.roots[which])
-        return self._outcome(result, int(run.rewrites), int(run.made))
-
-    def _run(self, terms: TermGraph, n_terms: int) -> Run:
-        """Run to the end or to a bound, making room as needed."""
-        budget = min(self._limits.max_steps * n_terms, MAX_COUNT)
-        most = capacity_for(self._limits.capacity)
-        if len(terms) > self._limits.capacity:
+            return self._over(len(terms.roots))
+        loaded = load(terms, self.rules, self._limits.capacity)
+        if loaded is None:
             self._ledger.status = Status.OOM
-            return start(_load(_nothing(len(terms.roots)), most))
-        run = start(_load(terms, min(most, capacity_for(2 * len(terms)))))
-        cycles = -1
-        while True:
-            slots = min(run.arena.op.shape[0], self._limits.capacity)
-            bounds = Bounds(*(np.int32(bound) for bound in (slots, self._cycles, budget)))
-            run = self._advance(run, bounds)
-            if run.landed or int(run.needed) <= slots:
-                return run
-            # Right after room was made, a cycle that asks for more than there may be is beyond the capacity.
-            if int(run.cycles) == cycles:
-                self._ledger.status = Status.OOM
-                return run
-            cycles = int(run.cycles)
-            kept = unload(run.arena)
-            room = 2 * (len(kept) + int(run.needed) - int(run.arena.used))
-            run = run._replace(arena=_load(kept, min(most, capacity_for(room))), landed=np.bool_(True))
+            return self._over(len(terms.roots))
+        steps = min(self._limits.max_steps * len(terms.roots), MAX_COUNT)
+        bounds = Bounds(self._limits.capacity, self._most_cycles, steps)
+        run = open_run(loaded, self.rules, bounds, Schedule(self._layout, self._swizzle))
+        try:
+            self._advance(run)
+        except MemoryError:
+            self._ledger.status = Status.OOM
+        self.cycles = run.cycles
+        if run.answer == FULL:
+            self._ledger.status = Status.OOM
+        return self._outcome(run, loaded)
 
-    def _advance(self, run: Run, bounds: Bounds) -> Run:
+    def _advance(self, run: Run) -> None:
         if not self._watches:
-            return run_cycles(run, bounds, self._layout, self._swizzle)
-        one = host.step if self._swizzle == HOST else partial(_step, swizzle=self._swizzle)
-        while goes_on(run, bounds):
-            before, run = run, one(run, bounds, self._layout)
-            if int(run.cycles) > int(before.cycles):
+            run.advance(self._most_cycles)
+        after = run.view() if self._watches else None
+        while run.answer == 0 and after:
+            before = after
+            run.advance(run.cycles + 1)
+            after = run.view()
+            if after.cycles > before.cycles:
                 for watch in self._watches:
-                    watch(before, run)
-        return run
+                    watch(before, after)
 
-    def _outcome(self, result: TermGraph, rewrites: int, made: int) -> Outcome:
+    def _outcome(self, run: Run, loaded: Loaded) -> Outcome:
         """Commit the normal forms and say how each term ended."""
-        normal = numerals(result)[result.roots] >= 0
-        before, interned = self.count, 0
-        if self.status is Status.OK:
-            interned = commit(self._ledger, TermGraph(result.op, result.a, result.b, result.roots[normal])).interned
+        n_terms = len(loaded.roots)
+        if self.status is not Status.OK:
+            return self._over(n_terms)
+        result = run.graph()
+        normal = ~_unfinished(result.op, result.a, result.b, self.rules.cases.case)[result.roots]
+        before = self.count
+        committed = commit(self._ledger, TermGraph(result.op, result.a, result.b, result.roots[normal]))
+        if self.status is not Status.OK:
+            return self._over(n_terms)
         added = self.count - before
         stop = np.where(normal, STOPS.index(StopReason.NORMAL_FORM), STOPS.index(StopReason.STEP_LIMIT))
-        if self.status is not Status.OK:
-            result = _nothing(len(stop))
-            stop = np.full(len(stop), STOPS.index(StopReason.of(self.status)))
-        totals = (rewrites, made + added, interned - added)
-        return Outcome(result, stop.astype(np.uint8), *(_at_first(total, len(stop)) for total in totals))
+        reused = loaded.loaded - (loaded.table_count - 2) + run.hits + committed.interned - added
+        totals = (run.steps, run.count - 2 + added, reused)
+        return Outcome(result, stop.astype(np.uint8), *(_at_first(total, n_terms) for total in totals))
+
+    def _over(self, n_terms: int) -> Outcome:
+        """Return the outcome of terms that have no result."""
+        zero = np.zeros(2, np.int32)
+        nothing = TermGraph(np.array([0, 1], np.uint8), zero, zero, np.zeros(n_terms, np.int32))
+        stop = np.full(n_terms, STOPS.index(StopReason.of(self.status)), np.uint8)
+        return Outcome(nothing, stop, *(np.zeros(n_terms, np.int64) for _ in range(3)))
 
 
-def run_cycles(run: Run, bounds: Bounds, layout: Layout, swizzle: str) -> Run:
-    """Run cycles until nothing is left or a bound is met, where `swizzle` says; traced once a shape on a device."""
-    if swizzle == HOST:
-        return host.until_stop(run, bounds, layout)
-    return _until_stop(run, bounds, layout, swizzle)
+def open_run(loaded: Loaded, rules: Rules, bounds: Bounds, schedule: Schedule) -> Run:
+    """Start a run where the swizzle of a schedule says: on the host, or on JAX's device."""
+    if schedule.swizzle == HOST:
+        return HostRun(loaded, rules, bounds, schedule.layout)
+    from prism.vm.arena.device import DeviceRun
+
+    return DeviceRun(loaded, rules, bounds, schedule.layout, schedule.swizzle or default_swizzle())
 
 
-_until_stop = jax.jit(until_stop, static_argnames=("layout", "swizzle"))
-_step = jax.jit(step, static_argnames=("layout", "swizzle"))
-
-
-def _distinct(roots: NDArray[np.int32], n_rows: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return the rows among some roots, ascending, and for each root which of them it is."""
-    is_root = np.zeros(n_rows, np.bool_)
-    is_root[roots] = True
-    place = np.cumsum(is_root, dtype=np.int32) - 1
-    return np.flatnonzero(is_root).astype(np.int32), place[roots]
-
-
-def _load(terms: TermGraph, capacity: int) -> Arena:
-    """Load terms with their roots padded to a power of two, so that few shapes are traced."""
-    n_roots = len(terms.roots)
-    roots = np.pad(terms.roots, (0, capacity_for(n_roots) - n_roots))
-    return load(TermGraph(terms.op, terms.a, terms.b, roots), capacity)
-
-
-def _nothing(n_roots: int) -> TermGraph:
-    """Return a graph that has no result for any root."""
-    zero = np.zeros(2, np.int32)
-    return TermGraph(np.array([0, 1], np.uint8), zero, zero, np.zeros(n_roots, np.int32))
+@njit(cache=True)
+def _unfinished(op, a, b, case):
+    """Return which rows of a graph are redexes or have one below them: bool[n]. Operands come first."""
+    found = np.zeros(len(op), np.bool_)
+    for row in range(2, len(op)):
+        found[row] = case[op[row], op[a[row]], op[b[row]]] != 0 or found[a[row]] or found[b[row]]
+    return found
 
 
 def _at_first(total: int, n_terms: int) -> NDArray[np.int64]:

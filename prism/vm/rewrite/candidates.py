@@ -7,14 +7,23 @@ under `jax.jit`, on JAX arrays; `xp` is the array namespace.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NamedTuple, TypeAlias
 
-from prism.vm.rewrite.cases import CASES, LOCAL, REF_CONTINUATION, REF_LOCAL, REFS, RESULT
+from prism.vm.rewrite.cases import CASES, LOCAL, REF_CONTINUATION, REF_LOCAL, REFS, RESULT, CaseTable
 from prism.vm.term.ops import NULL
 
 Array: TypeAlias = Any
 """A NumPy or a JAX array."""
+
+
+class Rows(NamedTuple):
+    """A store of nodes: op uint8[n], a and b int32[n]."""
+
+    op: Array
+    a: Array
+    b: Array
 
 
 class Candidates(NamedTuple):
@@ -31,24 +40,41 @@ class Candidates(NamedTuple):
     forward: Array
 
 
-def emit(op: Array, a: Array, b: Array, sites: Array, *, xp: ModuleType) -> Candidates:
-    """Emit the candidates of rows `sites` (int32[m]) of a store: op uint8[n], a and b int32[n].
+def emit(
+    rows: Rows,
+    sites: Array,
+    stand: Callable[[Array], Array] = lambda ids: ids,
+    *,
+    xp: ModuleType,
+    cases: CaseTable = CASES,
+) -> Candidates:
+    """Emit the candidates of rows `sites` (int32[m]) of a store; `stand` maps rows to those that stand for them.
 
-    Operands must already be projected through q. Reads rows, writes none. Cost: seven gathers of m.
+    Rules match the heads of the rows that stand for the operands. What a variable matched is referred to by the row
+    that stands for it if no rule can rewrite that one, else as it is stored: it may be rewritten in this very cycle, and equal
+    terms built in other cycles are to be equal rows. Reads rows, writes none. Cost: 21 gathers of m, 8 of `stand`.
     """
+    op, a, b = rows
+    heads = xp.asarray(cases.heads)
+
+    def shown(ids: Array) -> Array:
+        ends = stand(ids)
+        return xp.where(heads[op[ends]], ids, ends)
+
     at_a, at_b = a[sites], b[sites]
-    case = xp.asarray(CASES.case)[op[sites], op[at_a], op[at_b]]
-    rewrite = xp.asarray(CASES.rewrites)[case]
+    head_a, head_b = stand(at_a), stand(at_b)
+    case = xp.asarray(cases.case)[op[sites], op[head_a], op[head_b]]
+    rewrite = xp.asarray(cases.rewrites)[case]
     slot = 2 * xp.arange(sites.shape[0], dtype=xp.int32)
     refs = {
         "NULL": xp.zeros_like(sites),
         "ZERO": xp.ones_like(sites),
-        "a": at_a,
-        "b": at_b,
-        "a.a": a[at_a],
-        "a.b": b[at_a],
-        "b.a": a[at_b],
-        "b.b": b[at_b],
+        "a": shown(at_a),
+        "b": shown(at_b),
+        "a.a": shown(a[head_a]),
+        "a.b": shown(b[head_a]),
+        "b.a": shown(a[head_b]),
+        "b.b": shown(b[head_b]),
         REFS[REF_LOCAL]: ~slot,
         REFS[REF_CONTINUATION]: ~(slot + 1),
     }

@@ -30,12 +30,14 @@ class CaseTable:
     """Rules seen from a node: which case it is, and what that case builds [REWRITE-2].
 
     case: uint8[m, m, m], by the op codes of a node, of its operand a and of its operand b; 0 where no rule applies.
-    rewrites: int32[n, 7], by case. rule: int32[n], the index of each case's rule, -1 for case 0. All read only.
+    rewrites: int32[n, 7], by case. rule: int32[n], the index of each case's rule, -1 for case 0. heads: bool[m], by op
+    code, whether some rule rewrites the op. All read only.
     """
 
     case: NDArray[np.uint8]
     rewrites: NDArray[np.int32]
     rule: NDArray[np.int32]
+    heads: NDArray[np.bool_]
 
 
 def compile_rules(theory: Theory) -> CaseTable:
@@ -58,8 +60,8 @@ def compile_rules(theory: Theory) -> CaseTable:
             unclaimed[unclaimed == 0] = len(rewrites)
             rewrites.append(_build(theory, rule, refs))
             rule_of.append(index)
-    table = CaseTable(case, np.array(rewrites, np.int32), np.array(rule_of, np.int32))
-    for array in (table.case, table.rewrites, table.rule):
+    table = CaseTable(case, np.array(rewrites, np.int32), np.array(rule_of, np.int32), case.any(axis=(1, 2)))
+    for array in (table.case, table.rewrites, table.rule, table.heads):
         array.setflags(write=False)
     return table
 

@@ -11,7 +11,7 @@ from prism.vm.ledger.optable import ARITY
 from prism.vm.rewrite.candidates import Candidates
 
 
-def strata_violations(found: Candidates, n_rows: int) -> list[str]:
+def strata_violations(found: Candidates, n_rows: int, arity: NDArray[np.uint8] = ARITY) -> list[str]:
     """Return what breaks the laws of strata in the candidates of a store of `n_rows` rows; none if all hold [STRATA-2].
 
     A local rewrite may refer to rows from before the cycle; a continuation to those and to enabled local rewrites; a
@@ -26,7 +26,7 @@ def strata_violations(found: Candidates, n_rows: int) -> list[str]:
     for name, refs in (("a", np.asarray(found.a)), ("b", np.asarray(found.b))):
         fits = _is_row(refs, n_rows) | (~is_local & _is_slot(refs, enabled & is_local))
         violations += broken(f"refer to an earlier stratum as operand {name}", enabled & ~fits, refs)
-    takes = np.where(enabled, ARITY[np.asarray(found.op)], 0)
+    takes = np.where(enabled, arity[np.asarray(found.op)], 0)
     has = np.count_nonzero((np.asarray(found.a), np.asarray(found.b)), axis=0)
     violations += broken("have as many operands as its op takes", has != takes, has, got="operands")
     forward = np.asarray(found.forward)
