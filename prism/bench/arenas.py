@@ -14,12 +14,11 @@ from prism.vm.term.ops import ADD, NULL, SUC, ZERO
 
 MAX_COUNT: Final = MAX_SLOTS // 4
 """The most nodes of a workload, whose arena has four slots for each."""
-_DEEPEST: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class ArenaShape:
-    """An arena of `count` slots of which a share `hot` are redexes, with pointers that reach at most `reach` slots."""
+    """An arena of `count` rows of which a share `hot` are redexes, with pointers that reach at most `reach` rows."""
 
     count: int
     hot: float
@@ -49,9 +48,9 @@ def arena_shapes(counts: tuple[int, ...], l2: int, l1: int) -> dict[str, ArenaSh
 
 
 def arena_terms(shape: ArenaShape, seed: int = 0) -> TermGraph:
-    """Build the graph of a shape: numerals up to 8, and adds of two of them within reach; every add is a root.
+    """Build the graph of a shape: one chain of numerals, and adds of two of them within reach; every add is a root.
 
-    Equal nodes are kept apart, as a real arena keeps them. Cost: a few microseconds a slot.
+    Nearly all nodes are distinct, so that interning keeps them apart. Cost: a few microseconds a row.
     """
     rng = np.random.default_rng(seed)
     n = shape.count
@@ -64,11 +63,10 @@ def arena_terms(shape: ArenaShape, seed: int = 0) -> TermGraph:
     before = np.maximum(np.searchsorted(numerals, np.arange(n)), 1)
     share = max(1, int(shape.reach * (1 - shape.hot)))
     a, b = (numerals[before - 1 - rng.integers(0, np.minimum(before, share))].astype(np.int32) for _ in range(2))
-    # A chain of sucs restarts at zero every few numerals, so that values and the number of cycles stay small.
     rank = np.zeros(n, np.int64)
     rank[numerals] = np.arange(len(numerals))
-    previous = numerals[np.maximum(rank - 1, 0)]
-    a = np.where(is_add, a, np.where(rank % _DEEPEST == 0, 1, previous)).astype(np.int32)
+    previous = np.where(rank == 0, 1, numerals[np.maximum(rank - 1, 0)])
+    a = np.where(is_add, a, previous).astype(np.int32)
     b[~is_add] = 0
     a[:2] = 0
     roots = np.flatnonzero(is_add).astype(np.int32)

@@ -10,23 +10,22 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
 import jax
-import numpy as np
 
 from prism.bench.arenas import ArenaShape, arena_shapes, arena_terms
 from prism.bench.workloads import balanced, chained
 from prism.errors import UsageError
-from prism.vm.arena import host
 from prism.vm.arena.layout import HOST, Layout
 from prism.vm.arena.locality import damage, distance_entropy
-from prism.vm.arena.run import Bounds, Run, start
-from prism.vm.arena.store import Arena, Rank, capacity_for, load, ranks
+from prism.vm.arena.order import capacity_for
+from prism.vm.arena.run import Bounds, View
+from prism.vm.arena.store import load, rules_of
 from prism.vm.arena.swizzle import default_swizzle
 from prism.vm.engines.api import Limits
-from prism.vm.engines.bsp import run_cycles
-from prism.vm.engines.schedule import Schedule
-from prism.vm.engines.table import SCHEDULED, open_engine
-from prism.vm.term.ops import NULL
+from prism.vm.engines.bsp import open_run
+from prism.vm.engines.schedule import MAX_COUNT, Schedule
+from prism.vm.engines.table import BUILT_IN, SCHEDULED, open_engine
 from prism.vm.term.parse import read_text
+from prism.vm.theory.library import load as load_theory
 
 EXPRESSIONS: Final[dict[str, Callable[[], str]]] = {
     "expr_small": lambda: "(add 1 1)",
@@ -41,7 +40,7 @@ _METRIC_TILE: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """What is compared; sizes are slots. An empty `workloads` is all of them, empty `swizzles` are the engine's own."""
+    """What is compared; sizes are rows. An empty `workloads` is all of them, empty `swizzles` are the engine's own."""
 
     workloads: tuple[str, ...] = ()
     block_sizes: tuple[int, ...] = (256,)
@@ -70,8 +69,8 @@ class Timing:
 
     `cycles` is 0 for engines that have none, the bound for programs, and what ran for arenas.
 
-    `crossing` is the share of hot slots' pointers that leave a tile of 256 slots, `entropy` that of pointer distance
-    in bits; both empty for engines without an arena.
+    `crossing` is the share of reads that leave the tile of 256 rows that the read before was in, `entropy` that of the
+    distance between the two, in bits; both empty for engines without an arena.
     """
 
     platform: str
@@ -182,25 +181,18 @@ def _expression_timer(name: str, mode: Mode, cycles: int) -> Callable[[int], Tim
 
 
 def _arena_timer(name: str, shape: ArenaShape, mode: Mode, cycles: int) -> Callable[[int], Timing]:
-    capacity = capacity_for(4 * shape.count)
-    terms = arena_terms(shape)
-    # As many roots in every arena of a capacity, so that they share one trace.
-    roots = np.pad(terms.roots, (0, capacity // 4 - len(terms.roots)))
-    arena = load(terms, capacity)._replace(roots=roots)
-    placed = arena if mode.swizzle == HOST else jax.device_put(arena)
-    bounds = Bounds(*(np.int32(bound) for bound in (capacity, cycles, 1 << 30)))
-    columns = _columns(name, "arena", capacity, mode)
-    # Locality is what a cycle meets: the arena in its layout, before the first cycle and after the last.
-    before = _metrics("pre", host.laid_out(arena, mode.layout))
+    terms, rules = arena_terms(shape), rules_of(load_theory(BUILT_IN))
+    bounds = Bounds(MAX_COUNT, cycles, MAX_COUNT)
+    columns = _columns(name, "arena", capacity_for(shape.count), mode)
 
     def run(index: int) -> Timing:
+        todo = open_run(load(terms, rules), rules, bounds, Schedule(mode.layout, mode.swizzle))
+        before = _metrics("pre", todo.view(), mode.layout)
         began = time.perf_counter()
-        done: Run = jax.block_until_ready(run_cycles(start(placed), bounds, mode.layout, mode.swizzle))
-        took = _times(0.0, time.perf_counter() - began, int(done.cycles))
-        left = Arena(*map(np.asarray, done.arena))
-        after = _metrics("post", host.laid_out(left, mode.layout))
-        kept = int(np.count_nonzero(left.op != NULL.code))
-        return Timing(**columns, **took, **before, **after, run=index, steps=int(done.rewrites), final_count=kept)
+        todo.advance(cycles)
+        took = _times(0.0, time.perf_counter() - began, todo.cycles)
+        after = _metrics("post", todo.view(), mode.layout)
+        return Timing(**columns, **took, **before, **after, run=index, steps=todo.steps, final_count=todo.count)
 
     return run
 
@@ -236,13 +228,14 @@ def _times(parse_s: float, exec_s: float, cycles: int) -> dict[str, Any]:
     }
 
 
-def _metrics(prefix: str, arena: Arena) -> dict[str, Any]:
-    rank = ranks(arena, xp=np)
-    seen = damage(arena, _METRIC_TILE)
+def _metrics(prefix: str, view: View, layout: Layout) -> dict[str, Any]:
+    """Return what the next cycle meets: sites that fire and wait, the other rows, and the locality of what is read."""
+    rules = rules_of(load_theory(BUILT_IN))
+    seen = damage(view, rules, layout, _METRIC_TILE)
     return {
         f"{prefix}_hot": seen.hot,
-        f"{prefix}_warm": int(np.count_nonzero(rank == Rank.WARM)),
-        f"{prefix}_cold": int(np.count_nonzero(rank == Rank.COLD)),
+        f"{prefix}_warm": seen.warm,
+        f"{prefix}_cold": len(view.op) - seen.hot - seen.warm,
         f"{prefix}_crossing": round(seen.crossing / max(1, seen.edges), 4),
-        f"{prefix}_entropy": round(distance_entropy(arena), 4),
+        f"{prefix}_entropy": round(distance_entropy(view, rules, layout), 4),
     }

@@ -70,7 +70,7 @@ def _by_arena_size(axes: Any, lines: list[Line]) -> bool:
 
 
 def _locality(axes: Any, lines: list[Line]) -> bool:
-    """Bars: share of hot pointers that leave a tile, before and after the cycles, by mode, over the largest arenas."""
+    """Bars: share of reads that leave a tile, before and after the cycles, by mode, over the largest arenas."""
     swizzles = [line["swizzle_backend_requested"] for line in lines if line["workload_kind"] == "arena"]
     # No swizzle changes what is drawn, nor does the platform: one of each says it all.
     arenas = [line for line in _largest(lines) if line["swizzle_backend_requested"] == swizzles[0]]
@@ -80,7 +80,7 @@ def _locality(axes: Any, lines: list[Line]) -> bool:
         axes.bar(at, [100 * share for share in shares.values()], 0.4, label=label)
         axes.set_xticks(range(len(shares)), [mode for (mode,) in shares], rotation=30, ha="right")
     axes.set(
-        title="Pointers of hot slots that leave a tile of 256 slots (median over arenas)",
+        title="Reads of sites that fire, share that leaves a tile of 256 rows (median over arenas)",
         xlabel="mode",
         ylabel="share of pointers (%)",
         ylim=(0, 100),

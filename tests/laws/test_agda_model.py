@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import product
 from pathlib import Path
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -18,8 +17,7 @@ from docflow.lock import Entry, Seen
 from docflow.model import Edge, Review
 from docflow.rules.edges import OK, statuses
 from prism.status import Status
-from prism.vm.arena.permute import apply
-from prism.vm.arena.store import Arena
+from prism.vm.arena.permute import Cells, apply
 from prism.vm.ledger.host import HostLedger
 from prism.vm.term.ops import ADD, MUL, OPS, SUC
 
@@ -105,14 +103,13 @@ def test_layouts_agree(model: Model) -> None:
 
 @pytest.mark.clause("ARENA-2")
 def test_rearranging_agrees(model: Model) -> None:
-    """An arena that is rearranged in Python is, cell by cell, what the model's rearrangement gives."""
+    """A graph that is rearranged in Python is, cell by cell, what the model's rearrangement gives."""
     rng = np.random.default_rng(0)
     for slots in (8, 8, 8, 16, 16, 16):
         op = np.concatenate([[0, 1], rng.choice([one.code for one in OPS], slots - 2)]).astype(np.uint8)
         a, b = (np.concatenate([[0, 0], rng.integers(0, slots, slots - 2)]).astype(np.int32) for _ in range(2))
         order = np.concatenate([[0, 1], 2 + rng.permutation(slots - 2)]).astype(np.int32)
-        before = Arena(*map(jnp.asarray, (op, a, b, np.int32(slots), np.zeros(1, np.int32))))
-        after = apply(before, jnp.asarray(order))
+        after = apply(Cells(op, a, b, np.zeros(1, np.int32)), order)
         expected = model.call([("rearranged", order.tolist(), np.stack([op, a, b], axis=1).tolist())])[0]
         assert np.stack([after.op, after.a, after.b], axis=1).tolist() == [list(cell) for cell in expected]
 

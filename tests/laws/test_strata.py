@@ -145,8 +145,8 @@ def test_cycles_can_be_bounded() -> None:
 def test_a_candidate_that_reads_its_own_stratum_is_caught(terms) -> None:
     """Planted bug: a local rewrite that refers to a local rewrite is a violation, and no ledger takes it."""
 
-    def emit_with_bug(op, a, b, sites, *, xp):
-        found = emit(op, a, b, sites, xp=xp)
+    def emit_with_bug(rows, sites, stand, *, xp):
+        found = emit(rows, sites, stand, xp=xp)
         local = np.flatnonzero(found.enabled[0::2]) * 2
         operand = found.a.copy()
         operand[local] = ~local

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
-import numpy as np
 import pytest
 
 from prism.status import Status
-from prism.vm.arena import host
 from prism.vm.arena.layout import Layout
-from prism.vm.arena.run import Bounds, Run
 from prism.vm.engines.api import Limits, Outcome
 from prism.vm.engines.bsp import BspEngine
 from prism.vm.engines.report import StopReason
@@ -19,6 +14,7 @@ from prism.vm.ledger.key import COMPACT, WIDE
 from prism.vm.ledger.verify import verify
 from prism.vm.term.graph import numerals
 from prism.vm.term.parse import read_text
+from prism.vm.theory.library import load
 
 from .test_engine_limits import chain
 
@@ -40,7 +36,7 @@ both_keys = pytest.mark.parametrize("keys", [COMPACT, WIDE], ids=lambda keys: ke
 
 def session(order: Layout = LAYOUTS["rank"], cycles: int = MAX_COUNT, **limits) -> BspEngine:
     """Open a session whose cycles run on the host."""
-    return BspEngine(Limits(**limits), Schedule(order, "host", cycles))
+    return BspEngine(Limits(**limits), Schedule(order, "host", cycles), load("peano"))
 
 
 def values(outcome: Outcome) -> list[int]:
@@ -144,19 +140,11 @@ def test_steps(layout: Layout) -> None:
 
 @pytest.mark.clause("REWRITE-5")
 @every_layout
-def test_cycles(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cycles(layout: Layout) -> None:
     """A bound of n cycles or more is the normal form; n - 1 is a timeout that keeps what the term had become."""
-    ran = []
-    step = host.step
-
-    def counted(run: Run, *args) -> Run:
-        done = step(run, *args)
-        ran.append(int(done.cycles))
-        return done
-
-    monkeypatch.setattr(host, "step", counted)
-    session(layout).normalise(PROGRAM)
-    needed = max(ran)
+    free = session(layout)
+    free.normalise(PROGRAM)
+    needed = free.cycles
     for cycles in (needed, needed + 1):
         assert values(session(layout, cycles).normalise(PROGRAM)) == [175]
     engine = session(layout, needed - 1)
@@ -172,42 +160,3 @@ def test_no_cycles_and_no_steps() -> None:
     for engine in (session(cycles=0), session(max_steps=0)):
         stops = [report.stop for report in engine.normalise(terms).reports()]
         assert stops == [StopReason.NORMAL_FORM, StopReason.STEP_LIMIT, StopReason.NORMAL_FORM]
-
-
-@pytest.mark.clause("ARENA-3")
-@pytest.mark.clause("ARENA-5")
-def test_growth_doubles_the_arena(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Arenas are powers of two, each at least double the one before, and none larger than the capacity needs."""
-    sizes: list[int] = []
-    step = host.step
-
-    def seen(run: Run, bounds: Bounds, layout: Layout) -> Run:
-        if not sizes or len(run.arena.op) != sizes[-1]:
-            sizes.append(len(run.arena.op))
-        return step(run, bounds, layout)
-
-    monkeypatch.setattr(host, "step", seen)
-    assert values(session(capacity=10_000).normalise(read_text("(mul 40 40)").graph)) == [1600]
-    assert len(sizes) > 2
-    assert all(size & (size - 1) == 0 for size in sizes)
-    assert all(larger >= 2 * smaller for smaller, larger in pairwise(sizes))
-    assert sizes[-1] <= 16384
-
-
-@pytest.mark.clause("ARENA-3")
-@every_layout
-def test_a_cycle_that_does_not_land_leaves_the_arena(layout: Layout) -> None:
-    """Short by one slot, or by one rewrite, the slots are those that the layout left, byte for byte."""
-    from prism.vm.arena.run import start
-    from prism.vm.arena.store import load
-
-    run = start(load(PROGRAM, 64))
-    met = host.laid_out(run.arena, layout)
-    whole = host.step(run, Bounds(np.int32(64), np.int32(9), np.int32(9)), layout)
-    for slots, rewrites in ((int(whole.needed) - 1, 9), (64, int(whole.rewrites) - 1)):
-        done = host.step(run, Bounds(np.int32(slots), np.int32(9), np.int32(rewrites)), layout)
-        assert not done.landed
-        assert (done.cycles, done.rewrites, done.made) == (0, 0, 0)
-        for before, after in zip(met, done.arena, strict=True):
-            assert np.array_equal(before, after)
-    assert whole.landed

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from prism.status import Status
 from prism.vm.ledger.api import Ledger
-from prism.vm.rewrite.candidates import Candidates, emit
+from prism.vm.rewrite.candidates import Candidates, Rows, emit
 from prism.vm.rewrite.cases import CASES
 from prism.vm.rewrite.commit import followed, project
 from tests.reference.strata import Landed, land
@@ -52,7 +52,7 @@ def cycle(ledger: Ledger, state: State) -> Cycle:
     again. Cost: O(count) NumPy passes and two batches.
     """
     op, a, b = ledger.layout.unpack(ledger.keys())
-    found = emit(op, state.forward[a], state.forward[b], state.sites, xp=np)
+    found = emit(Rows(op, a, b), state.sites, lambda ids: state.forward[ids], xp=np)
     landed = land(ledger, found)
     if ledger.status is not Status.OK:
         grown = np.arange(len(state.forward), ledger.count, dtype=np.int32)

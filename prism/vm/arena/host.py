@@ -1,8 +1,8 @@
 """Cycles on the host: every redex of the frontier at once, as Numba loops over flat arrays [ARENA-7].
 
-A cycle looks at the sites of the frontier: those at which a case applies fire, the others wait for their operands. Local
-nodes are interned, then continuations; the fired rows are forwarded; claims follow; rows that wait for a fired one, and rows
-that became live, are the next frontier. Cost: about 150 ns a site, whatever else the arena holds.
+A cycle looks at the sites of the frontier: those at which a case applies fire, the others wait for their operands.
+Local nodes are interned, then continuations; the fired rows are forwarded; claims follow; rows that wait for a fired
+one, and rows that became live, are the next frontier. Cost: about 150 ns a site, whatever else the arena holds.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from prism.vm.arena.store import SETTLED, WIDE_BITS
+from prism.vm.arena.store import SETTLED, WIDE_BITS, first, head, loop, second, standing
 from prism.vm.ledger.batch import number
-from prism.vm.ledger.table import intern_one, mix, pack_one
+from prism.vm.ledger.table import intern_one, pack_one
 from prism.vm.rewrite.cases import CONTINUATION, LOCAL, REF_CONTINUATION, REF_LOCAL, REFS, RESULT
 
 COUNT, SITES, UPCOMING, FIRING, CYCLES, STEPS, HITS, MOST_NODES, MOST_CYCLES, MOST_STEPS = range(10)
@@ -28,20 +28,15 @@ GOES_ON, DONE, STOPPED, FULL, NO_ROOM, MANY = range(6)
 must grow first; more sites fire than `FEW`."""
 FEW: Final = 48
 
-_BITS: Final = np.uint64(WIDE_BITS)
-_MASK: Final = np.uint64((1 << WIDE_BITS) - 1)
 _N_REFS: Final = len(REFS)
 _FIRST_INNER: Final = REFS.index("a.a")
 
-# Nothing decorated so allocates: see `prism.vm.engines.ledger_loop`.
-_loop = njit(cache=True, _nrt=False)  # pyright: ignore[reportCallIssue]  # the stub lacks the option
-
 
 class Frontier(NamedTuple):
-    """Scratch of the rows' length: sites of this cycle and the next, those that fire with their cases, what each builds.
+    """Scratch of the rows' length: sites of this cycle and the next, those that fire, what each builds.
 
     sites, upcoming, firing, local, rest, target, stack: int32[room]. case: uint8[room]. built: uint64[room], keys of a
-    stratum. words, whose: uint64 and int32[FEW], the mixed keys of a narrow one and what they are of. refs: int64[refs].
+    stratum. words, whose: uint64 and int32[FEW], those of a narrow one in order, and what they are of. refs: int64[10].
     """
 
     sites: NDArray[np.int32]
@@ -69,41 +64,14 @@ class Tables(NamedTuple):
 
 def frontier_of(room: int) -> Frontier:
     """Return an empty frontier for so many rows; pages that are never touched take no memory."""
-    columns = (np.empty(room, np.int32) for _ in range(7))
-    few = (np.empty(FEW, np.uint64), np.empty(FEW, np.int32))
-    refs = np.zeros(_N_REFS, np.int64)
+    sites, upcoming, firing, local, rest, target, stack = (np.empty(room, np.int32) for _ in range(7))
+    case, built = np.empty(room, np.uint8), np.empty(room, np.uint64)
+    words, whose, refs = np.empty(FEW, np.uint64), np.empty(FEW, np.int32), np.zeros(_N_REFS, np.int64)
     refs[REFS.index("ZERO")] = 1
-    return Frontier(*columns, np.empty(room, np.uint8), np.empty(room, np.uint64), *few, refs)
+    return Frontier(sites, upcoming, firing, local, rest, target, stack, case, built, words, whose, refs)
 
 
-@_loop
-def standing(forward, node):
-    """Return the row that stands for a row, and shorten the way to it (path splitting, Tarjan and van Leeuwen 1984)."""
-    target = np.int64(forward[node])
-    while target:
-        further = np.int64(forward[target])
-        if further:
-            forward[node] = further
-        node, target = target, further
-    return np.int64(node)
-
-
-@_loop
-def _head(keys, row):
-    return np.int64(keys[row] >> _BITS >> _BITS)
-
-
-@_loop
-def _first(keys, row):
-    return np.int64(keys[row] >> _BITS & _MASK)
-
-
-@_loop
-def _second(keys, row):
-    return np.int64(keys[row] & _MASK)
-
-
-@_loop
+@loop
 def look(rows, front, tables, state):
     """Part the live sites into those that fire and those that wait. Returns what bounds say to the cycle."""
     firing = candidates = 0
@@ -113,20 +81,20 @@ def look(rows, front, tables, state):
         if rows.claims[site] <= 0 or rows.forward[site]:
             continue
         a, b = (
-            standing(rows.forward, _first(rows.keys, site)),
-            standing(rows.forward, _second(rows.keys, site)),
+            standing(rows.forward, first(rows.keys, site)),
+            standing(rows.forward, second(rows.keys, site)),
         )
-        case = tables.case[_head(rows.keys, site), _head(rows.keys, a), _head(rows.keys, b)]
+        case = tables.case[head(rows.keys, site), head(rows.keys, a), head(rows.keys, b)]
         if case:
             front.firing[firing], front.case[firing] = site, case
             firing += 1
             candidates += (tables.rewrites[case, LOCAL] != 0) + (tables.rewrites[case, CONTINUATION] != 0)
         else:
             # An edge waits for what may be rewritten, and once: what it waits for has not changed if it still does.
-            if rows.links[2 * site] == 0 and tables.heads[_head(rows.keys, a)]:
+            if rows.links[2 * site] == 0 and tables.heads[head(rows.keys, a)]:
                 rows.links[2 * site] = rows.waits[a] + 1
                 rows.waits[a] = 2 * site
-            if rows.links[2 * site + 1] == 0 and tables.heads[_head(rows.keys, b)]:
+            if rows.links[2 * site + 1] == 0 and tables.heads[head(rows.keys, b)]:
                 rows.links[2 * site + 1] = rows.waits[b] + 1
                 rows.waits[b] = 2 * site + 1
     state[FIRING] = firing
@@ -139,27 +107,27 @@ def look(rows, front, tables, state):
     return GOES_ON if firing <= FEW else MANY
 
 
-@_loop
+@loop
 def _read(keys, forward, site, refs):
     """Read what the cases of a site may refer to: its operands, and the operands of what stands for them."""
-    refs[2], refs[3] = _first(keys, site), _second(keys, site)
+    refs[2], refs[3] = first(keys, site), second(keys, site)
     end = standing(forward, refs[2])
-    refs[4], refs[5] = _first(keys, end), _second(keys, end)
+    refs[4], refs[5] = first(keys, end), second(keys, end)
     end = standing(forward, refs[3])
-    refs[6], refs[7] = _first(keys, end), _second(keys, end)
+    refs[6], refs[7] = first(keys, end), second(keys, end)
 
 
-@_loop
+@loop
 def _referred(keys, forward, heads, refs, which):
     """Return the row that a case refers to: for one from before the cycle what stands for it, if no rule heads that."""
     row = refs[which]
     if 2 <= which < REF_LOCAL:
         end = standing(forward, row)
-        return row if heads[_head(keys, end)] else end
+        return row if heads[head(keys, end)] else end
     return row
 
 
-@_loop
+@loop
 def _build(rows, front, tables, state, at):
     """Write the key of the node that each firing site builds at a place of its rewrite, 0 for none."""
     refs = front.refs
@@ -176,15 +144,15 @@ def _build(rows, front, tables, state, at):
         front.built[i] = key
 
 
-@_loop
+@loop
 def _intern_few(rows, front, state, ids):
-    """Intern a stratum of at most FEW candidates in the order of their mixing [LEDGER-3]."""
+    """Intern a stratum of at most FEW candidates in the order of new ids [LEDGER-3]."""
     built, words, whose = front.built, front.words, front.whose
     size = 0
     for i in range(state[FIRING]):
         ids[i] = 0
         if built[i]:
-            word, j = mix(built[i]), size
+            word, j = built[i], size
             while j > 0 and words[j - 1] > word:
                 words[j], whose[j] = words[j - 1], whose[j - 1]
                 j -= 1
@@ -199,7 +167,7 @@ def _intern_few(rows, front, state, ids):
     state[COUNT] = count
 
 
-@_loop
+@loop
 def _intern_as_they_come(rows, front, state, ids):
     """Intern a stratum; `number` then brings its new rows into order."""
     keys, index, built, count = rows.keys, rows.index, front.built, state[COUNT]
@@ -214,13 +182,13 @@ def _intern_as_they_come(rows, front, state, ids):
     state[COUNT] = count
 
 
-@_loop
+@loop
 def _replace(rows, front, tables, state, before):
     """Forward the fired sites; rows from `before` on are new."""
     keys, claims = rows.keys, rows.claims
     for row in range(before, state[COUNT]):
-        is_over = claims[_first(keys, row)] == SETTLED and claims[_second(keys, row)] == SETTLED
-        claims[row] = SETTLED if is_over and not tables.heads[_head(keys, row)] else 0
+        is_over = claims[first(keys, row)] == SETTLED and claims[second(keys, row)] == SETTLED
+        claims[row] = SETTLED if is_over and not tables.heads[head(keys, row)] else 0
     for i in range(state[FIRING]):
         which = tables.rewrites[front.case[i], RESULT]
         if which < REF_LOCAL:
@@ -232,11 +200,11 @@ def _replace(rows, front, tables, state, before):
         rows.forward[front.firing[i]] = front.target[i]
 
 
-@_loop
+@loop
 def _claim(rows, front, tables, state):
     """Move the claims of the fired sites to what stands for them now.
 
-    A row that so becomes live claims what stands for its operands, and is a site of the next frontier if a rule heads it.
+    A row that so becomes live claims what stands for its operands, and joins the next frontier if a rule heads it.
     """
     keys, forward, claims, queued, heads = rows.keys, rows.forward, rows.claims, rows.queued, tables.heads
     stack, upcoming, size = front.stack, front.upcoming, state[UPCOMING]
@@ -253,11 +221,11 @@ def _claim(rows, front, tables, state):
         while top:
             top -= 1
             live = np.int64(stack[top])
-            if heads[_head(keys, live)] and not queued[live]:
+            if heads[head(keys, live)] and not queued[live]:
                 queued[live] = True
                 upcoming[size] = live
                 size += 1
-            for operand in (_first(keys, live), _second(keys, live)):
+            for operand in (first(keys, live), second(keys, live)):
                 end = standing(forward, operand)
                 if claims[end] != SETTLED:
                     if claims[end] == 0:
@@ -267,7 +235,7 @@ def _claim(rows, front, tables, state):
     state[UPCOMING] = size
 
 
-@_loop
+@loop
 def _release(rows, front, state):
     """Take the claims of the fired sites on their operands back; so do rows that lose their last one."""
     keys, forward, claims, stack = rows.keys, rows.forward, rows.claims, front.stack
@@ -277,7 +245,7 @@ def _release(rows, front, state):
         while top:
             top -= 1
             dead = np.int64(stack[top])
-            for operand in (_first(keys, dead), _second(keys, dead)):
+            for operand in (first(keys, dead), second(keys, dead)):
                 end = standing(forward, operand)
                 if claims[end] != SETTLED:
                     claims[end] -= 1
@@ -286,7 +254,7 @@ def _release(rows, front, state):
                         top += 1
 
 
-@_loop
+@loop
 def _wake(rows, front, state):
     """Bring the live rows that wait for a fired site into the next frontier."""
     waits, links, claims, queued = rows.waits, rows.links, rows.claims, rows.queued
@@ -307,7 +275,7 @@ def _wake(rows, front, state):
     state[UPCOMING] = size
 
 
-@_loop
+@loop
 def _follow(rows, front, tables, state, before):
     """Let forwards, claims and the next frontier follow what fired.
 
@@ -319,7 +287,7 @@ def _follow(rows, front, tables, state, before):
     _wake(rows, front, state)
 
 
-@_loop
+@loop
 def _turn(front, state):
     """Count the cycle, and make the next frontier the present one."""
     state[CYCLES] += 1
@@ -329,7 +297,7 @@ def _turn(front, state):
     state[SITES], state[UPCOMING] = state[UPCOMING], 0
 
 
-@_loop
+@loop
 def _narrow(rows, front, tables, state):
     """Run cycles until one is wide, or may not go on; answers as `look`, or FULL."""
     while True:
@@ -348,24 +316,32 @@ def _narrow(rows, front, tables, state):
 
 
 @njit(cache=True)
+def wide(rows, front, tables, state):
+    """Run the cycle that `look` began, whatever its width: GOES_ON, or FULL."""
+    before = state[COUNT]
+    _build(rows, front, tables, state, LOCAL)
+    _intern_as_they_come(rows, front, state, front.local)
+    middle = state[COUNT]
+    number(rows.keys, rows.index, before, middle, front.local[: state[FIRING]])
+    _build(rows, front, tables, state, CONTINUATION)
+    _intern_as_they_come(rows, front, state, front.rest)
+    number(rows.keys, rows.index, middle, state[COUNT], front.rest[: state[FIRING]])
+    if state[COUNT] > state[MOST_NODES]:
+        return FULL
+    _follow(rows, front, tables, state, before)
+    _turn(front, state)
+    return GOES_ON
+
+
+@njit(cache=True)
 def run(rows, front, tables, state):
-    """Run cycles until one may not go on: DONE, STOPPED, FULL or NO_ROOM; a cycle lands whole or not at all [ARENA-3]."""
+    """Run cycles until one may not go on: DONE, STOPPED, FULL or NO_ROOM; a cycle lands whole or not [ARENA-3]."""
     while True:
         answer = _narrow(rows, front, tables, state)
         if answer != MANY:
             return answer
-        before = state[COUNT]
-        _build(rows, front, tables, state, LOCAL)
-        _intern_as_they_come(rows, front, state, front.local)
-        middle = state[COUNT]
-        number(rows.keys, rows.index, before, middle, front.local[: state[FIRING]])
-        _build(rows, front, tables, state, CONTINUATION)
-        _intern_as_they_come(rows, front, state, front.rest)
-        number(rows.keys, rows.index, middle, state[COUNT], front.rest[: state[FIRING]])
-        if state[COUNT] > state[MOST_NODES]:
+        if wide(rows, front, tables, state) == FULL:
             return FULL
-        _follow(rows, front, tables, state, before)
-        _turn(front, state)
 
 
 @njit(cache=True)
@@ -373,7 +349,7 @@ def sites_of(keys, claims, heads, sites):
     """Write the live rows that a rule may rewrite into `sites`, and return how many they are."""
     size = 0
     for row in range(2, len(claims)):
-        if claims[row] > 0 and heads[_head(keys, row)]:
+        if claims[row] > 0 and heads[head(keys, row)]:
             sites[size] = row
             size += 1
     return size
@@ -381,7 +357,7 @@ def sites_of(keys, claims, heads, sites):
 
 @njit(cache=True)
 def ranked(rows, tables, sites, slots):
-    """Return the rank of each of `slots` slots that the sites stand in, and the operand rows: uint32[slots], int32[2, slots].
+    """Return the rank of each of `slots` slots that sites stand in, and their operands: uint32[slots], int32[2, slots].
 
     Ranks are those of `prism.vm.arena.order.Rank`; slots after the sites are free.
     """
@@ -389,78 +365,9 @@ def ranked(rows, tables, sites, slots):
     near = np.zeros((2, slots), np.int32)
     for i in range(len(sites)):
         site = sites[i]
-        a, b = _first(rows.keys, site), _second(rows.keys, site)
+        a, b = first(rows.keys, site), second(rows.keys, site)
         near[0, i], near[1, i] = a, b
         a, b = standing(rows.forward, a), standing(rows.forward, b)
-        is_hot = tables.case[_head(rows.keys, site), _head(rows.keys, a), _head(rows.keys, b)] != 0
+        is_hot = tables.case[head(rows.keys, site), head(rows.keys, a), head(rows.keys, b)] != 0
         rank[i] = 0 if is_hot and rows.claims[site] > 0 else 1
     return rank, near
-
-
-def read_out(keys, forward, count, roots):
-    """Return the graph under some roots, each row by the one that stands for it: op, a, b, roots; operands come first.
-
-    Cost: linear in what is kept, and a byte for each of the `count` rows.
-    """
-    scratch = (np.zeros(count, np.uint8), *(np.empty(count + 2, np.int32) for _ in range(2)))
-    stack = np.empty(count + 2, np.int32)
-    distinct = _distinct(forward, np.zeros(count, np.bool_), roots)
-    length = _reach(keys, forward, scratch, stack, distinct)
-    columns = np.empty(length, np.uint8), np.empty(length, np.int32), np.empty(length, np.int32)
-    at = np.empty(len(roots), np.int32)
-    _write(keys, forward, scratch, columns, (roots, at))
-    return (*columns, at)
-
-
-@njit(cache=True)
-def _distinct(forward, seen, roots):
-    """Return the rows that stand for some roots, each once: int32[m]."""
-    found, size = np.empty(len(roots), np.int32), 0
-    for root in roots:
-        end = standing(forward, root)
-        if not seen[end]:
-            seen[end] = True
-            found[size] = end
-            size += 1
-    return found[:size].copy()
-
-
-@_loop
-def _reach(keys, forward, scratch, stack, roots):
-    """Order what the roots reach, operands first, into `scratch`: state, order and place of rows. Returns how many."""
-    state, order, place = scratch
-    for row in range(2):
-        state[row], order[row], place[row] = 2, row, row
-    length = np.int64(2)
-    for root in roots:
-        stack[0], top = root, 1
-        while top:
-            row = np.int64(stack[top - 1])
-            if state[row] == 0:
-                state[row] = 1
-                for operand in (_first(keys, row), _second(keys, row)):
-                    end = standing(forward, operand)
-                    if state[end] == 0:
-                        stack[top] = end
-                        top += 1
-            else:
-                top -= 1
-                if state[row] == 1:
-                    state[row] = 2
-                    order[length], place[row] = row, length
-                    length += 1
-    return length
-
-
-@_loop
-def _write(keys, forward, scratch, columns, roots):
-    """Write the rows that `_reach` ordered as the columns of a graph, and its roots."""
-    _, order, place = scratch
-    op, a, b = columns
-    for i in range(len(op)):
-        op[i] = _head(keys, order[i])
-        a[i] = place[standing(forward, _first(keys, order[i]))]
-        b[i] = place[standing(forward, _second(keys, order[i]))]
-    given, at = roots
-    for i in range(len(given)):
-        at[i] = place[standing(forward, given[i])]

@@ -15,7 +15,8 @@ from prism.vm.arena.store import Rules
 
 class Damage(NamedTuple):
     """Sites that fire (`hot`) and wait (`warm`), the operand rows that hot ones read one after another (`edges`), and
-    how many of these lie in another tile of rows than the one before (`crossing`)."""
+    how many of these lie in another tile of rows than the one before (`crossing`).
+    """
 
     hot: int
     warm: int

@@ -1,7 +1,7 @@
 """Orders: which permutation of the frontier's slots a layout asks for, on NumPy and JAX arrays alike [ARENA-2].
 
-A permutation `p` (int32[n]) says which old slot each new slot takes. Rows never move; an order only decides in which slots of
-the frontier sites stand, so which slots their candidates get, and interning erases that.
+A permutation `p` (int32[n]) says which old slot each new slot takes. Rows never move; an order only decides in which
+slots of the frontier sites stand, so which slots their candidates get, and interning erases that.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def levels_of(layout: Layout, n_slots: int) -> list[int]:
 def order_of(layout: Layout, rank: Array, near: Array, *, xp: ModuleType) -> Array:
     """Return the permutation that `layout` asks for: int32[n], n a power of two; equal keys keep their order.
 
-    rank: uint32[n], `Rank` of each slot; near: uint32[n], as `nearness` says, looked at only by Morton orders. No slot leaves
-    the largest block it is sorted in. Cost: a stable sort for each level.
+    rank: uint32[n], `Rank` of each slot; near: uint32[n], as `nearness` says, looked at only by Morton orders. No slot
+    leaves the largest block it is sorted in. Cost: a stable sort for each level.
     """
     n = rank.shape[0]
     key = rank << 30 | near if layout.morton else rank

@@ -13,7 +13,9 @@ from prism.vm.arena.host import CYCLES, HITS, STEPS, Frontier, Tables, frontier_
 from prism.vm.arena.layout import Layout
 from prism.vm.arena.order import capacity_for, nearness, order_of
 from prism.vm.arena.store import Loaded, Rows, Rules
+from prism.vm.arena.unload import read_out
 from prism.vm.ledger.key import WIDE
+from prism.vm.ledger.table import Table
 from prism.vm.rewrite.commit import followed
 from prism.vm.term.graph import TermGraph
 
@@ -52,14 +54,23 @@ class View(NamedTuple):
 class Run(Protocol):
     """Cycles over an arena; it is over once `answer` is not 0.
 
-    cycles, steps: landed so far. count: rows in use; after FULL those that the cycle needed. hits: candidates that were there already.
+    cycles, steps: landed so far. count: rows in use; after FULL those that the cycle needed. hits: candidates that were
+    there already.
     """
 
     answer: int
-    cycles: int
-    steps: int
-    count: int
-    hits: int
+
+    @property
+    def cycles(self) -> int: ...  # noqa: D102
+
+    @property
+    def steps(self) -> int: ...  # noqa: D102
+
+    @property
+    def count(self) -> int: ...  # noqa: D102
+
+    @property
+    def hits(self) -> int: ...  # noqa: D102
 
     def advance(self, cycles: int) -> None:
         """Run until it is over or has landed so many cycles in all."""
@@ -84,12 +95,10 @@ class HostRun:
         self._state[host.COUNT] = loaded.table.count
         self._state[host.MOST_NODES], self._state[host.MOST_STEPS] = bounds.nodes, bounds.steps
         room = len(loaded.table.keys)
-        self._rows = Rows(loaded.table.keys, loaded.table.index, *_columns(room))
+        self._rows = _rows(loaded.table)
         self._rows.claims[: len(loaded.claims)] = loaded.claims
         self._front = frontier_of(room)
-        self._state[host.SITES] = host.sites_of(
-            self._rows.keys, loaded.claims, self._tables.heads, self._front.sites
-        )
+        self._state[host.SITES] = host.sites_of(self._rows.keys, loaded.claims, self._tables.heads, self._front.sites)
         self.answer = 0
 
     @property
@@ -140,14 +149,14 @@ class HostRun:
 
     def graph(self) -> TermGraph:
         """Return what the roots have become."""
-        return TermGraph(*host.read_out(self._rows.keys, self._rows.forward, self.count, self._roots))
+        return TermGraph(*read_out(self._rows.keys, self._rows.forward, self.count, self._roots))
 
     def _grow(self) -> None:
         # Small arenas grow fourfold: a growth costs a pass over all rows, and fresh pages more than that.
         for _ in range(2 if self.count < _SMALL else 1):
             self._table.grow(self.count)
         old, room = self._rows, len(self._table.keys)
-        self._rows = Rows(self._table.keys, self._table.index, *_columns(room))
+        self._rows = _rows(self._table)
         for before, after in zip(old[2:], self._rows[2:], strict=True):
             after[: len(before)] = before
         front = frontier_of(room)
@@ -160,12 +169,13 @@ class HostRun:
         size = int(self._state[host.SITES])
         n = capacity_for(max(size, 1))
         sites = self._front.sites[:size]
-        rank, near = host.ranked(self._rows, self._tables, sites, n)
-        perm = order_of(self._layout, rank, nearness(*near, len(self._rows.keys)), xp=np)
+        rank, (a, b) = host.ranked(self._rows, self._tables, sites, n)
+        perm = order_of(self._layout, rank, nearness(a, b, len(self._rows.keys)), xp=np)
         self._front.sites[:size] = sites[perm[perm < size]]
 
 
-def _columns(room: int) -> tuple[NDArray, ...]:
-    """Return the columns of `Rows` beside keys and index; zeroed, and mapped on first touch."""
+def _rows(table: Table) -> Rows:
+    """Return the rows of a table, of which nothing is known; pages that are never touched take no memory."""
+    room = len(table.keys)
     forward, claims, waits = (np.zeros(room, np.int32) for _ in range(3))
-    return forward, claims, waits, np.zeros(2 * room, np.int32), np.zeros(room, np.bool_)
+    return Rows(table.keys, table.index, forward, claims, waits, np.zeros(2 * room, np.int32), np.zeros(room, np.bool_))

@@ -17,6 +17,13 @@ from prism.vm.rewrite.cases import CaseTable, compile_rules
 from prism.vm.term.graph import TermGraph
 from prism.vm.theory.model import Theory
 
+WIDE_BITS: Final = WIDE.id_bits
+_BITS: Final = np.uint64(WIDE_BITS)
+_MASK: Final = np.uint64((1 << WIDE_BITS) - 1)
+
+loop = njit(cache=True, _nrt=False)  # pyright: ignore[reportCallIssue]  # the stub lacks the option
+"""Compile a loop that allocates nothing, and so counts no references: see `prism.vm.engines.ledger_loop`."""
+
 SETTLED: Final = -1
 """The claims of a row that no rule can ever change: such rows are not counted."""
 
@@ -40,13 +47,13 @@ class Rows(NamedTuple):
 
     keys, index: see `prism.vm.ledger.table.Table`, in the wide layout. forward: int32, the row that a row was rewritten
     to, 0 while it stands for itself. claims: int32, how many roots, and operands of live rows, it stands for: it is
-    live while there is one; SETTLED where they are not counted. waits: int32, the first edge that waits for it, 0 for none;
-    edge 2i is operand a of row i, 2i + 1 its operand b. links: int32[2 * room], by edge: 0 while it waits for nothing,
-    else one more than the edge that waits behind it. queued: bool, whether a row is in the next frontier.
+    live while there is one; SETTLED where they are not counted. waits: int32, the first edge that waits for it, 0 for
+    none; edge 2i is operand a of row i, 2i + 1 its operand b. links: int32[2 * room], by edge: 0 while it waits for
+    nothing, else one more than the edge that waits behind it. queued: bool, whether a row is in the next frontier.
     """
 
     keys: NDArray[np.uint64]
-    index: NDArray[np.uint32]
+    index: NDArray[np.uint32]  # pyright: ignore[reportIncompatibleMethodOverride]  # no tuple is searched here
     forward: NDArray[np.int32]
     claims: NDArray[np.int32]
     waits: NDArray[np.int32]
@@ -54,8 +61,41 @@ class Rows(NamedTuple):
     queued: NDArray[np.bool_]
 
 
+@loop
+def standing(forward, node):
+    """Return the row that stands for a row, and shorten the way to it (path splitting, Tarjan and van Leeuwen 1984)."""
+    target = np.int64(forward[node])
+    while target:
+        further = np.int64(forward[target])
+        if further:
+            forward[node] = further
+        node, target = target, further
+    return np.int64(node)
+
+
+@loop
+def head(keys, row):
+    """Return the op of a row."""
+    return np.int64(keys[row] >> _BITS >> _BITS)
+
+
+@loop
+def first(keys, row):
+    """Return operand a of a row, as stored."""
+    return np.int64(keys[row] >> _BITS & _MASK)
+
+
+@loop
+def second(keys, row):
+    """Return operand b of a row, as stored."""
+    return np.int64(keys[row] & _MASK)
+
+
 class Loaded(NamedTuple):
-    """A table that holds the nodes of a graph, how many at first, their claims (int32[count]), the row of each root, rows loaded."""
+    """A table that holds the nodes of a graph, and how many they are.
+
+    claims: int32[table_count]. roots: the row of each root. loaded: rows of the graph that roots reach.
+    """
 
     table: Table
     table_count: int
@@ -64,11 +104,8 @@ class Loaded(NamedTuple):
     loaded: int
 
 
-def load(terms: TermGraph, rules: Rules, limit: int) -> Loaded | None:
-    """Intern the rows under the roots of a graph, in their order; None if they are more than `limit`.
-
-    Cost: about 40 ns a row.
-    """
+def load(terms: TermGraph, rules: Rules) -> Loaded:
+    """Intern the rows under the roots of a graph, in their order. Cost: about 40 ns a row."""
     table = Table.of(WIDE.pack(*(np.array(column) for column in ([0, 1], [0, 0], [0, 0]))), WIDE.max_id + 1)
     used = _reached(terms.a, terms.b, terms.roots)
     ids = np.zeros(len(terms), np.int32)
@@ -77,16 +114,11 @@ def load(terms: TermGraph, rules: Rules, limit: int) -> Loaded | None:
     while row < len(terms):
         columns = (terms.op, terms.a, terms.b, used)
         row, table.count = _load(columns, row, ids, table.keys, table.index, table.count, rules.ops.commutes)
-        if table.count > limit:
-            return None
         if row < len(terms):
             table.grow(table.count)
     roots = ids[terms.roots]
     claims = _claims(table.keys, table.count, roots, rules.cases.heads)
     return Loaded(table, table.count, claims, roots, int(used.sum()))
-
-
-WIDE_BITS: Final = WIDE.id_bits
 
 
 @njit(cache=True)
@@ -102,7 +134,7 @@ def _reached(a, b, roots):
     return used
 
 
-@njit(cache=True, _nrt=False)  # pyright: ignore[reportCallIssue]  # the stub lacks the option
+@loop
 def _load(columns, row, ids, keys, index, count, commutes):
     """Give rows their ids from `row` on. Returns the row that found no room, or their number, and the rows in use."""
     op, a, b, used = columns
@@ -119,19 +151,18 @@ def _load(columns, row, ids, keys, index, count, commutes):
 @njit(cache=True)
 def _claims(keys, count, roots, heads):
     """Return the claims of rows that all stand for themselves: int32[count]. Operands have lower ids."""
-    bits, mask = np.uint64(WIDE_BITS), np.uint64((1 << WIDE_BITS) - 1)
     claims = np.zeros(count, np.int32)
     claims[0] = claims[1] = SETTLED
     for row in range(2, count):
-        a, b = keys[row] >> bits & mask, keys[row] & mask
-        if not heads[keys[row] >> bits >> bits] and claims[a] == SETTLED and claims[b] == SETTLED:
+        is_over = claims[first(keys, row)] == SETTLED and claims[second(keys, row)] == SETTLED
+        if is_over and not heads[head(keys, row)]:
             claims[row] = SETTLED
     for root in roots:
         if claims[root] != SETTLED:
             claims[root] = 1
     for row in range(count - 1, 1, -1):
         if claims[row] > 0:
-            for operand in (keys[row] >> bits & mask, keys[row] & mask):
+            for operand in (first(keys, row), second(keys, row)):
                 if claims[operand] != SETTLED:
                     claims[operand] += 1
     return claims

@@ -1,4 +1,4 @@
-"""Validate an arena and its cycles on the host: list what breaks their promises, recomputed from the roots [ARENA-6]."""
+"""Validate an arena and its cycles on the host: what breaks their promises, recomputed from the roots [ARENA-6]."""
 
 from __future__ import annotations
 
@@ -27,12 +27,16 @@ def violations(view: View, rules: Rules) -> list[str]:
     found += broken("hold an op of the theory", ~is_known, op, what="row", got="")
     for name, operand, takes in (("a", a, is_known & (arity >= 1)), ("b", b, is_known & (arity >= 2))):
         fits = np.where(takes, (operand > 0) & (operand < row), operand == 0)
-        found += broken(f"have an earlier row as operand {name} where its op takes one", ~fits, operand, what="row", got="")
+        found += broken(
+            f"have an earlier row as operand {name} where its op takes one", ~fits, operand, what="row", got=""
+        )
     keys, first = np.unique(WIDE.pack(op, a, b), return_index=True)
     if len(keys) < n:
         again = np.setdiff1d(row, first)
         found += broken("be unlike every row before it", np.isin(row, again), op, what="row", got="op")
-    found += broken("stand for itself if another row is forwarded to it", forward[forward] != forward, forward, what="row", got="")
+    found += broken(
+        "stand for itself if another row is forwarded to it", forward[forward] != forward, forward, what="row", got=""
+    )
     inside = (view.roots >= 0) & (view.roots < n)
     found += broken("be a row in use", ~inside, view.roots, what="root", got="")
     if not found:
@@ -62,14 +66,12 @@ def _redexes(view: View, rules: Rules) -> NDArray[np.intp]:
 def cycle_violations(before: View, after: View, rules: Rules) -> list[str]:
     """Return what a cycle did wrong: its strata, its nodes, what it forwarded.
 
-    Every live redex must have been replaced by what its rule gives, every other row must stand for itself as before, and the new
-    rows must be the enabled candidates that were not there.
+    Every live redex must have been replaced by what its rule gives, every other row must stand for itself as before,
+    and the new rows must be the enabled candidates that were not there.
     """
     n = len(before.op)
     sites = _redexes(before, rules).astype(np.int32)
-    found = emit(
-        Rows(before.op, before.a, before.b), sites, lambda ids: before.forward[ids], xp=np, cases=rules.cases
-    )
+    found = emit(Rows(before.op, before.a, before.b), sites, lambda ids: before.forward[ids], xp=np, cases=rules.cases)
     violations = strata_violations(found, n, rules.ops.arity)
     kept = (before.op, before.a, before.b), (after.op[:n], after.a[:n], after.b[:n])
     changed = np.any([old != new for old, new in zip(*kept, strict=True)], axis=0)

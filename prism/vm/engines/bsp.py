@@ -67,8 +67,8 @@ class BspEngine:
         self.cycles = 0
         if self.status is not Status.OK or not len(terms.roots):
             return self._over(len(terms.roots))
-        loaded = load(terms, self.rules, self._limits.capacity)
-        if loaded is None:
+        loaded = load(terms, self.rules)
+        if loaded.table_count > self._limits.capacity:
             self._ledger.status = Status.OOM
             return self._over(len(terms.roots))
         steps = min(self._limits.max_steps * len(terms.roots), MAX_COUNT)

@@ -51,8 +51,8 @@ def emit(
     """Emit the candidates of rows `sites` (int32[m]) of a store; `stand` maps rows to those that stand for them.
 
     Rules match the heads of the rows that stand for the operands. What a variable matched is referred to by the row
-    that stands for it if no rule can rewrite that one, else as it is stored: it may be rewritten in this very cycle, and equal
-    terms built in other cycles are to be equal rows. Reads rows, writes none. Cost: 21 gathers of m, 8 of `stand`.
+    that stands for it if no rule can rewrite that one, else as it is stored, so that equal terms built in other cycles
+    are equal rows. Reads rows, writes none. Cost: 21 gathers of m, 8 of `stand`.
     """
     op, a, b = rows
     heads = xp.asarray(cases.heads)

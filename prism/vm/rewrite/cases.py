@@ -60,7 +60,8 @@ def compile_rules(theory: Theory) -> CaseTable:
             unclaimed[unclaimed == 0] = len(rewrites)
             rewrites.append(_build(theory, rule, refs))
             rule_of.append(index)
-    table = CaseTable(case, np.array(rewrites, np.int32), np.array(rule_of, np.int32), case.any(axis=(1, 2)))
+    heads = np.asarray(case.any(axis=(1, 2)))
+    table = CaseTable(case, np.array(rewrites, np.int32), np.array(rule_of, np.int32), heads)
     for array in (table.case, table.rewrites, table.rule, table.heads):
         array.setflags(write=False)
     return table

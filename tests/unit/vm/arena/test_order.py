@@ -1,8 +1,9 @@
-"""prism.vm.arena: every order is a permutation that keeps NULL and ZERO, and swizzling changes no term."""
+"""prism.vm.arena.order: every order is a permutation of the frontier's slots, the same on NumPy and on JAX."""
 
 from __future__ import annotations
 
-import jax
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -10,17 +11,15 @@ import pytest
 from prism.errors import UsageError
 from prism.vm.arena.layout import Layout
 from prism.vm.arena.morton import interleave
-from prism.vm.arena.order import compose, order_of, partition, sort
-from prism.vm.arena.permute import apply, inverse
-from prism.vm.arena.store import Arena, Rank, capacity_for, load, ranks
-from prism.vm.arena.unload import unload
-from prism.vm.term.graph import TermGraph
+from prism.vm.arena.order import Rank, capacity_for, levels_of, nearness, order_of
+from prism.vm.arena.permute import Cells, apply, inverse
 from prism.vm.term.ops import ADD, MUL, NULL, SUC, ZERO
 
 pytestmark = pytest.mark.m3
 
 SLOTS = 64
 LAYOUTS = {
+    "no-sort": Layout(sort=False),
     "rank": Layout(),
     "morton": Layout(morton=True),
     "block": Layout(block=8),
@@ -31,109 +30,52 @@ LAYOUTS = {
 }
 
 
-def random_terms(seed: int, rows: int = 40) -> TermGraph:
-    """Return a random shared graph in topological order."""
+def frontier(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return ranks and nearness of 64 random slots."""
     rng = np.random.default_rng(seed)
-    op = np.array([NULL.code, ZERO.code, *rng.choice([SUC.code, ADD.code, MUL.code], rows - 2)], np.uint8)
-    a, b = np.zeros((2, rows), np.int32)
-    for row in range(2, rows):
-        a[row] = rng.integers(1, row)
-        b[row] = rng.integers(1, row) if op[row] != SUC.code else 0
-    return TermGraph(op, a, b, rng.integers(1, rows, 5).astype(np.int32))
-
-
-def denotations(terms: TermGraph) -> list[int]:
-    """Return the value of each root, computed row by row."""
-    value = [0, 0]
-    for op, a, b in zip(terms.op[2:].tolist(), terms.a[2:].tolist(), terms.b[2:].tolist(), strict=True):
-        value.append({SUC.code: value[a] + 1, ADD.code: value[a] + value[b], MUL.code: value[a] * value[b]}[op] % 9973)
-    return [value[root] for root in terms.roots]
-
-
-def order_for(layout: Layout):
-    """Return the order of a layout that has one."""
-    order = order_of(layout, SLOTS)
-    assert order is not None
-    return order
+    a, b = rng.integers(0, 1 << 20, (2, SLOTS)).astype(np.int32)
+    return rng.integers(0, 3, SLOTS).astype(np.uint32), nearness(a, b, 1 << 20)
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
-@pytest.mark.clause("ARENA-1")
-@pytest.mark.slow
-def test_every_layout_keeps_null_zero_and_the_terms(name: str) -> None:
-    """A layout's order permutes the slots, keeps slots 0 and 1, and the arena means the same before and after."""
-
-    @jax.jit
-    def swizzle(arena: Arena) -> tuple[jax.Array, Arena]:
-        perm = order_for(LAYOUTS[name])(arena)
-        return perm, apply(arena, perm)
-
-    for seed in range(20):
-        terms = random_terms(seed)
-        perm, moved = swizzle(load(terms, SLOTS))
-        assert perm[:2].tolist() == [0, 1]
-        assert sorted(perm.tolist()) == list(range(SLOTS))
-        assert (int(moved.op[0]), int(moved.op[1])) == (NULL.code, ZERO.code)
-        assert denotations(unload(moved)) == denotations(terms)
-
-
-@pytest.mark.slow
-def test_whole_orders_put_hot_first_and_free_last() -> None:
-    """Sorting by rank leaves the ranks of the slots after NULL and ZERO in ascending order."""
-    for name in ("rank", "morton", "hierarchy"):
-        arena = load(random_terms(3), SLOTS)
-        after = ranks(apply(arena, order_for(LAYOUTS[name])(arena)))[2:]
-        assert (jnp.diff(after.astype(jnp.int32)) >= 0).all(), name
-
-
-def test_block_orders_never_leave_their_block() -> None:
-    """A slot stays inside its block of 8, and blocks of 8 then 32 stay inside 32."""
-    arena = load(random_terms(4), SLOTS)
-    slots = np.arange(SLOTS)
-    assert (np.asarray(partition(8)(arena)) // 8 == slots // 8).all()
-    nested = order_for(Layout(l2=8, l1=32, whole=False))(arena)
-    assert (np.asarray(nested) // 32 == slots // 32).all()
-    assert (np.asarray(nested) // 8 != slots // 8).any(), "the test must see a slot leave its inner block"
-
-
-@pytest.mark.parametrize("size", [8, SLOTS])
-def test_partition_is_a_stable_sort_by_rank(size: int) -> None:
-    """Counting ranks gives the permutation that sorting by rank gives, in blocks and over the whole arena."""
+@pytest.mark.clause("ARENA-2")
+def test_every_layout_permutes_the_slots_alike_on_numpy_and_jax(name: str) -> None:
+    """Each slot is taken once, the array namespace changes nothing, and no slot leaves the largest block."""
     for seed in range(5):
-        arena = load(random_terms(seed), SLOTS)
-        assert partition(size)(arena).tolist() == sort(size, ranks)(arena).tolist()
+        rank, near = frontier(seed)
+        perm = order_of(LAYOUTS[name], rank, near, xp=np)
+        assert sorted(perm.tolist()) == list(range(SLOTS))
+        assert perm.tolist() == order_of(LAYOUTS[name], jnp.asarray(rank), jnp.asarray(near), xp=jnp).tolist()
+        largest = max(levels_of(LAYOUTS[name], SLOTS), default=1)
+        assert (perm // largest == np.arange(SLOTS) // largest).all()
 
 
-def test_compose_is_running_one_after_the_other() -> None:
-    """Applying a composition equals applying its orders in turn."""
-    arena = load(random_terms(5), SLOTS)
-    first, second = partition(8), partition(SLOTS)
-    once = apply(arena, first(arena))
-    for got, expected in zip(apply(arena, compose(first, second)(arena)), apply(once, second(once)), strict=True):
-        assert got.tolist() == expected.tolist()
+def test_whole_orders_put_hot_first_and_free_last() -> None:
+    """Ranks ascend after every order of the whole; within a rank, a rank order keeps the order of slots."""
+    for name in ("rank", "morton", "hierarchy", "hierarchy-morton"):
+        rank, near = frontier(3)
+        perm = order_of(LAYOUTS[name], rank, near, xp=np)
+        assert (np.diff(rank[perm].astype(int)) >= 0).all(), name
+    perm = order_of(LAYOUTS["rank"], rank, near, xp=np)
+    assert all((np.diff(perm[rank[perm] == each]) > 0).all() for each in Rank)
 
 
-def test_inverse_undoes_a_permutation() -> None:
-    """Going by a permutation and by its inverse is going nowhere."""
-    perm = jnp.asarray(np.random.default_rng(0).permutation(SLOTS), jnp.int32)
-    assert perm[inverse(perm)].tolist() == list(range(SLOTS))
+def test_blocks_sort_by_nearness_inside_themselves() -> None:
+    """A Morton order of blocks leaves the keys of each block ascending, and moves something."""
+    rank, near = frontier(4)
+    perm = order_of(LAYOUTS["block-morton"], rank, near, xp=np)
+    keys = (rank << 30 | near)[perm].reshape(-1, 16).astype(np.int64)
+    assert (np.diff(keys, axis=1) >= 0).all()
+    assert perm.tolist() != list(range(SLOTS))
 
 
-def test_ranks_follow_the_table() -> None:
-    """A redex is hot, an add that waits is warm, zero and suc are cold, NULL is free."""
-    terms = TermGraph(
-        np.array([NULL.code, ZERO.code, ADD.code, SUC.code, ADD.code], np.uint8),
-        np.array([0, 0, 1, 2, 2], np.int32),
-        np.array([0, 0, 1, 0, 2], np.int32),
-        np.array([4], np.int32),
-    )
-    assert ranks(load(terms, 8)).tolist() == [
-        Rank.FREE, Rank.COLD, Rank.HOT, Rank.COLD, Rank.WARM, Rank.FREE, Rank.FREE, Rank.FREE
-    ]  # fmt: skip
+def test_no_sort_is_no_order() -> None:
+    """A layout that does not sort leaves the slots as they are."""
+    assert order_of(LAYOUTS["no-sort"], *frontier(5), xp=np).tolist() == list(range(SLOTS))
 
 
 def test_morton_interleaves_bits() -> None:
-    """Bit i of x is bit 2i of the code, bit i of y is bit 2i + 1."""
+    """Bit i of x is bit 2i of the code, bit i of y is bit 2i + 1; rows beyond 15 bits give their high ones."""
     rng = np.random.default_rng(1)
     x, y = rng.integers(0, 1 << 16, (2, 50))
     expected = [
@@ -141,11 +83,53 @@ def test_morton_interleaves_bits() -> None:
         for p, q in zip(x, y, strict=True)
     ]
     assert interleave(jnp.asarray(x), jnp.asarray(y)).tolist() == expected
+    assert nearness(x << 2, y << 2, 1 << 17).tolist() == interleave(x & 0xFFFF, y & 0xFFFF).tolist()
 
 
-def test_no_sort_is_no_order() -> None:
-    """A layout that does not sort has no order to run."""
-    assert order_of(Layout(sort=False), SLOTS) is None
+def random_cells(seed: int, rows: int = 40) -> Cells:
+    """Return a random shared graph in topological order."""
+    rng = np.random.default_rng(seed)
+    op = np.array([NULL.code, ZERO.code, *rng.choice([SUC.code, ADD.code, MUL.code], rows - 2)], np.uint8)
+    a, b = np.zeros((2, rows), np.int32)
+    for row in range(2, rows):
+        a[row] = rng.integers(1, row)
+        b[row] = rng.integers(1, row) if op[row] != SUC.code else 0
+    return Cells(op, a, b, rng.integers(1, rows, 5).astype(np.int32))
+
+
+def denotations(cells: Cells) -> list[int]:
+    """Return the value of each root modulo a prime, whatever the order of rows."""
+    value = {0: 0, 1: 0}
+
+    def of(row: int) -> int:
+        if row not in value:
+            x, y = of(int(cells.a[row])), of(int(cells.b[row]))
+            value[row] = {SUC.code: x + 1, ADD.code: x + y, MUL.code: x * y}[int(cells.op[row])] % 9973
+        return value[row]
+
+    return [of(root) for root in cells.roots.tolist()]
+
+
+@pytest.mark.clause("ARENA-2")
+def test_a_rearrangement_keeps_the_terms() -> None:
+    """Any permutation that keeps rows 0 and 1 leaves every root meaning what it meant, and its inverse undoes it."""
+    for seed in range(10):
+        cells = random_cells(seed)
+        perm = np.concatenate((np.arange(2), 2 + np.random.default_rng(seed).permutation(38))).astype(np.int32)
+        moved = apply(cells, perm)
+        assert (int(moved.op[0]), int(moved.op[1])) == (NULL.code, ZERO.code)
+        assert denotations(moved) == denotations(cells)
+        back = apply(moved, inverse(perm, 40))
+        assert all(np.array_equal(one, other) for one, other in zip(cells, back, strict=True))
+
+
+def test_a_root_that_was_not_remapped_means_something_else() -> None:
+    """Planted bug: a rearrangement that moves the rows but leaves the roots behind changes what they mean."""
+    cells = random_cells(1)
+    perm = np.concatenate((np.arange(2), np.arange(39, 1, -1))).astype(np.int32)
+    moved = apply(cells, perm)
+    assert denotations(moved) == denotations(cells)
+    assert moved.roots.tolist() != cells.roots.tolist()
 
 
 @pytest.mark.parametrize("slots", [1, 8, 9, 16, 17])
@@ -164,7 +148,7 @@ def test_capacities_are_powers_of_two(slots: int) -> None:
         ({"block": 8, "l1": 8}, "block=8 excludes the hierarchy l2=0, l1=8; give one or the other"),
     ],
 )
-def test_layouts_that_mean_nothing_are_refused(sizes: dict[str, int], message: str) -> None:
+def test_layouts_that_mean_nothing_are_refused(sizes: dict[str, Any], message: str) -> None:
     """A layout names its mistake and the remedy."""
     with pytest.raises(UsageError, match=message):
         Layout(**sizes)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from prism.vm.rewrite.candidates import Candidates, emit
+from prism.vm.rewrite.candidates import Candidates, Rows, emit
 from prism.vm.rewrite.commit import place, project
 from prism.vm.rewrite.validate import strata_violations
 from prism.vm.term.ops import ADD, MUL, NULL, SUC, ZERO
@@ -23,7 +23,7 @@ SITES = np.arange(len(OP), dtype=np.int32)
 
 def emitted() -> Candidates:
     """Return the candidates of every row."""
-    return emit(OP, A, B, SITES, xp=np)
+    return emit(Rows(OP, A, B), SITES, xp=np)
 
 
 @pytest.mark.clause("STRATA-1")
@@ -51,7 +51,7 @@ def test_candidates_are_the_right_sides_of_the_rules() -> None:
 
 def test_numpy_and_jax_emit_the_same() -> None:
     """The array namespace is an argument that changes nothing."""
-    traced = jax.jit(lambda *rows: emit(*rows, xp=jnp))(OP, A, B, SITES)
+    traced = jax.jit(lambda rows, sites: emit(rows, sites, xp=jnp))(Rows(*map(jnp.asarray, (OP, A, B))), SITES)
     for ours, theirs in zip(emitted(), traced, strict=True):
         assert ours.tolist() == np.asarray(theirs).tolist()
 

@@ -7,7 +7,7 @@ import pytest
 
 from prism.vm.engines.project import commit
 from prism.vm.ledger.host import HostLedger
-from prism.vm.rewrite.candidates import Candidates, emit
+from prism.vm.rewrite.candidates import Candidates, Rows, emit
 from prism.vm.rewrite.validate import strata_violations
 from prism.vm.term.parse import read_text
 from tests.reference.strata import Landed, Stratum, land
@@ -21,7 +21,7 @@ def emitted() -> tuple[HostLedger, Candidates]:
     ledger = HostLedger()
     roots = commit(ledger, read_text("(add 2 1) (mul 2 3) (add 0 3)").graph).roots
     op, a, b = ledger.layout.unpack(ledger.keys())
-    return ledger, emit(op, a, b, np.sort(roots), xp=np)
+    return ledger, emit(Rows(op, a, b), np.sort(roots), xp=np)
 
 
 def changed(array: np.ndarray, at: int, value: int) -> np.ndarray:
