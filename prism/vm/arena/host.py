@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from prism.vm.arena.store import SETTLED, WIDE_BITS, first, head, loop, second, standing
 from prism.vm.ledger.batch import number
-from prism.vm.ledger.table import intern_one, pack_one
+from prism.vm.ledger.table import intern_one, mix, pack_one
 from prism.vm.rewrite.cases import CONTINUATION, LOCAL, REF_CONTINUATION, REF_LOCAL, REFS, RESULT
 
 COUNT, SITES, UPCOMING, FIRING, CYCLES, STEPS, HITS, MOST_NODES, MOST_CYCLES, MOST_STEPS = range(10)
@@ -152,7 +152,7 @@ def _intern_few(rows, front, state, ids):
     for i in range(state[FIRING]):
         ids[i] = 0
         if built[i]:
-            word, j = built[i], size
+            word, j = mix(built[i]), size
             while j > 0 and words[j - 1] > word:
                 words[j], whose[j] = words[j - 1], whose[j - 1]
                 j -= 1

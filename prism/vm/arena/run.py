@@ -12,7 +12,7 @@ from prism.vm.arena import host
 from prism.vm.arena.host import CYCLES, HITS, STEPS, Frontier, Tables, frontier_of
 from prism.vm.arena.layout import Layout
 from prism.vm.arena.order import capacity_for, nearness, order_of
-from prism.vm.arena.store import Loaded, Rows, Rules
+from prism.vm.arena.store import Loaded, Rows, Rules, make_room
 from prism.vm.arena.unload import read_out
 from prism.vm.ledger.key import WIDE
 from prism.vm.ledger.table import Table
@@ -154,7 +154,8 @@ class HostRun:
     def _grow(self) -> None:
         # Small arenas grow fourfold: a growth costs a pass over all rows, and fresh pages more than that.
         for _ in range(2 if self.count < _SMALL else 1):
-            self._table.grow(self.count)
+            self._table.count = self.count
+            make_room(self._table)
         old, room = self._rows, len(self._table.keys)
         self._rows = _rows(self._table)
         for before, after in zip(old[2:], self._rows[2:], strict=True):

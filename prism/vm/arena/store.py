@@ -105,7 +105,10 @@ class Loaded(NamedTuple):
 
 
 def load(terms: TermGraph, rules: Rules) -> Loaded:
-    """Intern the rows under the roots of a graph, in their order. Cost: about 40 ns a row."""
+    """Intern the rows under the roots of a graph, in their order; MemoryError where there is no room for them.
+
+    Cost: about 40 ns a row.
+    """
     table = Table.of(WIDE.pack(*(np.array(column) for column in ([0, 1], [0, 0], [0, 0]))), WIDE.max_id + 1)
     used = _reached(terms.a, terms.b, terms.roots)
     ids = np.zeros(len(terms), np.int32)
@@ -115,10 +118,16 @@ def load(terms: TermGraph, rules: Rules) -> Loaded:
         columns = (terms.op, terms.a, terms.b, used)
         row, table.count = _load(columns, row, ids, table.keys, table.index, table.count, rules.ops.commutes)
         if row < len(terms):
-            table.grow(table.count)
+            make_room(table)
     roots = ids[terms.roots]
     claims = _claims(table.keys, table.count, roots, rules.cases.heads)
     return Loaded(table, table.count, claims, roots, int(used.sum()))
+
+
+def make_room(table: Table) -> None:
+    """Double the room of an arena's table; MemoryError where there is no more, or no more ids."""
+    if not table.grow(table.count):
+        raise MemoryError
 
 
 @njit(cache=True)

@@ -67,21 +67,25 @@ class BspEngine:
         self.cycles = 0
         if self.status is not Status.OK or not len(terms.roots):
             return self._over(len(terms.roots))
-        loaded = load(terms, self.rules)
-        if loaded.table_count > self._limits.capacity:
+        try:
+            return self._outcome(*self._ran(terms))
+        except MemoryError:
             self._ledger.status = Status.OOM
             return self._over(len(terms.roots))
+
+    def _ran(self, terms: TermGraph) -> tuple[Run, Loaded]:
+        """Load terms and run to the end or to a bound; MemoryError where there is no room for their nodes."""
+        loaded = load(terms, self.rules)
+        if loaded.table_count > self._limits.capacity:
+            raise MemoryError
         steps = min(self._limits.max_steps * len(terms.roots), MAX_COUNT)
         bounds = Bounds(self._limits.capacity, self._most_cycles, steps)
         run = open_run(loaded, self.rules, bounds, Schedule(self._layout, self._swizzle))
-        try:
-            self._advance(run)
-        except MemoryError:
-            self._ledger.status = Status.OOM
+        self._advance(run)
         self.cycles = run.cycles
         if run.answer == FULL:
-            self._ledger.status = Status.OOM
-        return self._outcome(run, loaded)
+            raise MemoryError
+        return run, loaded
 
     def _advance(self, run: Run) -> None:
         if not self._watches:
@@ -98,8 +102,6 @@ class BspEngine:
     def _outcome(self, run: Run, loaded: Loaded) -> Outcome:
         """Commit the normal forms and say how each term ended."""
         n_terms = len(loaded.roots)
-        if self.status is not Status.OK:
-            return self._over(n_terms)
         result = run.graph()
         normal = ~_unfinished(result.op, result.a, result.b, self.rules.cases.case)[result.roots]
         before = self.count
