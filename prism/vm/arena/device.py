@@ -71,7 +71,7 @@ class DeviceRun:
         self._tables = jax.tree.map(
             jnp.asarray, (rules.cases.case, rules.cases.rewrites, rules.cases.heads, *rules.ops)
         )
-        self._cycle = partial(_cycle, layout=layout, swizzle=swizzle, probing=default_probing())
+        self._cycle = partial(_cycle, way=Way(layout, swizzle, default_probing()))
         self.answer = self.cycles = self.steps = self.hits = 0
         self.count = loaded.table_count
         sites = np.zeros(len(loaded.table.keys), np.int32)
@@ -87,8 +87,10 @@ class DeviceRun:
                 return
             width = max(_NARROWEST, 1 << -(-(self._width - 1).bit_length() // 2) * 2)
             self._make_room(self.count + 2 * width)
-            budget = np.int32(min(self._bounds.steps - self.steps, (1 << 31) - 1) if self.cycles < cycles else -1)
-            self._arena, said = self._cycle(self._arena, np.int32(self._width), budget, self._tables, width=width)
+            budget = min(self._bounds.steps - self.steps, (1 << 31) - 1) if self.cycles < cycles else -1
+            self._arena, said = self._cycle(
+                self._arena, np.array([self._width, budget], np.int32), self._tables, width=width
+            )
             count, sites, firing, hits, lands = np.asarray(said).tolist()
             if firing == 0:
                 self.answer = DONE
@@ -149,11 +151,18 @@ def _stand(forward: Array, ids: Array) -> Array:
     return lax.while_loop(lambda at: jnp.any(forward[at] != 0), step, ids)
 
 
-@partial(jax.jit, static_argnames=("layout", "swizzle", "probing", "width"), donate_argnums=0)
-def _cycle(
-    arena: Placed, m: Array, budget: Array, tables: tuple, *, layout: Layout, swizzle: str, probing: Probing, width: int
-) -> tuple[Placed, Array]:
-    """Run one cycle over the first `m` of `width` sites, if it fires at most `budget` of them."""
+class Way(NamedTuple):
+    """How cycles are run, which a trace is of: the layout, what moves its slots, and what finds keys."""
+
+    layout: Layout
+    swizzle: str
+    probing: Probing
+
+
+@partial(jax.jit, static_argnames=("way", "width"), donate_argnums=0)
+def _cycle(arena: Placed, asked: Array, tables: tuple, *, way: Way, width: int) -> tuple[Placed, Array]:
+    """Run one cycle over the first sites of `width`, if few enough fire; `asked`: int32[2], how many of each."""
+    (m, budget), (layout, swizzle, probing) = asked, way
     case, rewrites, heads, arity, commutes = tables
     cases, ops = CaseTable(case, rewrites, rewrites, heads), OpTable(arity, commutes)
     rows = _columns(arena.ledger)

@@ -116,7 +116,8 @@ def load(terms: TermGraph, rules: Rules) -> Loaded:
     row = 2
     while row < len(terms):
         columns = (terms.op, terms.a, terms.b, used)
-        row, table.count = _load(columns, row, ids, table.keys, table.index, table.count, rules.ops.commutes)
+        arrays = (table.keys, table.index)
+        row, table.count = _load(columns, arrays, (row, table.count), ids, rules.ops.commutes)
         if row < len(terms):
             make_room(table)
     roots = ids[terms.roots]
@@ -144,9 +145,11 @@ def _reached(a, b, roots):
 
 
 @loop
-def _load(columns, row, ids, keys, index, count, commutes):
-    """Give rows their ids from `row` on. Returns the row that found no room, or their number, and the rows in use."""
+def _load(columns, arrays, start, ids, commutes):
+    """Give rows their ids from start (row, count) on. Returns the row without room, or their number, and count."""
     op, a, b, used = columns
+    keys, index = arrays
+    row, count = start
     for i in range(row, len(op)):
         if used[i]:
             node = intern_one(keys, index, count, pack_one(op[i], ids[a[i]], ids[b[i]], WIDE_BITS, commutes))
