@@ -6,9 +6,9 @@ Positions of operands stand for their values, so that one decoded access serves 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
+from prism.pallas.dtypes import DType
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,15 @@ class Span:
     stride: int = 1
 
 
+Part = Span | Scalar
+"""What an index says of one dimension; an operand is an integer scalar or array."""
+
+
 @dataclass(frozen=True, slots=True)
 class Index:
     """One item a dimension: a `Span`, an int, or an operand that is an integer scalar or array."""
 
-    items: tuple[Span | Scalar, ...]
+    items: tuple[Part, ...]
     shape: tuple[int, ...]
 
     @property
@@ -64,7 +68,7 @@ class Transpose:
 class Bitcast:
     """The same bits under another element type; the second axis from the end shrinks or grows."""
 
-    dtype: np.dtype[Any]
+    dtype: DType
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,7 @@ class Copy:
     target: Place
     signal: Place | None
     sent: Place | None
-    device: Any
+    device: object
     add: bool
     predicate: Operand | None = None
     arrivals: int = 0
@@ -144,7 +148,7 @@ class Signal:
 
     semaphore: Place
     amount: Operand
-    device: Any
+    device: object
     core: Operand | int | None = None
 
 

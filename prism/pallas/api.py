@@ -14,6 +14,7 @@ import numpy as np
 from prism.errors import PrismError
 from prism.pallas import compat, debug, fast, hooks
 from prism.pallas.cache import Prepared, cache
+from prism.pallas.dtypes import Parameters
 from prism.pallas.execute import execute
 from prism.pallas.kernel import Kernel
 from prism.pallas.machine import Machine
@@ -41,7 +42,7 @@ def run(function: Callable[..., Any], **params: Any) -> Callable[..., Any]:
     settings = InterpretParams(**params)
     traced: dict[Any, _Traced] = {}
 
-    def call(parameters: Mapping[str, Any], operands: list[Any]) -> list[Any]:
+    def call(parameters: Parameters, operands: list[Any]) -> list[Any]:
         return execute(cache.prepared(parameters), operands, settings)
 
     def wrapped(*args: Any, **named: Any) -> Any:
@@ -100,7 +101,7 @@ def _shown(function: Callable[..., Any], settings: InterpretParams, show: Show) 
     def wrapped(*args: Any, **named: Any) -> str:
         texts: list[str] = []
 
-        def call(parameters: Mapping[str, Any], operands: list[Any]) -> list[Any]:
+        def call(parameters: Parameters, operands: list[Any]) -> list[Any]:
             texts.append(show(cache.prepared(parameters), operands, settings))
             return execute(cache.prepared(parameters), operands, settings)
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from prism.pallas.call import Block, Call
+from prism.pallas.dtypes import Array
 from prism.pallas.launch import in_place, padded
 from prism.pallas.machine import Machine
 from prism.pallas.plan import Plan
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import numpy as np
 
+from prism.pallas.dtypes import Numeric
 from prism.pallas.params import TraceEvent
 
 Trace = Callable[[TraceEvent], None]
@@ -58,7 +59,7 @@ def _show(event: TraceEvent, out: TextIO) -> None:
     out.write(f"{event.site.file}:{event.site.line} step {event.step} {event.primitive} -> {values}\n")
 
 
-def _brief(value: Any) -> str:
+def _brief(value: Numeric) -> str:
     array = np.asarray(value)
     text = np.array2string(array, threshold=8, edgeitems=3, precision=6)
     return text if array.ndim == 0 else f"{array.dtype}{list(array.shape)} {text}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from types import CodeType
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 from prism.pallas import analysis, debug, grid, taint
 from prism.pallas.arrays import Arrays, arrays_of
 from prism.pallas.call import Call
+from prism.pallas.dtypes import Array, DType, Numeric, Parameters
 from prism.pallas.flight import uses_copies_in_flight
 from prism.pallas.kernel import primitives_in
 from prism.pallas.numba_source import compiled
@@ -24,8 +25,6 @@ from prism.pallas.numpy_source.writer import load_function
 from prism.pallas.params import InterpretParams
 from prism.pallas.plan import Plan, plan_of, uses_of
 from prism.pallas.read import read_call
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 _KEPT_PLANS = 64
 """Plans and programs kept of one kernel: one is enough unless operands choose the grid or the blocks."""
@@ -61,7 +60,7 @@ class Loops:
     arrays: Arrays
     tracked: tuple[bool, ...]
     starts: Sequence[Array] = ()
-    blanks: tuple[np.dtype[Any], ...] = ()
+    blanks: tuple[DType, ...] = ()
     function: Callable[..., int] | None = None
     best_s: float = math.inf
     tries: int = 0
@@ -92,7 +91,7 @@ class Prepared:
     """
 
     call: Call
-    uses: tuple[Any, ...]
+    uses: tuple[Numeric, ...]
     fillers: int
     changing: bool
     effects: bool
@@ -105,7 +104,7 @@ class Prepared:
 
         If prefetched memory chooses the blocks, a plan is kept by all of its bytes.
         """
-        key: tuple[Any, ...] = (cells, params)
+        key: tuple[Numeric, ...] = (cells, params)
         if self.changing:
             read = arrays[: len(self.call.prefetched)]
             if sum(array.nbytes for array in read) > _KEY_BYTES:
@@ -167,7 +166,7 @@ def _loaded(written: Program | None) -> tuple[Program, Callable[..., None]] | No
     return written, load_function(written.source, dict(written.scope), written.name, cache.code)
 
 
-def grid_and_arrays(call: Call, args: Sequence[Any]) -> tuple[tuple[int, ...], list[Array]]:
+def grid_and_arrays(call: Call, args: Sequence[Numeric]) -> tuple[tuple[int, ...], list[Array]]:
     """Return the concrete grid and the arrays among a call's operands."""
     dynamic = call.dynamic_bounds
     bounds = map(int, args[:dynamic])
@@ -180,10 +179,10 @@ class Cache:
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._kernels: OrderedDict[tuple[int, int], tuple[Any, Any, Prepared]] = OrderedDict()
+        self._kernels: OrderedDict[tuple[int, int], tuple[Numeric, Numeric, Prepared]] = OrderedDict()
         self._codes: OrderedDict[str, CodeType] = OrderedDict()
 
-    def prepared(self, parameters: Mapping[str, Any]) -> Prepared:
+    def prepared(self, parameters: Parameters) -> Prepared:
         """Return what is known of a `pallas_call` equation's kernel."""
         jaxpr, mapping = parameters["jaxpr"], parameters["grid_mapping"]
         key = (id(jaxpr), id(mapping))

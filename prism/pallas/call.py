@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
-
+from prism.pallas.dtypes import DType
 from prism.pallas.errors import UNKNOWN_SITE, KernelSite
 from prism.pallas.kernel import Kernel
 
@@ -32,7 +32,7 @@ class Block:
 
     name: str
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    dtype: DType
     dims: tuple[BlockDim, ...]
     index_map: Kernel
     space: str
@@ -90,7 +90,7 @@ class Memory:
 
     name: str
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    dtype: DType
     semaphore: bool
 
 
@@ -116,7 +116,7 @@ class Call:
     aliases: tuple[tuple[int, int], ...]
     parallel: tuple[bool, ...]
     vmapped: tuple[int, ...]
-    axis_names: tuple[Any, ...]
+    axis_names: tuple[Hashable, ...]
     shares_aliases: bool
     synchronises: bool = False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,12 @@ from jax._src.state.types import TransformedRef as TransformedRef
 from jax._src.state.types import TransposeTransform as TransposeTransform
 
 from prism.errors import PrismError
+from prism.pallas.dtypes import DType, Parameters
 from prism.pallas.errors import UNKNOWN_SITE, KernelSite
 from prism.pallas.params import InterpretParams
 
+JaxObject = Any
+"""An object of JAX's own whose type differs between its versions, or is private."""
 CALLBACK_LOGGER = callback.__name__
 """The logger to which JAX writes every exception of a callback."""
 Literal = jax_core.Literal
@@ -38,24 +41,24 @@ _JAX = str(Path(jax.__file__).parent)
 _SEMAPHORE_COUNT = np.dtype(np.int32)
 
 
-def open_jaxpr(jaxpr: Any) -> tuple[Any, Sequence[Any]]:
+def open_jaxpr(jaxpr: JaxObject) -> tuple[JaxObject, Sequence[JaxObject]]:
     """Return a jaxpr with its constants; from 0.11 on, closed jaxprs are jaxprs."""
     inner = getattr(jaxpr, "jaxpr", jaxpr)
     return inner, getattr(jaxpr, "consts", ())
 
 
-def is_ref(aval: Any) -> bool:
+def is_ref(aval: JaxObject) -> bool:
     """Whether a variable of this type is a reference to memory."""
     return isinstance(aval, state.AbstractRef)
 
 
-def site_of(equation: Any) -> KernelSite:
+def site_of(equation: JaxObject) -> KernelSite:
     """Return where in the user's source an equation was traced."""
     frame = source_info_util.user_frame(equation.source_info.traceback)
     return UNKNOWN_SITE if frame is None else KernelSite(frame.file_name, frame.start_line, frame.function_name)
 
 
-def function_site(jaxpr: Any) -> KernelSite:
+def function_site(jaxpr: JaxObject) -> KernelSite:
     """Return where the function was defined of which a jaxpr is the trace, or `UNKNOWN_SITE` if JAX does not say."""
     name, _, place = (jaxpr.debug_info.func_src_info or "").rpartition(" at ")
     file, _, line = place.rpartition(":")
@@ -63,7 +66,7 @@ def function_site(jaxpr: Any) -> KernelSite:
     return KernelSite(file, int(line), name) if known else UNKNOWN_SITE
 
 
-def cpu_position(platforms: Sequence[Any]) -> int:
+def cpu_position(platforms: Sequence[JaxObject]) -> int:
     """Return which branch of a platform-dependent choice serves the CPU; None is the default branch."""
     for position, group in enumerate(platforms):
         if group is None or "cpu" in group:
@@ -71,11 +74,11 @@ def cpu_position(platforms: Sequence[Any]) -> int:
     return len(platforms) - 1
 
 
-def format_debug(parameters: Mapping[str, Any], operands: Sequence[Any]) -> str:
+def format_debug(parameters: Parameters, operands: Sequence[JaxObject]) -> str:
     """Return the text of a `debug_print`."""
     text: list[str] = []
 
-    def show(*args: Any, **named: Any) -> None:
+    def show(*args: JaxObject, **named: JaxObject) -> None:
         fmt, filled = parameters["fmt"], parameters["has_placeholders"]
         text.append(fmt.format(*args, **named) if filled else " ".join((fmt, *map(str, args))))
 
@@ -83,7 +86,7 @@ def format_debug(parameters: Mapping[str, Any], operands: Sequence[Any]) -> str:
     return text[0]
 
 
-def scan_parts(parameters: Mapping[str, Any]) -> tuple[int, int]:
+def scan_parts(parameters: Parameters) -> tuple[int, int]:
     """Return the numbers of constants and of carried values of a `scan`."""
     if "num_consts" in parameters:
         return parameters["num_consts"], parameters["num_carry"]
@@ -91,7 +94,7 @@ def scan_parts(parameters: Mapping[str, Any]) -> tuple[int, int]:
     return len(consts), len(carry)
 
 
-def element_type(dtype: Any) -> np.dtype[Any]:
+def element_type(dtype: JaxObject) -> DType:
     """Return the NumPy type of an element; semaphores count in int32."""
     if isinstance(dtype, np.dtype):
         return dtype
@@ -102,27 +105,27 @@ def element_type(dtype: Any) -> np.dtype[Any]:
     return np.dtype(dtype)
 
 
-def is_semaphore(dtype: Any) -> bool:
+def is_semaphore(dtype: JaxObject) -> bool:
     """Whether an element type is one of Pallas's semaphores, or a barrier of Mosaic GPU."""
     return isinstance(dtype, pallas_core.AbstractSemaphoreTy) or _is_barrier(dtype)
 
 
-def _is_barrier(dtype: Any) -> bool:
+def _is_barrier(dtype: JaxObject) -> bool:
     # Mosaic GPU's modules cannot be imported everywhere, and have come with whoever has a barrier.
     return getattr(dtype, "name", "") == "barrier"
 
 
-def arrivals_of(dtype: Any) -> int:
+def arrivals_of(dtype: JaxObject) -> int:
     """Return how many arrivals complete a phase of a barrier; 0 of what is none."""
     return int(dtype.num_arrivals) if _is_barrier(dtype) else 0
 
 
-def is_main_memory(aval: Any) -> bool:
+def is_main_memory(aval: JaxObject) -> bool:
     """Whether a reference lies in memory that every core of the device sees."""
     return any(name in str(aval.memory_space).lower() for name in ("any", "hbm", "gmem"))
 
 
-def to_numpy(array: Any) -> Any:
+def to_numpy(array: JaxObject) -> JaxObject:
     """Return a host view of an array in JAX's type for it; keys become 64-bit words."""
     if type(array) is np.ndarray and array.dtype.itemsize < 8:
         return array  # JAX narrows 64-bit types alone.
@@ -140,12 +143,12 @@ def counts_bits() -> bool:
     return config.threefry_partitionable.value
 
 
-def trace_key() -> Any:
+def trace_key() -> JaxObject:
     """Return what a trace depends on of JAX's settings."""
     return config.trace_context()
 
 
-def type_key(leaf: Any) -> Any:
+def type_key(leaf: JaxObject) -> JaxObject:
     """Return what a trace depends on of an argument."""
     if type(leaf) is np.ndarray:
         return leaf.shape, leaf.dtype, False
@@ -153,7 +156,7 @@ def type_key(leaf: Any) -> Any:
     return aval.shape, aval.dtype, getattr(aval, "weak_type", False)
 
 
-def to_jax(array: Any, aval: Any) -> jax.Array:
+def to_jax(array: JaxObject, aval: JaxObject) -> jax.Array:
     """Return a result as an uncommitted array of the default device, as `device_put` does at ten times the cost."""
     device = config.default_device.value or jax.local_devices()[0]
     if not isinstance(device, jax.Device):
@@ -178,16 +181,16 @@ def force(params: InterpretParams) -> Iterator[None]:
         setting.set_local(previous)
 
 
-def params_of(parameters: dict[str, Any]) -> InterpretParams | None:
+def params_of(parameters: Parameters) -> InterpretParams | None:
     """Return the parameters under which a call is ours: of the context, or its own `interpret=`."""
     own = parameters["interpret"]
     return active_params() or (own if isinstance(own, InterpretParams) else None)
 
 
-Handler = Callable[..., Any]
+Handler = Callable[..., JaxObject]
 
 
-def install(eager: Handler, staged: Handler, edge: AbstractContextManager[Any]) -> None:
+def install(eager: Handler, staged: Handler, edge: AbstractContextManager[JaxObject]) -> None:
     """Route calls that are ours to `eager(params, call parameters, *arrays)` and `staged(...)`; others are untouched.
 
     `eager` gets concrete arrays, outside of any jit or in a jit that wraps nothing but the call; `staged` gets tracers
@@ -199,7 +202,7 @@ def install(eager: Handler, staged: Handler, edge: AbstractContextManager[Any]) 
         pjit._pjit_call_impl_python,
     )
 
-    def lower(ctx: Any, *nodes: Any, **parameters: Any) -> Any:
+    def lower(ctx: JaxObject, *nodes: JaxObject, **parameters: JaxObject) -> JaxObject:
         params = params_of(parameters)
         if params is None:
             return stock_lowering(ctx, *nodes, **parameters)
@@ -209,13 +212,13 @@ def install(eager: Handler, staged: Handler, edge: AbstractContextManager[Any]) 
         rule = mlir.lower_fun(lambda *args: staged(params, parameters, *args), multiple_results=True)
         return rule(ctx, *nodes)
 
-    def call(*args: Any, **parameters: Any) -> Any:
+    def call(*args: JaxObject, **parameters: JaxObject) -> JaxObject:
         params = params_of(parameters)
         if params is None or any(isinstance(a, jax_core.Tracer) for a in args):
             return stock_call(*args, **parameters)
         return eager(params, parameters, *args)
 
-    def jit(*args: Any, **parameters: Any) -> Any:
+    def jit(*args: JaxObject, **parameters: JaxObject) -> JaxObject:
         jaxpr, consts = open_jaxpr(parameters["jaxpr"])
         if _wraps_our_call(jaxpr):
             # No executable is returned, so that JAX's C++ dispatch does not remember this program.
@@ -240,7 +243,7 @@ def install(eager: Handler, staged: Handler, edge: AbstractContextManager[Any]) 
 def _by_own_lines(trace: Handler) -> Handler:
     """Let equations have the lines of the kernel in a backward pass too, where JAX gives them the forward call's."""
 
-    def traced(*args: Any, **named: Any) -> Any:
+    def traced(*args: JaxObject, **named: JaxObject) -> JaxObject:
         here = source_info_util._source_info_context
         given, here.context = here.context, source_info_util.new_source_info()
         try:
@@ -251,11 +254,13 @@ def _by_own_lines(trace: Handler) -> Handler:
     return traced
 
 
-def _evaluate(jaxpr: Any, consts: Sequence[Any], args: Sequence[Any], eager: Handler) -> list[Any]:
+def _evaluate(
+    jaxpr: JaxObject, consts: Sequence[JaxObject], args: Sequence[JaxObject], eager: Handler
+) -> list[JaxObject]:
     """Evaluate a program that wraps a call of ours; JAX's own evaluator would bury our errors under its notes."""
-    env: dict[Any, Any] = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*consts, *args), strict=True))
+    env: dict[JaxObject, JaxObject] = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*consts, *args), strict=True))
 
-    def read(atom: Any) -> Any:
+    def read(atom: JaxObject) -> JaxObject:
         return atom.val if isinstance(atom, Literal) else env[atom]
 
     for equation in jaxpr.eqns:
@@ -273,16 +278,16 @@ def _evaluate(jaxpr: Any, consts: Sequence[Any], args: Sequence[Any], eager: Han
     return [read(v) for v in jaxpr.outvars]
 
 
-def is_call(equation: Any) -> bool:
+def is_call(equation: JaxObject) -> bool:
     """Whether an equation is a `pallas_call`."""
     return equation.primitive is pallas_call.pallas_call_p
 
 
-def _is_ours(equation: Any) -> bool:
+def _is_ours(equation: JaxObject) -> bool:
     return "interpret" in equation.params and params_of(equation.params) is not None
 
 
-def _wraps_our_call(jaxpr: Any) -> bool:
+def _wraps_our_call(jaxpr: JaxObject) -> bool:
     """Whether a jitted program is one Pallas call of ours and the reshapes around it: it then needs no XLA."""
     calls = [equation for equation in jaxpr.eqns if is_call(equation)]
     if len(calls) != 1 or not _is_ours(calls[0]):
@@ -290,7 +295,7 @@ def _wraps_our_call(jaxpr: Any) -> bool:
     return all(is_call(e) or e.primitive.name in _AROUND_A_CALL for e in jaxpr.eqns)
 
 
-def _holds_our_call(jaxpr: Any) -> bool:
+def _holds_our_call(jaxpr: JaxObject) -> bool:
     """Whether a Pallas call of ours is anywhere in a program."""
     return any(
         _is_ours(equation) or any(_holds_our_call(sub) for sub in jax_core.jaxprs_in_params(equation.params))

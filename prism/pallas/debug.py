@@ -10,14 +10,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from prism.pallas import state
 from prism.pallas.analysis import IDLE, dropped, used_variables
+from prism.pallas.dtypes import Numeric
 from prism.pallas.errors import UNKNOWN_SITE, KernelSite, UnsupportedError
-from prism.pallas.kernel import Atom, Constant, Equation, Kernel, Var
+from prism.pallas.kernel import Atom, Constant, Equation, Kernel, Var, chosen, parts_of_scan, parts_of_while
 from prism.pallas.machine import Machine
 from prism.pallas.memory import Ref
 from prism.pallas.params import TraceEvent
@@ -25,7 +25,7 @@ from prism.pallas.primitives.site import Aval, Site
 from prism.pallas.primitives.table import TABLE
 from prism.pallas.races import watch_of
 
-Values = list[Any]
+Values = list[Numeric]
 
 
 @dataclass(slots=True)
@@ -40,9 +40,9 @@ class Environment:
     machine: Machine
     extents: tuple[int, ...] = ()
     indices: tuple[int, ...] = ()
-    axes: dict[Any, int] = field(default_factory=dict)
+    axes: dict[Numeric, int] = field(default_factory=dict)
     watch: Callable[[TraceEvent], None] | None = None
-    call: Callable[[Mapping[str, Any], Values], Values] | None = None
+    call: Callable[[Mapping[str, Numeric], Values], Values] | None = None
     ready: Ready = field(default_factory=dict)
 
 
@@ -72,7 +72,7 @@ class Steps:
 Ready = dict[Kernel, Steps]
 
 
-def evaluate(kernel: Kernel, args: Sequence[Any], env: Environment) -> Values:
+def evaluate(kernel: Kernel, args: Sequence[Numeric], env: Environment) -> Values:
     """Evaluate a kernel; references are `Ref`s and are changed in place."""
     known = env.ready.get(kernel)
     if known is None:
@@ -110,7 +110,7 @@ class _Slots:
         # One kernel may be called many times.
         self._performers: dict[Equation, tuple[Performer, KernelSite | None]] = {}
 
-    def add(self, value: Any = None) -> int:
+    def add(self, value: Numeric = None) -> int:
         """Return a new slot."""
         self.values.append(value)
         return len(self.values) - 1
@@ -160,7 +160,7 @@ def _report(equation: Equation, results: Values, env: Environment) -> None:
     env.watch(event)
 
 
-def compile_equation(equation: Equation) -> Callable[..., Any]:
+def compile_equation(equation: Equation) -> Callable[..., Numeric]:
     """Return a function of one equation's operands, from the primitive table.
 
     Outside of kernels, a primitive without a rule is left to JAX.
@@ -170,7 +170,7 @@ def compile_equation(equation: Equation) -> Callable[..., Any]:
         return equation.by_jax
     if rule is None:
         raise UnsupportedError(f"the primitive {equation.name}", equation.site)
-    scope: dict[str, Any] = {"np": np}
+    scope: dict[str, Numeric] = {"np": np}
 
     def bind(value: object, hint: str) -> str:
         name = f"_{hint}{len(scope)}"
@@ -192,30 +192,26 @@ def _run_inner(equation: Equation, operands: Values, env: Environment) -> Values
 
 
 def _cond(equation: Equation, operands: Values, env: Environment) -> Values:
-    which, *rest = operands
-    chosen = equation.inner[min(max(int(which), 0), len(equation.inner) - 1)]
-    return evaluate(chosen.kernel, rest, env)
+    return evaluate(chosen(equation, int(operands[0])), operands[1:], env)
 
 
 def _while(equation: Equation, operands: Values, env: Environment) -> Values:
-    for_test, for_body = equation.params["test_consts"], equation.params["body_consts"]
     test, body = (inner.kernel for inner in equation.inner)
-    fixed, carry = operands[: for_test + for_body], operands[for_test + for_body :]
-    while bool(evaluate(test, [*fixed[:for_test], *carry], env)[0]):
-        carry = evaluate(body, [*fixed[for_test:], *carry], env)
-    return carry
+    for_test, for_body, carry = parts_of_while(equation, operands)
+    while bool(evaluate(test, [*for_test, *carry], env)[0]):
+        carry = evaluate(body, [*for_body, *carry], env)
+    return [*carry]
 
 
 def _scan(equation: Equation, operands: Values, env: Environment) -> Values:
     parameters, body = equation.params, equation.inner[0].kernel
-    for_consts, for_carry, length = parameters["consts"], parameters["carry"], parameters["length"]
-    consts, carry = operands[:for_consts], operands[for_consts : for_consts + for_carry]
-    rows = operands[for_consts + for_carry :]
-    stacked = [np.empty(v.shape, v.dtype) for v in equation.outs[for_carry:]]
+    consts, carry, rows = parts_of_scan(equation, operands)
+    n_carry, length = parameters["carry"], parameters["length"]
+    stacked = [np.empty(v.shape, v.dtype) for v in equation.outs[n_carry:]]
     for k in reversed(range(length)) if parameters["reverse"] else range(length):
         results = evaluate(body, [*consts, *carry, *(x[k] for x in rows)], env)
-        carry = results[:for_carry]
-        for into, value in zip(stacked, results[for_carry:], strict=True):
+        carry = results[:n_carry]
+        for into, value in zip(stacked, results[n_carry:], strict=True):
             into[k] = value
     return [*carry, *stacked]
 
@@ -289,7 +285,7 @@ def _axis_index(equation: Equation, operands: Values, env: Environment) -> Value
     return [np.int32(number)]
 
 
-def _axis(name: Any, equation: Equation, env: Environment) -> int:
+def _axis(name: Numeric, equation: Equation, env: Environment) -> int:
     if name not in env.axes:
         raise UnsupportedError(f"{equation.name} of the mesh axis {name!r}", equation.site)
     return env.axes[name]
@@ -329,7 +325,7 @@ def _nothing(equation: Equation, operands: Values, env: Environment) -> Values:
     return []
 
 
-_STRUCTURED: dict[str, Callable[[Any, Values, Environment], Values]] = {
+_STRUCTURED: dict[str, Callable[[Numeric, Values, Environment], Values]] = {
     "cond": _cond,
     "while": _while,
     "scan": _scan,

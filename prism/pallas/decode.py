@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import numpy as np
@@ -30,27 +29,28 @@ from prism.pallas.access import (
     Untile,
     Wait,
 )
+from prism.pallas.compat import JaxObject
 from prism.pallas.errors import UnsupportedError
 
 
-def decode(equation: Any) -> Access:
+def decode(equation: JaxObject) -> Access:
     """Return what a state primitive asks for; operands are named by position."""
     operands = [Operand(k) for k in range(len(equation.invars))]
     return _DECODERS[equation.primitive.name](equation, operands)
 
 
-def _place(ref: Any, transforms: Any, equation: Any) -> Place:
+def _place(ref: JaxObject, transforms: JaxObject, equation: JaxObject) -> Place:
     seen = (_transform(t, equation) for t in transforms or ())
     return Place(ref, tuple(t for t in seen if t is not None))
 
 
-def _place_of(view: Any, equation: Any) -> Place:
+def _place_of(view: JaxObject, equation: JaxObject) -> Place:
     if isinstance(view, compat.TransformedRef):
         return _place(view.ref, view.transforms, equation)
     return Place(view)
 
 
-def _transform(transform: Any, equation: Any) -> Transform | None:
+def _transform(transform: JaxObject, equation: JaxObject) -> Transform | None:
     match transform:
         case compat.NDIndexer():
             items = tuple(
@@ -72,11 +72,11 @@ def _transform(transform: Any, equation: Any) -> Transform | None:
             raise UnsupportedError(f"the reference transform {type(transform).__name__}", compat.site_of(equation))
 
 
-def _span(item: Any) -> Span:
+def _span(item: JaxObject) -> Span:
     return Span(item.start, item.size, item.stride)
 
 
-def _static(item: Any, extent: int, equation: Any) -> Any:
+def _static(item: JaxObject, extent: int, equation: JaxObject) -> JaxObject:
     """Return a scalar written in the source as an int; a negative one counts from the end."""
     atom = equation.invars[item.position] if isinstance(item, Operand) else None
     if not isinstance(atom, compat.Literal) or np.ndim(atom.val):
@@ -84,46 +84,46 @@ def _static(item: Any, extent: int, equation: Any) -> Any:
     return int(atom.val) + (extent if atom.val < 0 else 0)
 
 
-def _decode_get(equation: Any, operands: list[Operand]) -> Access:
+def _decode_get(equation: JaxObject, operands: list[Operand]) -> Access:
     ref, *rest = operands
     return Load(_place(ref, jax.tree.unflatten(equation.params["tree"], rest), equation))
 
 
-def _decode_swap(equation: Any, operands: list[Operand]) -> Access:
+def _decode_swap(equation: JaxObject, operands: list[Operand]) -> Access:
     ref, value, *rest = operands
     return Store(_place(ref, jax.tree.unflatten(equation.params["tree"], rest), equation), value)
 
 
-def _decode_add(equation: Any, operands: list[Operand]) -> Access:
+def _decode_add(equation: JaxObject, operands: list[Operand]) -> Access:
     ref, value, *rest = operands
     place = _place(ref, jax.tree.unflatten(equation.params["tree"], rest), equation)
     return Store(place, value, combine="add")
 
 
-def _decode_masked_load(equation: Any, operands: list[Operand]) -> Access:
+def _decode_masked_load(equation: JaxObject, operands: list[Operand]) -> Access:
     ref, transforms, mask, other = equation.params["args_tree"].unflatten(operands)
     return Load(_place(ref, transforms, equation), mask, other)
 
 
-def _decode_masked_swap(equation: Any, operands: list[Operand]) -> Access:
+def _decode_masked_swap(equation: JaxObject, operands: list[Operand]) -> Access:
     ref, transforms, value, mask = equation.params["args_tree"].unflatten(operands)
     return Store(_place(ref, transforms, equation), value, mask)
 
 
-def _decode_atomic(equation: Any, operands: list[Operand]) -> Access:
+def _decode_atomic(equation: JaxObject, operands: list[Operand]) -> Access:
     ref, transforms, value, mask = equation.params["args_tree"].unflatten(operands)
     kind = equation.params["atomic_type"].value
     combine = "set" if kind == "xchg" else kind
     return Store(_place(ref, transforms, equation), value, mask, combine, atomic=True)
 
 
-def _decode_compare_swap(equation: Any, operands: list[Operand]) -> Access:
+def _decode_compare_swap(equation: JaxObject, operands: list[Operand]) -> Access:
     del equation
     ref, expected, value = operands
     return Store(Place(ref), value, combine="cas", atomic=True, compare=expected)
 
 
-def _decode_copy(equation: Any, operands: list[Operand]) -> Access:
+def _decode_copy(equation: JaxObject, operands: list[Operand]) -> Access:
     source, target, signal, sent, device = equation.params["tree"].unflatten(operands)
     return Copy(
         _place_of(source, equation),
@@ -135,39 +135,39 @@ def _decode_copy(equation: Any, operands: list[Operand]) -> Access:
     )
 
 
-def _decode_copy_wait(equation: Any, operands: list[Operand]) -> Access:
+def _decode_copy_wait(equation: JaxObject, operands: list[Operand]) -> Access:
     _, target, signal, _, _ = equation.params["tree"].unflatten(operands)
     return CopyWait(_place_of(target, equation), _place_of(signal, equation))
 
 
-def _decode_signal(equation: Any, operands: list[Operand]) -> Access:
+def _decode_signal(equation: JaxObject, operands: list[Operand]) -> Access:
     ref, transforms, amount, device, core = equation.params["args_tree"].unflatten(operands)
     return Signal(_place(ref, transforms, equation), amount, device, core)
 
 
-def _decode_wait(equation: Any, operands: list[Operand]) -> Access:
+def _decode_wait(equation: JaxObject, operands: list[Operand]) -> Access:
     ref, transforms, amount, decrement = equation.params["args_tree"].unflatten(operands)
     return Wait(_place(ref, transforms, equation), amount, decrement)
 
 
-def _decode_inspect(equation: Any, operands: list[Operand]) -> Access:
+def _decode_inspect(equation: JaxObject, operands: list[Operand]) -> Access:
     ref, transforms = equation.params["args_tree"].unflatten(operands)
     return Inspect(_place(ref, transforms, equation))
 
 
-def _decode_arrive(equation: Any, operands: list[Operand]) -> Access:
+def _decode_arrive(equation: JaxObject, operands: list[Operand]) -> Access:
     ref, *rest = operands
     place = _place(ref, equation.params["transforms_treedef"].unflatten(rest), equation)
     return Arrive(place, compat.arrivals_of(equation.invars[0].aval.dtype))
 
 
-def _decode_await(equation: Any, operands: list[Operand]) -> Access:
+def _decode_await(equation: JaxObject, operands: list[Operand]) -> Access:
     ref, *rest = operands
     place = _place(ref, equation.params["transforms_treedef"].unflatten(rest), equation)
     return Await(place, compat.arrivals_of(equation.invars[0].aval.dtype))
 
 
-def _decode_copy_in(equation: Any, operands: list[Operand]) -> Access:
+def _decode_copy_in(equation: JaxObject, operands: list[Operand]) -> Access:
     parameters, (source, target, barrier, *rest) = equation.params, operands
     if parameters["collective_axes"]:
         raise UnsupportedError("a copy to several blocks of a cluster", compat.site_of(equation))
@@ -177,7 +177,7 @@ def _decode_copy_in(equation: Any, operands: list[Operand]) -> Access:
     return Copy(places[0], places[1], places[2], None, None, add=False, arrivals=arrivals)
 
 
-def _decode_copy_out(equation: Any, operands: list[Operand]) -> Access:
+def _decode_copy_out(equation: JaxObject, operands: list[Operand]) -> Access:
     parameters, (source, target, *rest) = equation.params, operands
     if parameters["reduction_op"] not in (None, "add"):
         raise UnsupportedError(f"a copy that reduces by {parameters['reduction_op']}", compat.site_of(equation))
@@ -188,7 +188,7 @@ def _decode_copy_out(equation: Any, operands: list[Operand]) -> Access:
     return Copy(places[0], places[1], None, None, None, add=add, predicate=predicate)
 
 
-def _unflatten(operands: list[Operand], trees: list[Any]) -> list[Any]:
+def _unflatten(operands: list[Operand], trees: list[JaxObject]) -> list[JaxObject]:
     parts, begin = [], 0
     for tree in trees:
         parts.append(tree.unflatten(operands[begin : begin + tree.num_leaves]))
@@ -196,7 +196,7 @@ def _unflatten(operands: list[Operand], trees: list[Any]) -> list[Any]:
     return parts
 
 
-_DECODERS: dict[str, Callable[[Any, list[Operand]], Access]] = {
+_DECODERS: dict[str, Callable[[JaxObject, list[Operand]], Access]] = {
     "get": _decode_get,
     "swap": _decode_swap,
     "addupdate": _decode_add,

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+DType = np.dtype[Any]
+Array = np.ndarray[Any, DType]
+Numeric = Any
+"""A NumPy array or scalar: arithmetic takes both, and NumPy has no type for what they share."""
+Parameters = Mapping[str, Any]
+"""What an equation says besides its operands, by name, as its primitive defines it."""
+
 
 # Integer types narrower than a byte: bits, signed.
 _SUB_BYTE = {
@@ -35,22 +42,22 @@ _NARROW_FLOATS = frozenset(
 )
 
 
-def is_float(dtype: np.dtype[Any]) -> bool:
+def is_float(dtype: DType) -> bool:
     """Whether `dtype` is a real floating type, narrow ones included."""
     return dtype.kind == "f" or dtype in _NARROW_FLOATS
 
 
-def is_narrow_float(dtype: np.dtype[Any]) -> bool:
+def is_narrow_float(dtype: DType) -> bool:
     """Whether `dtype` is a floating type of at most 16 bits."""
     return dtype in _NARROW_FLOATS
 
 
-def is_integer(dtype: np.dtype[Any]) -> bool:
+def is_integer(dtype: DType) -> bool:
     """Whether `dtype` is an integer type, sub-byte ones included; bool is none."""
     return dtype.kind in "iu" or dtype in _SUB_BYTE
 
 
-def integer_range(dtype: np.dtype[Any]) -> tuple[int, int]:
+def integer_range(dtype: DType) -> tuple[int, int]:
     """Return the least and the greatest value of an integer type."""
     if dtype in _SUB_BYTE:
         bits, signed = _SUB_BYTE[dtype]
@@ -59,7 +66,7 @@ def integer_range(dtype: np.dtype[Any]) -> tuple[int, int]:
     return int(info.min), int(info.max)
 
 
-def poison(dtype: np.dtype[Any]) -> Any:
+def poison(dtype: DType) -> Numeric:
     """Return what fills memory that nobody wrote: NaN, the least integer, or False, as stock interpret mode does."""
     if dtype.kind == "c" or is_float(dtype):
         return np.asarray(np.nan).astype(dtype)[()]
@@ -72,7 +79,7 @@ FILLERS = 4
 """How many values stand for an unknown one."""
 
 
-def fillers(dtype: np.dtype[Any]) -> tuple[Any, ...]:
+def fillers(dtype: DType) -> tuple[Numeric, ...]:
     """Return what may stand for unknown values, `poison` first.
 
     A function of the elements that is a sum, an order or a test for a small number differs for some two of them. One
@@ -80,7 +87,7 @@ def fillers(dtype: np.dtype[Any]) -> tuple[Any, ...]:
     """
     if dtype.kind == "c" or is_float(dtype):
         limits = (np if dtype.kind == "c" else ml_dtypes).finfo(dtype)
-        others: list[Any] = [float(limits.max) / 4, float(limits.min) / 4, 0.0]
+        others: list[Numeric] = [float(limits.max) / 4, float(limits.min) / 4, 0.0]
     elif is_integer(dtype):
         low, high = integer_range(dtype)
         others = [1, high, 0 if dtype != np.int16 else low]
@@ -89,7 +96,7 @@ def fillers(dtype: np.dtype[Any]) -> tuple[Any, ...]:
     return (poison(dtype), *(np.asarray(value).astype(dtype)[()] for value in others))
 
 
-def convert(x: Any, dtype: np.dtype[Any]) -> Any:
+def convert(x: Numeric, dtype: DType) -> Numeric:
     """Return `x` converted to `dtype` as XLA converts.
 
     Float to integer saturates and maps NaN to 0, integer to integer wraps, anything to bool compares with 0, of which
@@ -112,11 +119,11 @@ def convert(x: Any, dtype: np.dtype[Any]) -> Any:
     return x.astype(dtype)
 
 
-def _through(x: Any, middle: np.dtype[Any], dtype: np.dtype[Any]) -> Any:
+def _through(x: Numeric, middle: DType, dtype: DType) -> Numeric:
     return x.astype(middle).astype(dtype)
 
 
-def _saturate(x: Any, dtype: np.dtype[Any]) -> Any:
+def _saturate(x: Numeric, dtype: DType) -> Numeric:
     low, high = integer_range(dtype)
     wide = np.asarray(x, np.float32 if is_narrow_float(x.dtype) else x.dtype)
     # The bounds of a wide integer type are not floats: values at or above 2**k saturate by comparison, not by cast.
@@ -127,7 +134,7 @@ def _saturate(x: Any, dtype: np.dtype[Any]) -> Any:
     return ints.astype(np.int8 if dtype in _SUB_BYTE else dtype).astype(dtype)[()]
 
 
-def _wrap_sub_byte(x: Any, dtype: np.dtype[Any]) -> Any:
+def _wrap_sub_byte(x: Numeric, dtype: DType) -> Numeric:
     bits, signed = _SUB_BYTE[dtype]
     low = np.asarray(x).astype(np.int64) & ((1 << bits) - 1)
     if signed:
@@ -136,14 +143,14 @@ def _wrap_sub_byte(x: Any, dtype: np.dtype[Any]) -> Any:
     return low.astype(np.int8).astype(dtype)[()]
 
 
-def bit_width(dtype: np.dtype[Any]) -> int:
+def bit_width(dtype: DType) -> int:
     """Return the number of bits of one element; sub-byte types count their own bits."""
     if dtype in _SUB_BYTE:
         return _SUB_BYTE[dtype][0]
     return 4 if dtype == np.dtype(ml_dtypes.float4_e2m1fn) else 8 * dtype.itemsize
 
 
-def bitcast(x: Any, dtype: np.dtype[Any]) -> Any:
+def bitcast(x: Numeric, dtype: DType) -> Numeric:
     """Reinterpret the bits of `x`; the last axis splits or joins when the widths differ, as in XLA."""
     x = np.asarray(x)
     old, new = bit_width(x.dtype), bit_width(dtype)
@@ -156,7 +163,7 @@ def bitcast(x: Any, dtype: np.dtype[Any]) -> Any:
     return np.ascontiguousarray(x).view(dtype)[..., 0]
 
 
-def _bitcast_narrow(x: Array, dtype: np.dtype[Any], old: int, new: int) -> Any:
+def _bitcast_narrow(x: Array, dtype: DType, old: int, new: int) -> Numeric:
     raw = x.view(np.uint8) if x.dtype.itemsize == 1 else np.ascontiguousarray(x)[..., None].view(np.uint8)
     if old == new:
         return raw.view(dtype)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from prism.pallas import debug, fast
 from prism.pallas.cache import Prepared
 from prism.pallas.call import Call
-from prism.pallas.dtypes import FILLERS
+from prism.pallas.dtypes import FILLERS, Array, Numeric
 from prism.pallas.errors import KernelError
 from prism.pallas.launch import Launch, judge_outputs, prepare, run_steps
 from prism.pallas.machine import Use
 from prism.pallas.params import InterpretParams
 from prism.pallas.planning import debug_alone
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Tally:
@@ -37,7 +34,7 @@ def kernels_run() -> int:
     return _tally.count
 
 
-def execute(prepared: Prepared, args: Sequence[Any], params: InterpretParams) -> list[Array]:
+def execute(prepared: Prepared, args: Sequence[Numeric], params: InterpretParams) -> list[Array]:
     """Run a kernel and return its outputs; reports its mistakes as the parameters ask [PALLAS-1]."""
     _tally.count += 1
     with np.errstate(all="ignore"):
@@ -48,7 +45,7 @@ def execute(prepared: Prepared, args: Sequence[Any], params: InterpretParams) ->
         return _debug(prepared.call, args, params)
 
 
-def _debug(call: Call, args: Sequence[Any], params: InterpretParams) -> list[Array]:
+def _debug(call: Call, args: Sequence[Numeric], params: InterpretParams) -> list[Array]:
     launch, error = _debug_run(call, args, params)
     if params.uninitialized == "raise":
         if launch.machine.doubts:
@@ -60,7 +57,7 @@ def _debug(call: Call, args: Sequence[Any], params: InterpretParams) -> list[Arr
 
 
 def _debug_run(
-    call: Call, args: Sequence[Any], params: InterpretParams, *, filler: int = 0, culprit: Use | None = None
+    call: Call, args: Sequence[Numeric], params: InterpretParams, *, filler: int = 0, culprit: Use | None = None
 ) -> tuple[Launch, KernelError | None]:
     """Run a kernel equation by equation, up to the first report if there is one."""
     launch = prepare(call, args, params, filler=filler)
@@ -75,7 +72,7 @@ def _debug_run(
 
 
 def _judge_doubts(
-    call: Call, args: Sequence[Any], params: InterpretParams, launch: Launch, error: KernelError | None
+    call: Call, args: Sequence[Numeric], params: InterpretParams, launch: Launch, error: KernelError | None
 ) -> None:
     """Report the first line at which another filler of unwritten memory changes an output, or the other report."""
     doubts = launch.machine.doubts

@@ -5,22 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from prism.pallas.arrays import Arrays
 from prism.pallas.cache import Loops, Planned, Prepared, Variant, grid_and_arrays, loops_of
+from prism.pallas.dtypes import Array, Numeric
 from prism.pallas.errors import KernelError, SuspectError
 from prism.pallas.machine import Machine
 from prism.pallas.numba_source import compiled
 from prism.pallas.params import InterpretParams
 from prism.pallas.races import watch_of
 
-Array = np.ndarray[Any, np.dtype[Any]]
 
-
-def run(prepared: Prepared, args: Sequence[Any], params: InterpretParams) -> list[Array] | None:
+def run(prepared: Prepared, args: Sequence[Numeric], params: InterpretParams) -> list[Array] | None:
     """Run a call's generated source; None if debug mode must run it, to judge or because no source can be written."""
     cells, arrays = grid_and_arrays(prepared.call, args)
     planned = prepared.planned(cells, arrays, params)
@@ -114,7 +112,7 @@ def _loops_once(loops: Loops, arrays: Sequence[Array], machine: Machine) -> list
     return loops.arrays.end(outputs)
 
 
-def source_of(prepared: Prepared, args: Sequence[Any], params: InterpretParams) -> str:
+def source_of(prepared: Prepared, args: Sequence[Numeric], params: InterpretParams) -> str:
     """Return the source that a call runs, or a comment that says why there is none."""
     cells, arrays = grid_and_arrays(prepared.call, args)
     planned = prepared.planned(cells, arrays, params)

@@ -5,19 +5,18 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from prism.pallas import debug
 from prism.pallas.analysis import Use
 from prism.pallas.call import Block, Call
+from prism.pallas.dtypes import Array, Numeric
 from prism.pallas.errors import OutOfBoundsError, RaceError
 from prism.pallas.kernel import primitives_in
 from prism.pallas.machine import Machine, step_at, warn_race
 from prism.pallas.primitives.table import TABLE
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Step = tuple[int, ...]
 
 
@@ -41,7 +40,7 @@ class Table:
         return key
 
 
-def tabulate(call: Call, grid: Step, prefetched: Sequence[Any], env: debug.Environment) -> list[Table]:
+def tabulate(call: Call, grid: Step, prefetched: Sequence[Numeric], env: debug.Environment) -> list[Table]:
     """Evaluate every index map for every step; inputs first, then outputs."""
     return [_tabulate(block, grid, prefetched, env) for block in (*call.inputs, *call.outputs)]
 
@@ -56,7 +55,7 @@ def depends_on_memory(call: Call) -> bool:
     return False
 
 
-def _tabulate(block: Block, grid: Step, prefetched: Sequence[Any], env: debug.Environment) -> Table:
+def _tabulate(block: Block, grid: Step, prefetched: Sequence[Numeric], env: debug.Environment) -> Table:
     steps = int(np.prod(grid, dtype=np.int64))
     if all(_elementwise(name) for name in primitives_in(block.index_map)):
         axes = [

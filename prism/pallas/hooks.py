@@ -13,6 +13,7 @@ import numpy as np
 
 from prism.pallas import compat
 from prism.pallas.cache import cache
+from prism.pallas.dtypes import Parameters
 from prism.pallas.execute import execute
 from prism.pallas.params import InterpretParams
 
@@ -58,13 +59,13 @@ class Edge:
 _edge = Edge()
 
 
-def run_eagerly(params: InterpretParams, parameters: dict[str, Any], *args: Any) -> list[Any]:
+def run_eagerly(params: InterpretParams, parameters: Parameters, *args: Any) -> list[Any]:
     """Run a call on concrete arrays, without XLA."""
     results = execute(cache.prepared(parameters), [compat.to_numpy(a) for a in args], params)
     return [compat.to_jax(r, aval) for r, aval in zip(results, parameters["out_avals"], strict=True)]
 
 
-def stage(params: InterpretParams, parameters: dict[str, Any], *args: Any) -> list[Any]:
+def stage(params: InterpretParams, parameters: Parameters, *args: Any) -> list[Any]:
     """Put a callback into a program that is being lowered."""
     prepared = cache.prepared(parameters)
     shapes = [jax.ShapeDtypeStruct(block.shape, block.dtype) for block in prepared.call.outputs]

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from prism.pallas import dtypes
 from prism.pallas.access import Index, Operand, Scalar, Span
+from prism.pallas.dtypes import Array, DType, Numeric
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Item = int | slice | Array
 
 
-def concrete(index: Index, values: tuple[Any, ...]) -> tuple[Item, ...]:
+def concrete(index: Index, values: tuple[Numeric, ...]) -> tuple[Item, ...]:
     """Return an index with the operands' values in place."""
 
-    def scalar(item: Scalar) -> Any:
+    def scalar(item: Scalar) -> Numeric:
         return values[item.position] if isinstance(item, Operand) else item
 
     result: list[Item] = []
@@ -61,7 +60,7 @@ def slots(index: tuple[Item, ...]) -> list[int]:
     return result
 
 
-def first_element(index: tuple[Any, ...], bad: Array, shape: tuple[int, ...]) -> tuple[int, ...]:
+def first_element(index: tuple[Numeric, ...], bad: Array, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return the coordinates of the first selected element where `bad` holds."""
     numbers = np.arange(int(np.prod(shape, dtype=np.int64))).reshape(shape)[index]
     flat = int(np.asarray(numbers)[tuple(np.argwhere(bad)[0])]) if bad.ndim else int(numbers)
@@ -82,7 +81,7 @@ def bounds(item: Item) -> object:
     return (int(item.min()), int(item.max())) if isinstance(item, np.ndarray) and item.ndim else int(item)
 
 
-def repacked(flags: Array, old: int, new: int, join: Callable[..., Any]) -> Array:
+def repacked(flags: Array, old: int, new: int, join: Callable[..., Numeric]) -> Array:
     """Return flags of elements of `old` bits as flags of the elements of `new` bits that `bitcast_rows` makes."""
     axis = max(flags.ndim - 2, 0)
     if old >= new:
@@ -92,7 +91,7 @@ def repacked(flags: Array, old: int, new: int, join: Callable[..., Any]) -> Arra
     return join(flags.reshape(shape), axis=axis + 1)
 
 
-def bitcast_rows(x: Array, dtype: np.dtype[Any]) -> Array:
+def bitcast_rows(x: Array, dtype: DType) -> Array:
     """Reinterpret bits so that the second axis from the end shrinks or grows (the packing of a TPU's sublanes)."""
     old, new = dtypes.bit_width(x.dtype), dtypes.bit_width(dtype)
     if old == new:

@@ -10,15 +10,15 @@ Each record is itself: two variables are one only if they are one object, so tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
-
-import numpy as np
+from typing import Literal, TypeVar
 
 from prism.pallas.access import Access
+from prism.pallas.dtypes import DType, Numeric, Parameters
 from prism.pallas.errors import KernelSite
 
+T = TypeVar("T")
 Space = Literal["value", "own", "main"]
 """What a variable is: a value, or a reference to memory of the step that runs or to memory that every core sees."""
 
@@ -31,7 +31,7 @@ class Var:
     """
 
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    dtype: DType
     space: Space = "value"
     semaphore: bool = False
     arrivals: int = 0
@@ -46,9 +46,9 @@ class Var:
 class Constant:
     """A number written in the source, in the element type that the trace gives it."""
 
-    value: Any
+    value: Numeric
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    dtype: DType
 
 
 Atom = Var | Constant
@@ -66,13 +66,13 @@ class Equation:
     name: str
     ins: tuple[Atom, ...]
     outs: tuple[Var, ...]
-    params: Mapping[str, Any]
+    params: Parameters
     site: KernelSite
     inner: tuple[Inner, ...] = ()
     access: Access | None = None
     calls: bool = False
     several: bool = False
-    by_jax: Callable[..., Any] | None = None
+    by_jax: Callable[..., Numeric] | None = None
 
     @property
     def variables(self) -> list[Var]:
@@ -85,7 +85,7 @@ class Kernel:
     """A body of equations from `ins` to `outs`; `consts` are the variables that hold arrays from the trace."""
 
     ins: tuple[Var, ...]
-    consts: tuple[tuple[Var, Any], ...]
+    consts: tuple[tuple[Var, Numeric], ...]
     equations: tuple[Equation, ...]
     outs: tuple[Atom, ...]
     site: KernelSite
@@ -122,3 +122,32 @@ def equations_in(kernel: Kernel) -> Iterator[Equation]:
 def primitives_in(kernel: Kernel) -> Iterator[str]:
     """Yield the name of every primitive that a kernel runs, nested ones included; a call is what it calls."""
     return (equation.name for equation in equations_in(kernel) if not equation.calls)
+
+
+def chosen(equation: Equation, number: int) -> Kernel:
+    """Return the branch that a number chooses; numbers beyond them choose the first or the last one."""
+    return equation.inner[min(max(number, 0), len(equation.inner) - 1)].kernel
+
+
+def parts_of_while(equation: Equation, operands: Sequence[T]) -> tuple[Sequence[T], Sequence[T], Sequence[T]]:
+    """Return what the test of a loop and what its body read from outside, and what is carried."""
+    test = equation.params["test_consts"]
+    body = test + equation.params["body_consts"]
+    return operands[:test], operands[test:body], operands[body:]
+
+
+def parts_of_scan(equation: Equation, operands: Sequence[T]) -> tuple[Sequence[T], Sequence[T], Sequence[T]]:
+    """Return what the body of a scan reads from outside, what is carried, and what it gets row by row."""
+    consts = equation.params["consts"]
+    carry = consts + equation.params["carry"]
+    return operands[:consts], operands[consts:carry], operands[carry:]
+
+
+def counts_by_one(kernel: Kernel, place: int, result: int) -> bool:
+    """Whether a loop's body adds 1 to the carried integer that is its input at `place`; `fori_loop` has one."""
+    var, last = kernel.ins[place], kernel.outs[result]
+    made = next((e for e in kernel.equations if any(v is last for v in e.outs)), None)
+    if made is None or made.name != "add" or made.ins[0] is not var:
+        return False
+    step = made.ins[1]
+    return isinstance(step, Constant) and not step.shape and bool(step.value == 1)

@@ -13,11 +13,13 @@ import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol, TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from prism.pallas.dtypes import Array
+from prism.pallas.errors import KernelSite
+
 Step = tuple[int, ...]
 Clock = dict[int, int]
 """What is known of each writer that is known at all: when it was last heard of."""
@@ -37,7 +39,7 @@ class Place(Protocol):
 
     step: Step
     number: int
-    site: Any
+    site: KernelSite
 
 
 @dataclass(slots=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from prism.pallas import analysis, debug, grid
 from prism.pallas.call import Block, Call, Memory
+from prism.pallas.dtypes import Array, Numeric
 from prism.pallas.errors import UNKNOWN_SITE, KernelSite, UninitializedReadError
 from prism.pallas.lanes import Lanes
 from prism.pallas.machine import Machine, step_at
@@ -17,7 +17,6 @@ from prism.pallas.memory import Ref
 from prism.pallas.params import InterpretParams
 from prism.pallas.races import Watch, watch_of
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Step = tuple[int, ...]
 _NONE = np.empty((0, 0), np.int64)
 Body = Callable[[list[Ref], debug.Environment], object]
@@ -77,7 +76,7 @@ class Launch:
         return [operand.data[operand.block.interior] for operand in self.outputs]
 
 
-def prepare(call: Call, args: Sequence[Any], params: InterpretParams, *, filler: int = 0) -> Launch:
+def prepare(call: Call, args: Sequence[Numeric], params: InterpretParams, *, filler: int = 0) -> Launch:
     """Lay out memory for a call; arrays are copied only if the kernel may write them or they need padding."""
     arrays = [np.asarray(a) for a in args]
     bounds, arrays = arrays[: call.dynamic_bounds], arrays[call.dynamic_bounds :]

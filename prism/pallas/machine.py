@@ -5,11 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from prism.pallas import dtypes
+from prism.pallas.dtypes import DType, Numeric
 from prism.pallas.errors import UNKNOWN_SITE, KernelError, KernelSite, RaceError, RaceWarning, UninitializedReadError
 from prism.pallas.lanes import Lanes
 from prism.pallas.params import InterpretParams
@@ -50,7 +50,7 @@ class Machine:
     lanes: Lanes | None = None
     late: RaceError | None = None
 
-    def poison(self, dtype: np.dtype[Any], name: str = "") -> Any:
+    def poison(self, dtype: DType, name: str = "") -> Numeric:
         """Return what the reference `name` holds, at the current line, where nobody wrote."""
         if not self.filler or (self.culprit is not None and self.culprit != (self.site, name)):
             return dtypes.poison(dtype)
@@ -71,7 +71,7 @@ class Machine:
         shape: tuple[int, ...],
         *,
         remedy: str,
-    ) -> Any:
+    ) -> Numeric:
         """Build a report of `kind` at the current site and step."""
         return kind(
             text,
@@ -100,7 +100,7 @@ class Machine:
         number = stamp if self.lanes is None else self.lanes.step_number(stamp)
         return () if number is None else step_at(self.grid, number)
 
-    def beside(self, stamps: Any) -> Any:
+    def beside(self, stamps: Numeric) -> Numeric:
         """Return which marks are of steps that may run beside the current one; -1 is no mark."""
         stamps = np.asarray(stamps)
         known = (stamps >= 0) & (stamps != self.stamp)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from prism.pallas.dtypes import Numeric
 from prism.pallas.errors import SuspectError
 from prism.pallas.indexing import Array, Item, selected_shape, slots
 from prism.pallas.machine import Machine
 
 
-def masked_load(m: Machine, x: Array, index: tuple[Item, ...], mask: Any, other: Any, lead: int) -> Any:
+def masked_load(m: Machine, x: Array, index: tuple[Item, ...], mask: Numeric, other: Numeric, lead: int) -> Numeric:
     """Return the selected elements where `mask` holds, else `other`; `x` has `lead` batched axes in front.
 
     Without `other`, a lane that is off holds what unwritten memory holds.
@@ -27,7 +26,9 @@ def masked_load(m: Machine, x: Array, index: tuple[Item, ...], mask: Any, other:
     return np.array(value) if everything or other is None else np.where(mask, value, other)
 
 
-def masked_store(x: Array, done: Array | None, index: tuple[Item, ...], value: Any, mask: Any, lead: int) -> None:
+def masked_store(
+    x: Array, done: Array | None, index: tuple[Item, ...], value: Numeric, mask: Numeric, lead: int
+) -> None:
     """Write `value` where `mask` holds, and note it in `done`."""
     front = (slice(None),) * lead
     if _lies_within(x.shape[lead:], index):
@@ -46,7 +47,7 @@ def masked_store(x: Array, done: Array | None, index: tuple[Item, ...], value: A
         done[front + picks] = True
 
 
-def note_masked_read(m: Machine, done: Array, index: tuple[Item, ...], mask: Any) -> None:
+def note_masked_read(m: Machine, done: Array, index: tuple[Item, ...], mask: Numeric) -> None:
     """Note that a run reads memory which nobody wrote."""
     picks, _ = _picks(done.shape, index, mask)
     m.unsure = m.unsure or not bool((done[picks] | ~np.asarray(mask)).all())
@@ -60,11 +61,11 @@ def _lies_within(shape: tuple[int, ...], index: tuple[Item, ...]) -> bool:
     )
 
 
-def _picks(shape: tuple[int, ...], index: tuple[Item, ...], mask: Any) -> tuple[tuple[Any, ...], bool]:
+def _picks(shape: tuple[int, ...], index: tuple[Item, ...], mask: Numeric) -> tuple[tuple[Numeric, ...], bool]:
     """Return the coordinates of the selected elements, and whether every lane is on."""
     everything = bool(np.all(mask))
     if len(index) == 1 and isinstance(index[0], np.ndarray):
-        coordinates: list[Any] = [index[0]]
+        coordinates: list[Numeric] = [index[0]]
     else:
         selected, begins = selected_shape(index), slots(index)
         coordinates = []

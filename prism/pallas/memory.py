@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 
 from prism.pallas import dtypes
 from prism.pallas.access import Bitcast, Combine, Index, Reshape, Transform, Transpose, Untile
+from prism.pallas.dtypes import Numeric
 from prism.pallas.errors import OutOfBoundsError
 from prism.pallas.indexing import (
     Array,
@@ -51,20 +52,20 @@ class Ref:
     machine: Machine
     written: Array | None = None
     watch: Watch | None = None
-    parent: tuple[Ref, Any] | None = None
+    parent: tuple[Ref, Numeric] | None = None
     padding: bool = False
     origin: tuple[tuple[int, bool], ...] = ()
     peers: Array | None = None
     atomic: bool = False
 
-    def load(self, index: tuple[Item, ...]) -> Any:
+    def load(self, index: tuple[Item, ...]) -> Numeric:
         """Return a copy of the selected elements; a scalar if no dimension is left."""
         index = self._bounded(index)
         self._meet("load", index, None)
         value = self._held(index, None)
         return value.copy() if isinstance(value, np.ndarray) else value
 
-    def load_masked(self, index: tuple[Item, ...], mask: Any, other: Any) -> Any:
+    def load_masked(self, index: tuple[Item, ...], mask: Numeric, other: Numeric) -> Numeric:
         """Return the selected elements where `mask` holds; elements that are not read need not exist."""
         mask = np.broadcast_to(np.asarray(mask, np.bool_), selected_shape(index))
         inside, grids = self._masked_grids(index, mask)
@@ -77,14 +78,14 @@ class Ref:
             return value[()]
         return self._off(value, mask)
 
-    def store(self, index: tuple[Item, ...], value: Any) -> None:
+    def store(self, index: tuple[Item, ...], value: Numeric) -> None:
         """Write the selected elements."""
         index = self._bounded(index)
         self._meet("store", index, None)
         self.data[index] = value
         self._mark(index)
 
-    def swap(self, index: tuple[Item, ...], value: Any, combine: Combine = "set") -> Any:
+    def swap(self, index: tuple[Item, ...], value: Numeric, combine: Combine = "set") -> Numeric:
         """Write, or combine into, the selected elements and return what they held."""
         index = self._bounded(index)
         old = np.array(self._held(index, None))
@@ -97,8 +98,8 @@ class Ref:
         return old[()]
 
     def swap_masked(
-        self, index: tuple[Item, ...], value: Any, mask: Any, combine: Combine = "set", *, read: bool = True
-    ) -> Any:
+        self, index: tuple[Item, ...], value: Numeric, mask: Numeric, combine: Combine = "set", *, read: bool = True
+    ) -> Numeric:
         """Write where `mask` holds; elements that are not written need not exist.
 
         The result holds the old elements where written, and `value` elsewhere.
@@ -119,7 +120,7 @@ class Ref:
         self._mark(chosen)
         return old[()]
 
-    def _combine_at(self, index: tuple[Item, ...], old: Any, value: Any, combine: Combine) -> None:
+    def _combine_at(self, index: tuple[Item, ...], old: Numeric, value: Numeric, combine: Combine) -> None:
         ufunc = _COMBINE[combine]
         if any(isinstance(item, np.ndarray) for item in index):
             self.data[index] = old
@@ -127,7 +128,7 @@ class Ref:
         else:
             self.data[index] = ufunc(old, value)
 
-    def compare_swap(self, index: tuple[Item, ...], expected: Any, value: Any) -> Any:
+    def compare_swap(self, index: tuple[Item, ...], expected: Numeric, value: Numeric) -> Numeric:
         """Write `value` if the scalar equals `expected`; return the old scalar."""
         old = self.swap(index, self.data[self._bounded(index)], "set")
         if old == expected:
@@ -198,7 +199,7 @@ class Ref:
             remedy="keep start >= 0 and start + size <= extent in every dimension, or mask the access",
         )
 
-    def _held(self, index: tuple[Any, ...], where: Array | None) -> Any:
+    def _held(self, index: tuple[Numeric, ...], where: Array | None) -> Numeric:
         """Return what the selected elements hold; what nobody wrote is noted if `where` holds, and holds a filler."""
         value = self.data[index]
         if self.written is None:
@@ -210,7 +211,7 @@ class Ref:
         self._doubt(first_element(index, np.asarray(bad), self.data.shape))
         return np.where(bad, self.machine.poison(self.data.dtype, self.name), value)[()]
 
-    def _off(self, value: Any, mask: Array) -> Any:
+    def _off(self, value: Numeric, mask: Array) -> Numeric:
         """Return loaded elements with a filler where no lane loaded one."""
         lane = tuple(int(k) for k in np.argwhere(~mask)[0])
         text = f"lane {lane} of a load from {self.name} is masked off and has no other value"
@@ -226,7 +227,7 @@ class Ref:
             remedy = "mask the elements beyond the array's end before they are combined with others"
         self.machine.doubt(text, self.name, element, self.data.shape, remedy=remedy)
 
-    def _meet(self, kind: Kind, index: tuple[Any, ...], where: Array | None) -> None:
+    def _meet(self, kind: Kind, index: tuple[Numeric, ...], where: Array | None) -> None:
         """Report an access that may happen before or after another step's, and remember it."""
         if self.watch is None:
             return
@@ -253,7 +254,7 @@ class Ref:
         own = iter(element)
         return tuple(start if squeezed else start + next(own) for start, squeezed in self.origin)
 
-    def _mark(self, index: tuple[Any, ...]) -> None:
+    def _mark(self, index: tuple[Numeric, ...]) -> None:
         """Remember that elements were written."""
         if self.written is not None:
             self.written[index] = True
@@ -265,14 +266,14 @@ class Ref:
             parent, commit = self.parent
             commit(parent, self)
 
-    def through(self, transforms: tuple[Transform, ...], values: tuple[Any, ...]) -> Ref:
+    def through(self, transforms: tuple[Transform, ...], values: tuple[Numeric, ...]) -> Ref:
         """Return the window behind transforms; `values` are the operands they refer to."""
         ref = self
         for transform in transforms:
             ref = ref._one(transform, values)
         return ref
 
-    def _one(self, transform: Transform, values: tuple[Any, ...]) -> Ref:
+    def _one(self, transform: Transform, values: tuple[Numeric, ...]) -> Ref:
         if isinstance(transform, Index):
             return self._window(concrete(transform, values))
         if isinstance(transform, Transpose):
@@ -302,7 +303,7 @@ class Ref:
         # An ellipsis keeps a window of rank 0 a view instead of a scalar.
         return self._view(lambda x: x[(*index, ...)])
 
-    def _view(self, view: Any) -> Ref:
+    def _view(self, view: Numeric) -> Ref:
         return Ref(
             self.name,
             view(self.data),
@@ -313,7 +314,7 @@ class Ref:
             padding=self.padding,
         )
 
-    def _copied(self, take: Any, put: Any, index: tuple[Item, ...] = ()) -> Ref:
+    def _copied(self, take: Numeric, put: Numeric, index: tuple[Item, ...] = ()) -> Ref:
         def commit(parent: Ref, child: Ref) -> None:
             for mine, theirs in ((parent.data, child.data), (parent.written, child.written)):
                 if mine is not None and theirs is not None:

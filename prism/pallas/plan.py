@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 
 from prism.pallas import debug, grid
 from prism.pallas.analysis import Use, use_of
 from prism.pallas.call import Call
+from prism.pallas.dtypes import Array, Numeric
 from prism.pallas.errors import KernelError
 from prism.pallas.grid import Table, Visits
 from prism.pallas.launch import schedule
@@ -18,8 +16,6 @@ from prism.pallas.machine import Machine
 from prism.pallas.memory import Ref
 from prism.pallas.numpy_source.layout import covers
 from prism.pallas.params import InterpretParams
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +30,7 @@ class Plan:
     uses: tuple[Use, ...]
     covered: bool
 
-    def form(self) -> tuple[Any, ...]:
+    def form(self) -> tuple[Numeric, ...]:
         """Return all of the chosen blocks that a program's source depends on: the rest it takes as operands."""
         affine = [
             None if table.slopes is None else (table.slopes.tobytes(), table.starts[0].tobytes())

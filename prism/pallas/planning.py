@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from prism.pallas.cache import Prepared, grid_and_arrays
+from prism.pallas.dtypes import Numeric
 from prism.pallas.errors import KernelSite
 from prism.pallas.numba_source import compiled
 from prism.pallas.numpy_source.layout import Layout, independent_axes, step_bytes
@@ -51,7 +51,7 @@ class Choice:
         return f"{head}{''.join(axes)}  fast: {self.fast}\n  compiled: {self.compiled}\n"
 
 
-def choice_of(prepared: Prepared, args: Sequence[Any], params: InterpretParams) -> Choice:
+def choice_of(prepared: Prepared, args: Sequence[Numeric], params: InterpretParams) -> Choice:
     """Return what planning finds of a call on operands; cost: the sources of both forms are written."""
     call, why = prepared.call, debug_alone(prepared, params)
     cells, arrays = grid_and_arrays(call, args)

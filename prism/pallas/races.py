@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
+from prism.pallas.dtypes import Array, Numeric
 from prism.pallas.machine import Machine
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Kind = Literal["store", "atomic", "load"]
 
 _AGAINST: dict[Kind, tuple[Kind, ...]] = {
@@ -54,7 +54,7 @@ class Watch:
     first: dict[Kind, Array]
     other: dict[Kind, Array]
 
-    def __getitem__(self, index: Any) -> Watch:
+    def __getitem__(self, index: Numeric) -> Watch:
         """Return the watch of a window."""
         return self.seen(lambda shadow: shadow[index])
 
@@ -62,13 +62,13 @@ class Watch:
         """Return the watch of a view of the array."""
         return Watch({k: view(a) for k, a in self.first.items()}, {k: view(a) for k, a in self.other.items()})
 
-    def put(self, index: Any, window: Watch) -> None:
+    def put(self, index: Numeric, window: Watch) -> None:
         """Take over the shadows of a window that is a copy."""
         for mine, theirs in ((self.first, window.first), (self.other, window.other)):
             for kind, shadow in mine.items():
                 shadow[index] = theirs[kind]
 
-    def conflict(self, kind: Kind, index: Any, where: Array | None, machine: Machine) -> Conflict | None:
+    def conflict(self, kind: Kind, index: Numeric, where: Array | None, machine: Machine) -> Conflict | None:
         """Return an earlier access that one of the current step, of the elements where `where` holds, must not meet."""
         for earlier in _AGAINST[kind]:
             for shadows in (self.first, self.other):
@@ -81,7 +81,7 @@ class Watch:
                     return Conflict(machine.step_stamped(stamp), earlier, meets & (stamps == stamp))
         return None
 
-    def note(self, kind: Kind, index: Any, machine: Machine) -> None:
+    def note(self, kind: Kind, index: Numeric, machine: Machine) -> None:
         """Remember that the current step accesses elements."""
         first, stamp = self.first[kind][index], machine.stamp
         if kind != "store":

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
 
 import jax
 import numpy as np
 
 from prism.pallas import compat
 from prism.pallas.call import Block, BlockDim, Call, Memory
+from prism.pallas.compat import JaxObject
 from prism.pallas.decode import STATE_PRIMITIVES, decode
+from prism.pallas.dtypes import Array
 from prism.pallas.errors import UNKNOWN_SITE, KernelSite, UnsupportedError
 from prism.pallas.kernel import Atom, Constant, Equation, Inner, Kernel, Var
 
-Parameters = Mapping[str, Any]
+Parameters = Mapping[str, JaxObject]
 
 _CALLED = {
     "jit": "jaxpr",
@@ -31,7 +32,7 @@ _CALLED = {
 """Primitives that only call a jaxpr, and the parameter that holds it."""
 
 
-def read(jaxpr: Any, *, outside: bool = False) -> Kernel:
+def read(jaxpr: JaxObject, *, outside: bool = False) -> Kernel:
     """Return a jaxpr as a kernel; `outside` of Pallas kernels, JAX may be asked to evaluate an equation.
 
     Cost: about 10 us an equation. Errors: UnsupportedError for an access that no rule describes.
@@ -46,21 +47,21 @@ class _Reader:
         self._outside = outside
         self._known: dict[tuple[int, ...], Kernel] = {}
 
-    def kernel(self, jaxpr: Any) -> Kernel:
+    def kernel(self, jaxpr: JaxObject) -> Kernel:
         body, consts = compat.open_jaxpr(jaxpr)
         key = (id(body), *map(id, consts))
         if key not in self._known:
             self._known[key] = self._read(body, consts)
         return self._known[key]
 
-    def _read(self, body: Any, consts: Any) -> Kernel:
-        names: dict[Any, Var] = {}
+    def _read(self, body: JaxObject, consts: JaxObject) -> Kernel:
+        names: dict[JaxObject, Var] = {}
 
-        def new(var: Any) -> Var:
+        def new(var: JaxObject) -> Var:
             names[var] = _var(var.aval)
             return names[var]
 
-        def atom(atom: Any) -> Atom:
+        def atom(atom: JaxObject) -> Atom:
             return _constant(atom) if isinstance(atom, compat.Literal) else names[atom]
 
         held = [(new(var), _host(const)) for var, const in zip(body.constvars, consts, strict=False)]
@@ -76,7 +77,7 @@ class _Reader:
             site = next((e.site for e in equations if e.site is not UNKNOWN_SITE), UNKNOWN_SITE)
         return Kernel(tuple(ins), tuple(held), tuple(equations), outs, site)
 
-    def _equation(self, equation: Any, ins: tuple[Atom, ...], outs: tuple[Var, ...]) -> Equation:
+    def _equation(self, equation: JaxObject, ins: tuple[Atom, ...], outs: tuple[Var, ...]) -> Equation:
         name, primitive, site = equation.primitive.name, equation.primitive, compat.site_of(equation)
         inner = tuple(Inner(self.kernel(jaxpr), operands) for jaxpr, operands in _bodies(name, equation.params, ins))
         return Equation(
@@ -93,7 +94,7 @@ class _Reader:
         )
 
 
-def _var(aval: Any) -> Var:
+def _var(aval: JaxObject) -> Var:
     shape, dtype = getattr(aval, "shape", ()), getattr(aval, "dtype", None)
     if not compat.is_ref(aval):
         return Var(shape, compat.element_type(dtype))
@@ -106,16 +107,16 @@ def _var(aval: Any) -> Var:
     )
 
 
-def _constant(literal: Any) -> Constant:
+def _constant(literal: JaxObject) -> Constant:
     dtype = compat.element_type(literal.aval.dtype)
     return Constant(_host(literal.val).astype(dtype)[()], literal.aval.shape, dtype)
 
 
-def _host(value: Any) -> np.ndarray[Any, np.dtype[Any]]:
+def _host(value: JaxObject) -> Array:
     return compat.to_numpy(value) if isinstance(value, jax.Array) else np.asarray(value)
 
 
-def _bodies(name: str, given: Parameters, ins: tuple[Atom, ...]) -> list[tuple[Any, tuple[Atom, ...]]]:
+def _bodies(name: str, given: Parameters, ins: tuple[Atom, ...]) -> list[tuple[JaxObject, tuple[Atom, ...]]]:
     """Return the jaxprs that an equation runs, with the outer atoms of their inputs."""
     if name in _CALLED:
         return [(given[_CALLED[name]], ins)]
@@ -165,7 +166,7 @@ _NARROWED: dict[str, Callable[[Parameters], Parameters]] = {
 }
 
 
-def _evaluate(primitive: Any, given: Parameters, *operands: Any) -> Any:
+def _evaluate(primitive: JaxObject, given: Parameters, *operands: JaxObject) -> JaxObject:
     """Let JAX evaluate a primitive on NumPy operands."""
     results = primitive.bind(*operands, **primitive.get_bind_params(given))
     return [np.asarray(r) for r in results] if primitive.multiple_results else np.asarray(results)
@@ -203,12 +204,12 @@ def read_call(parameters: Parameters) -> Call:
     )
 
 
-def _synchronises(mesh: Any, grid: tuple[int | None, ...]) -> bool:
+def _synchronises(mesh: JaxObject, grid: tuple[int | None, ...]) -> bool:
     """Whether a call's steps are cores, or blocks and threads, that may wait for one another."""
     return mesh is not None and ("mosaic_gpu" in type(mesh).__module__ or any(n != 1 for n in grid))
 
 
-def _block(name: str, mapping: Any, space: str, kernel: KernelSite) -> Block:
+def _block(name: str, mapping: JaxObject, space: str, kernel: KernelSite) -> Block:
     aval, index_map = mapping.array_aval, read(mapping.index_map_jaxpr)
     return Block(
         name,
@@ -222,7 +223,7 @@ def _block(name: str, mapping: Any, space: str, kernel: KernelSite) -> Block:
     )
 
 
-def _block_dim(dim: Any) -> BlockDim:
+def _block_dim(dim: JaxObject) -> BlockDim:
     match dim:
         case compat.Squeezed():
             return BlockDim("squeezed", 1)
@@ -235,7 +236,7 @@ def _block_dim(dim: Any) -> BlockDim:
             raise UnsupportedError(f"the block dimension {type(dim).__name__}", UNKNOWN_SITE)
 
 
-def _semantics(parameters: Parameters, mapping: Any) -> tuple[str, tuple[bool, ...]]:
+def _semantics(parameters: Parameters, mapping: JaxObject) -> tuple[str, tuple[bool, ...]]:
     """Return the kind of device that the call declares, and which grid axes run in any order."""
     rank, compiler = len(mapping.grid), parameters["compiler_params"]
     module = type(compiler).__module__

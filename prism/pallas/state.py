@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -23,12 +22,13 @@ from prism.pallas.access import (
     Store,
     Wait,
 )
+from prism.pallas.dtypes import Numeric
 from prism.pallas.errors import DeadlockError, OutOfBoundsError, UnsupportedError
 from prism.pallas.indexing import Item, concrete
 from prism.pallas.lanes import Barrier, Lanes
 from prism.pallas.memory import Ref
 
-Values = list[Any]
+Values = list[Numeric]
 
 
 def perform(access: Access, operands: Values, dropped: list[bool]) -> Values:
@@ -70,11 +70,11 @@ def _resolve(place: Place, operands: Values) -> Ref:
     return operands[place.ref.position].through(place.transforms, tuple(operands))
 
 
-def _value(operand: Operand | None, operands: Values) -> Any:
+def _value(operand: Operand | None, operands: Values) -> Numeric:
     return None if operand is None else operands[operand.position]
 
 
-def _load(access: Load, operands: Values) -> Any:
+def _load(access: Load, operands: Values) -> Numeric:
     ref, index = locate(access.place, operands)
     if access.mask is None:
         return ref.load(index)
@@ -212,6 +212,6 @@ def _await(ref: Ref, arrivals: int) -> Values:
     return []
 
 
-def _no_remote(device: Any, ref: Ref) -> None:
+def _no_remote(device: Numeric, ref: Ref) -> None:
     if device is not None:
         raise UnsupportedError("an access to another device's memory", ref.machine.site)

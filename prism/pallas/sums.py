@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from prism.codegen.directory import cache_directory
 from prism.codegen.modules import load
 from prism.codegen.prelude import prelude
 from prism.codegen.sums import LANES
+from prism.pallas.dtypes import Numeric
 
 _KERNELS: Final = {
     "lanes": f"""@numba.njit(error_model="numpy", cache=True)
@@ -45,7 +46,7 @@ def summed_along(shape: Sequence[int], axes: Sequence[int]) -> int | None:
     return last if last in axes else None
 
 
-def add_reduce(x: Any, axes: tuple[int, ...]) -> Any:
+def add_reduce(x: Numeric, axes: tuple[int, ...]) -> Numeric:
     """Sum float32 or float64 over axes, given from the end; cost: a pass over `x`, and a copy if out of order."""
     x = np.asarray(x)
     summed = sorted(axis % x.ndim for axis in axes)
@@ -67,7 +68,7 @@ def add_reduce(x: Any, axes: tuple[int, ...]) -> Any:
 
 
 @cache
-def _sums(name: str) -> Callable[..., Any]:
+def _sums(name: str) -> Callable[..., Numeric]:
     body = _KERNELS[name]
     header = f'"""Sums by {name}."""\n\nimport numba\nimport numpy as np\n\n\n'
     return load(cache_directory("functions"), f"{header}{prelude(body)}\n\n\n{body}")

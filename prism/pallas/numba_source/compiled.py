@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from prism.codegen.texts import added, times
 from prism.pallas import analysis, grid
 from prism.pallas.analysis import Use
 from prism.pallas.call import Block
+from prism.pallas.dtypes import Array, DType
 from prism.pallas.kernel import primitives_in
 from prism.pallas.numba_source.equations import emit, inexpressible
 from prism.pallas.numba_source.memory import LoopRef, blank
@@ -82,13 +82,13 @@ def _tabled(plan: Plan) -> list[int]:
     return [k for k, table in enumerate(plan.tables) if changing or table.slopes is None]
 
 
-def block_starts(plan: Plan) -> list[np.ndarray[Any, Any]]:
+def block_starts(plan: Plan) -> list[Array]:
     """Return where the blocks of tabled operands begin in flat memory, one place a step."""
     blocks: tuple[Block, ...] = (*plan.call.inputs, *plan.call.outputs)
     return [plan.tables[k].starts @ np.array(row_major(blocks[k].padded_shape), np.int64) for k in _tabled(plan)]
 
 
-def blank_types(plan: Plan) -> tuple[np.dtype[Any], ...]:
+def blank_types(plan: Plan) -> tuple[DType, ...]:
     """Return the element types of which a kernel may load lanes that are off."""
     if "masked_load" not in primitives_in(plan.call.kernel):
         return ()
@@ -141,7 +141,7 @@ class _LoopProgram:
         decorator = '@numba.njit(error_model="numpy", cache=True, nogil=True)'
         return "\n".join([start, prelude(body), "\n", decorator, f"def kernel({', '.join(self.names)}):", body, ""])
 
-    def _ref(self, name: str, shape: tuple[int, ...], extents: tuple[int, ...], dtype: Any, use: Use) -> LoopRef:
+    def _ref(self, name: str, shape: tuple[int, ...], extents: tuple[int, ...], dtype: DType, use: Use) -> LoopRef:
         """Return a reference to an argument, which gets a flat view."""
         self.names.append(f"{name}_given")
         self._view(name, math.prod(extents))

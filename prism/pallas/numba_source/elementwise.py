@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from prism.codegen.elementary import TEXTS
+from prism.pallas.dtypes import DType
 from prism.pallas.numba_source.values import Lazy, NoLoopFormError, Texts, cast, constant, spread, typed
 from prism.pallas.numba_source.writer import LoopRule, LoopSite
 from prism.pallas.primitives.site import Aval
@@ -72,7 +72,7 @@ def arithmetic(text: str, neutral: int) -> LoopRule:
     return rule
 
 
-def _bounds(text: str, values: Sequence[Lazy], dtype: np.dtype[Any]) -> tuple[int, int] | None:
+def _bounds(text: str, values: Sequence[Lazy], dtype: DType) -> tuple[int, int] | None:
     if dtype.kind not in "iu" or len(values) != 2:
         return None
     first, second = values[0].range, values[1].range

@@ -9,14 +9,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from prism.codegen.texts import indented
 from prism.pallas.analysis import dropped, used_variables
 from prism.pallas.debug import avals
-from prism.pallas.kernel import Atom, Constant, Equation, Kernel, Var, equations_in
+from prism.pallas.kernel import (
+    Atom,
+    Constant,
+    Equation,
+    Kernel,
+    Var,
+    chosen,
+    counts_by_one,
+    equations_in,
+    parts_of_scan,
+    parts_of_while,
+)
 from prism.pallas.numba_source.memory import Bound, emit_access
 from prism.pallas.numba_source.values import Lazy, NoLoopFormError, cast, constant, held
 from prism.pallas.numba_source.writer import LoopSite, LoopWriter
@@ -99,8 +109,13 @@ def _enter(values: Sequence[Lazy], writer: LoopWriter) -> list[Lazy]:
 def _leave(carry: Sequence[Lazy], results: Sequence[Lazy], mine: set[str], writer: LoopWriter) -> None:
     """Carry results into the next iteration; buffers change hands rather than contents.
 
-    `mine` are the buffers of the loop's body. A result in another one, or in one that is already taken, is copied. Each
-    carried variable whose buffer is not carried on gives it to a variable of the body whose buffer is.
+    `mine` are the buffers of the loop's body. A result in another one, or in one that is already taken, is copied. For
+    example, a loop carries `c1` and its body computes the next value from it in a buffer of its own, `v2`:
+
+        c1, v2 = v2, c1
+
+    What was `c1` is where the next iteration writes: a buffer that is carried no longer goes to the body's variable
+    whose buffer is taken, so that no two names are one buffer, and none is lost.
     """
     taken: list[str] = []
     pairs = []
@@ -137,66 +152,52 @@ def _body_buffers(carry: Sequence[Lazy], before: set[str], writer: LoopWriter) -
 
 
 def _scan(equation: Equation, operands: list[Bound], writer: LoopWriter) -> list[Lazy]:
-    parameters, body = equation.params, equation.inner[0].kernel
-    for_consts, for_carry = parameters["consts"], parameters["carry"]
-    if len(operands) != for_consts + for_carry or len(equation.outs) != for_carry:
+    body, length = equation.inner[0].kernel, equation.params["length"]
+    consts, carried, rows = parts_of_scan(equation, operands)
+    if rows or len(equation.outs) != len(carried):
         raise NoLoopFormError
-    fixed = _fixed(operands[:for_consts], writer)
-    initial = _lazies(operands[for_consts:])
+    fixed, initial = _fixed(consts, writer), _lazies(carried)
     carry = _enter(initial, writer)
     before = {*writer.buffers}
     inside = [
-        replace(variable, bounds=_counted(body, for_consts + k, k, first.known, parameters["length"]))
+        replace(variable, bounds=(first.known, first.known + length - 1))
+        if first.known is not None and length and not first.shape and counts_by_one(body, len(consts) + k, k)
+        else variable
         for k, (variable, first) in enumerate(zip(carry, initial, strict=True))
     ]
-    with indented(writer, f"for _ in range({parameters['length']}):"):
+    with indented(writer, f"for _ in range({length}):"):
         results = emit(body, [*fixed, *inside], writer)
         _leave(carry, results, _body_buffers(carry, before, writer), writer)
     return carry
 
 
-def _counted(kernel: Kernel, place: int, result: int, first: int | None, length: int) -> tuple[int, int] | None:
-    """Return the range of a carried integer that every iteration increments."""
-    var, last = kernel.ins[place], kernel.outs[result]
-    if first is None or var.shape or not length:
-        return None
-    for equation in kernel.equations:
-        if any(v is last for v in equation.outs):
-            one = equation.ins[-1]
-            steps = equation.name == "add" and equation.ins[0] is var
-            if steps and isinstance(one, Constant) and one.value == 1:
-                return first, first + length - 1
-    return None
-
-
 def _while(equation: Equation, operands: list[Bound], writer: LoopWriter) -> list[Lazy]:
-    for_cond, for_body = equation.params["test_consts"], equation.params["body_consts"]
     test_kernel, body = (inner.kernel for inner in equation.inner)
-    fixed = _fixed(operands[: for_cond + for_body], writer)
-    carry = _enter(_lazies(operands[for_cond + for_body :]), writer)
+    for_test, for_body, carried = parts_of_while(equation, operands)
+    fixed_test, fixed_body = _fixed(for_test, writer), _fixed(for_body, writer)
+    carry = _enter(_lazies(carried), writer)
     before = {*writer.buffers}
     with indented(writer, "while True:"):
-        test = emit(test_kernel, [*fixed[:for_cond], *carry], writer)[0]
+        test = emit(test_kernel, [*fixed_test, *carry], writer)[0]
         writer.line(f"if not ({test.at(())}): break")
-        results = emit(body, [*fixed[for_cond:], *carry], writer)
+        results = emit(body, [*fixed_body, *carry], writer)
         _leave(carry, results, _body_buffers(carry, before, writer), writer)
     return carry
 
 
 def _cond(equation: Equation, operands: list[Bound], writer: LoopWriter) -> list[Lazy]:
     which, *args = operands
-    branches = [inner.kernel for inner in equation.inner]
     if not isinstance(which, Lazy):
         raise NoLoopFormError
     fixed = _fixed(args, writer)
     if which.known is not None:
-        return emit(branches[max(0, min(which.known, len(branches) - 1))], fixed, writer)
-    chosen = writer.name("b")
-    writer.line(f"{chosen} = np.int64({which.at(())})")
+        return emit(chosen(equation, which.known), fixed, writer)
+    number, branches = writer.name("b"), [inner.kernel for inner in equation.inner]
+    writer.line(f"{number} = np.int64({which.at(())})")
     outs = avals(equation.outs)
     names = [writer.name("c") for _ in outs]
     for k, branch in enumerate(branches):
-        header = f"if {chosen} <= 0:" if k == 0 else "else:" if k == len(branches) - 1 else f"elif {chosen} == {k}:"
+        header = f"if {number} <= 0:" if k == 0 else "else:" if k == len(branches) - 1 else f"elif {number} == {k}:"
         with indented(writer, header):
             for name, result in zip(names, emit(branch, fixed, writer), strict=True):
                 writer.fill(name, result)
@@ -215,7 +216,7 @@ def _num_programs(equation: Equation, operands: list[Bound], writer: LoopWriter)
     return [constant(writer.program[equation.params["axis"]][1], np.dtype(np.int32))]
 
 
-_STRUCTURED: dict[str, Callable[[Any, list[Bound], LoopWriter], list[Lazy]]] = {
+_STRUCTURED: dict[str, Callable[[Equation, list[Bound], LoopWriter], list[Lazy]]] = {
     "scan": _scan,
     "while": _while,
     "cond": _cond,

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from prism.codegen.texts import added, indented, times
-from prism.pallas.access import Index, Load, Operand, Span, Store
+from prism.pallas.access import Index, Load, Operand, Part, Scalar, Span, Store
 from prism.pallas.analysis import Use
+from prism.pallas.dtypes import DType
 from prism.pallas.indexing import selected_shape, slots
 from prism.pallas.kernel import Equation
 from prism.pallas.numba_source.values import Lazy, NoLoopFormError, Texts, element, flat, spread
@@ -28,7 +29,7 @@ class LoopRef:
     base: str
     strides: tuple[int, ...]
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    dtype: DType
     use: Use
     flag: str | None = None
     mask: str | None = None
@@ -114,7 +115,7 @@ def _load(access: Load, selection: _Selection, mask: Lazy | None, operands: list
     return writer.copied(value) if ref.use.written else value
 
 
-def blank(dtype: np.dtype[Any]) -> str:
+def blank(dtype: DType) -> str:
     """Return the name of the argument that holds one element of unwritten memory."""
     return f"blank_{dtype.name}"
 
@@ -203,7 +204,7 @@ def _note_read(selection: _Selection, mask: Lazy | None, writer: LoopWriter) -> 
 
 
 def _select(
-    items: Sequence[Any], ref: LoopRef, operands: list[Bound], writer: LoopWriter, *, masked: bool
+    items: Sequence[Part], ref: LoopRef, operands: list[Bound], writer: LoopWriter, *, masked: bool
 ) -> _Selection:
     whole = Index(tuple(items), ref.shape).whole
     stand_ins = [_stand_in(item, operands) for item in items]
@@ -225,7 +226,7 @@ def _select(
     return _Selection(ref, shape, lambda index: tuple(part(index) for part in parts), tuple(checks), whole, gathers)
 
 
-def _stand_in(item: Any, operands: list[Bound]) -> Any:
+def _stand_in(item: Part, operands: list[Bound]) -> Any:
     """Return an item of the same extents, for NumPy's rules of what an index selects."""
     if isinstance(item, Span):
         if not isinstance(item.size, int):
@@ -252,7 +253,7 @@ def _gathered(
 
 
 def _spanned(
-    item: Any, begin: int, extent: int, operands: list[Bound], writer: LoopWriter, *, masked: bool
+    item: Part, begin: int, extent: int, operands: list[Bound], writer: LoopWriter, *, masked: bool
 ) -> tuple[Callable[[Texts], str], bool]:
     """Return the coordinate of a span or of one place, and whether it is sure to exist."""
     if isinstance(item, Span):
@@ -267,7 +268,9 @@ def _spanned(
     return lambda index: added(text, times(index[begin], stride)), sure
 
 
-def _start(start: Any, greatest: int, operands: list[Bound], writer: LoopWriter, *, masked: bool) -> tuple[str, bool]:
+def _start(
+    start: Scalar, greatest: int, operands: list[Bound], writer: LoopWriter, *, masked: bool
+) -> tuple[str, bool]:
     value = operands[start.position] if isinstance(start, Operand) else None
     known = start if isinstance(start, int) else value.known if isinstance(value, Lazy) else None
     if known is not None:

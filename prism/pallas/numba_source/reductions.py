@@ -6,11 +6,11 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from prism.codegen.sums import LANES
+from prism.pallas.dtypes import DType
 from prism.pallas.numba_source.values import Lazy, NoLoopFormError, Texts, cast, element, flat, held, row_major
 from prism.pallas.numba_source.writer import LoopRule, LoopSite, LoopWriter
 from prism.pallas.primitives.site import Aval
@@ -29,7 +29,7 @@ class _Fold:
     floating: str
     wide: bool = False
 
-    def first(self, dtype: np.dtype[Any]) -> str:
+    def first(self, dtype: DType) -> str:
         """Return the value of no elements."""
         if self.start in ("least", "greatest"):
             if dtype.kind == "f":
@@ -38,7 +38,7 @@ class _Fold:
             return cast(dtype, str(limits.min if self.start == "least" else limits.max))
         return self.start if dtype == np.bool_ else cast(dtype, self.start)
 
-    def step(self, dtype: np.dtype[Any], total: str, text: str) -> str:
+    def step(self, dtype: DType, total: str, text: str) -> str:
         """Return one more element combined with a total."""
         if dtype.kind == "f":
             return self.floating.format(total, cast(dtype, text) if self.wide else f"({text})")
@@ -221,6 +221,10 @@ def arg_reduction(step: str) -> LoopRule:
     return rule
 
 
+Pairs = tuple[tuple[int, ...], ...]
+"""The axes of each operand of a dot."""
+
+
 def dot(site: LoopSite) -> list[Lazy]:
     """Multiply matrices by the shared dot loops, other operands element by element."""
     values, writer = site.values, site.writer
@@ -255,7 +259,7 @@ def _transposed(value: Lazy) -> Lazy:
     return Lazy((columns, rows), value.dtype, lambda index: value.at(index[::-1]), weight=value.weight)
 
 
-def _any_dot(values: Sequence[Lazy], contract: Any, batch: Any, out: Aval, writer: LoopWriter) -> Lazy:
+def _any_dot(values: Sequence[Lazy], contract: Pairs, batch: Pairs, out: Aval, writer: LoopWriter) -> Lazy:
     """Multiply and add one element after the other; float32 fused, in ascending order [PALLAS-4]."""
     x, y = (writer.settle(v) if v.weight else v for v in values)
     total = writer.name()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from prism.codegen.texts import added, times
+from prism.pallas.dtypes import DType, Numeric
 from prism.pallas.kernel import Equation
 
 Texts = tuple[str, ...]
@@ -40,7 +40,7 @@ class Lazy:
     """
 
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    dtype: DType
     at: Callable[[Texts], str]
     weight: int = 0
     name: str | None = None
@@ -83,24 +83,24 @@ _TYPES = frozenset(
 )
 
 
-def has_loop_form(dtype: np.dtype[Any]) -> bool:
+def has_loop_form(dtype: DType) -> bool:
     """Whether Numba computes in an element type as XLA does."""
     return dtype.name in _TYPES
 
 
-def typed(dtype: np.dtype[Any]) -> str:
+def typed(dtype: DType) -> str:
     """Return the NumPy name of an element type."""
     return "np.bool_" if dtype == np.bool_ else f"np.{dtype.name}"
 
 
-def cast(dtype: np.dtype[Any], text: str) -> str:
+def cast(dtype: DType, text: str) -> str:
     """Return an expression in an element type: Numba widens integers and constants, XLA does not."""
     return text if dtype == np.bool_ else f"{typed(dtype)}({text})"
 
 
-def constant(value: Any, dtype: np.dtype[Any]) -> Lazy:
+def constant(value: Numeric, dtype: DType) -> Lazy:
     """Return a scalar that is the same in every run."""
-    item: Any = np.asarray(value).astype(dtype).item()
+    item: Numeric = np.asarray(value).astype(dtype).item()
     if isinstance(item, float) and not np.isfinite(item):
         text = cast(dtype, "np.nan" if np.isnan(item) else "np.inf" if item > 0 else "-np.inf")
     else:
@@ -123,7 +123,7 @@ def element(array: str, place: str) -> str:
     return f"{array}[np.uint64({place})]"
 
 
-def held(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Lazy:
+def held(name: str, shape: tuple[int, ...], dtype: DType) -> Lazy:
     """Return the value that a variable holds."""
     strides = row_major(shape)
     if math.prod(shape) == 1:

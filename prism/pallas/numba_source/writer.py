@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-import numpy as np
 
 from prism.codegen.texts import added
+from prism.pallas.dtypes import DType, Parameters
 from prism.pallas.numba_source.values import Lazy, Piece, Texts, element, flat, held, row_major, typed
 from prism.pallas.primitives.site import Aval
 
@@ -24,7 +22,7 @@ class LoopWriter:
 
     program: list[tuple[str, int]]
     lines: list[str] = field(default_factory=list)
-    buffers: dict[str, tuple[int, np.dtype[Any]]] = field(default_factory=dict)
+    buffers: dict[str, tuple[int, DType]] = field(default_factory=dict)
     depth: int = 1
     _count: Iterator[int] = field(default_factory=itertools.count)
     _local: dict[tuple[str, Texts], str] | None = None
@@ -37,7 +35,7 @@ class LoopWriter:
         """Return a fresh name."""
         return f"{prefix}{next(self._count)}"
 
-    def buffer(self, name: str, size: int, dtype: np.dtype[Any]) -> None:
+    def buffer(self, name: str, size: int, dtype: DType) -> None:
         """Allocate flat memory before all loops."""
         self.buffers[name] = (size, dtype)
 
@@ -115,7 +113,7 @@ class LoopWriter:
 class LoopSite:
     """An equation on its way to loops: its parameters, its operands, what its results are, and where to write."""
 
-    params: Mapping[str, Any]
+    params: Parameters
     values: list[Lazy]
     outs: tuple[Aval, ...]
     writer: LoopWriter

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from prism.pallas import debug
-from prism.pallas.access import Load, Operand, Span, Store
+from prism.pallas.access import Load, Operand, Part, Span, Store
+from prism.pallas.dtypes import Numeric
 from prism.pallas.kernel import Constant, Equation
 from prism.pallas.numpy_source.values import Context, Given, Value, constant_of
 from prism.pallas.primitives.table import TABLE
@@ -40,7 +40,7 @@ def _is_pure(equation: Equation) -> bool:
     return TABLE[name].elementwise or name in ("broadcast_in_dim", "reshape", "transpose", "squeeze")
 
 
-def known_value(operand: Given, context: Context) -> Any:
+def known_value(operand: Given, context: Context) -> Numeric:
     """Return the NumPy value of a constant, None of anything else."""
     if isinstance(operand, Constant):
         return operand.value
@@ -48,11 +48,11 @@ def known_value(operand: Given, context: Context) -> Any:
 
 
 def plain(
-    access: Load | Store, items: Sequence[Any], equation: Equation, operands: Sequence[Given], context: Context
-) -> tuple[Load | Store, tuple[Any, ...]]:
+    access: Load | Store, items: Sequence[Part], equation: Equation, operands: Sequence[Given], context: Context
+) -> tuple[Load | Store, tuple[Part, ...]]:
     """Return an access and its index with an array that counts up as a span, then without a mask that is all true."""
 
-    def is_array(item: Any) -> bool:
+    def is_array(item: Part) -> bool:
         return isinstance(item, Operand) and bool(equation.ins[item.position].shape)
 
     if sum(map(is_array, items)) == 1:
@@ -65,8 +65,8 @@ def plain(
     return access, tuple(items)
 
 
-def _spanned(item: Any, operands: Sequence[Given], context: Context) -> Any:
-    known = known_value(operands[item.position], context)
+def _spanned(item: Part, operands: Sequence[Given], context: Context) -> Part:
+    known = known_value(operands[item.position], context) if isinstance(item, Operand) else None
     if known is None or np.ndim(known) != 1 or not len(known) or known[0] < 0 or (np.diff(known) != 1).any():
         return item
     return Span(int(known[0]), len(known))

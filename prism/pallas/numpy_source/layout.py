@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from prism.pallas.analysis import Use
 from prism.pallas.call import Call
+from prism.pallas.dtypes import Numeric
 from prism.pallas.grid import Table
 
 _STEP_BYTES = 256 * 1024
@@ -112,7 +112,7 @@ def step_bytes(tables: Sequence[Table]) -> int:
     return sum(math.prod(block.sizes) * block.dtype.itemsize for block in moving)
 
 
-def covers(table: Table, visited: Any) -> bool:
+def covers(table: Table, visited: Numeric) -> bool:
     """Whether visited blocks cover their whole array."""
     block = table.block
     padded = [n + low + high for n, (low, high) in zip(block.shape, block.padding, strict=True)]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from prism.pallas.access import Load, Operand, Span, Store
+from prism.pallas.access import Load, Operand, Part, Scalar, Span, Store
 from prism.pallas.errors import SuspectError
 from prism.pallas.kernel import Equation
 from prism.pallas.masked import masked_load, masked_store, note_masked_read
@@ -25,7 +24,7 @@ from prism.pallas.numpy_source.values import (
 def emit_masked(
     access: Load | Store,
     ref: RefVar,
-    items: Sequence[Any],
+    items: Sequence[Part],
     equation: Equation,
     operands: Sequence[Given],
     context: Context,
@@ -61,7 +60,7 @@ def emit_masked(
     return [Value("_") for _ in equation.outs]
 
 
-def _parts(items: Sequence[Any]) -> list[Any]:
+def _parts(items: Sequence[Part]) -> list[Scalar]:
     return [part for i in items for part in ((i.start, i.size) if isinstance(i, Span) else (i,))]
 
 
@@ -74,8 +73,8 @@ def _named_operands(equation: Equation, operands: Sequence[Given], context: Cont
     return values
 
 
-def _item_text(item: Any, named: dict[int, Value]) -> str:
-    def text(part: Any) -> str:
+def _item_text(item: Part, named: dict[int, Value]) -> str:
+    def text(part: Scalar) -> str:
         return f"int({named[part.position].text})" if isinstance(part, Operand) else str(part)
 
     if not isinstance(item, Span):

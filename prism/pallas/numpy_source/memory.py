@@ -6,12 +6,12 @@ A failed check raises `Suspect`: debug mode then runs the kernel again and says 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from prism.pallas import state
-from prism.pallas.access import Access, Index, Load, Operand, Span, Store
+from prism.pallas.access import Access, Index, Load, Operand, Part, Scalar, Span, Store
+from prism.pallas.dtypes import Array
 from prism.pallas.errors import SuspectError
 from prism.pallas.kernel import Constant, Equation
 from prism.pallas.memory import Ref
@@ -32,19 +32,21 @@ from prism.pallas.numpy_source.values import (
 )
 
 
-def strided(x: Any, starts: Sequence[int], sizes: Sequence[int], lead: Sequence[int], slopes: Sequence[Any]) -> Any:
+def strided(
+    x: Array, starts: Sequence[int], sizes: Sequence[int], lead: Sequence[int], slopes: Sequence[Sequence[int]]
+) -> Array:
     """Return windows of `x` as a view: one leading axis a batched grid axis, moving `slopes[axis]` elements a step."""
     corner = x[tuple(slice(start, None) for start in starts)]
     steps = tuple(sum(slope * stride for slope, stride in zip(row, x.strides, strict=True)) for row in slopes)
     return np.lib.stride_tricks.as_strided(corner, (*lead, *sizes), (*steps, *x.strides))
 
 
-def clashes(writers: Any, lane: int) -> bool:
+def clashes(writers: Array, lane: int) -> bool:
     """Whether another lane wrote any of these elements."""
     return bool(((writers >= 0) & (writers != lane)).any())
 
 
-def outside(index: Any, extent: int) -> bool:
+def outside(index: Array, extent: int) -> bool:
     """Whether any of an array's indices is out of bounds; negative entries count from the end, as in NumPy."""
     return index.size > 0 and (index.min() < -extent or index.max() >= extent)
 
@@ -82,7 +84,7 @@ def emit_access(equation: Equation, access: Access, operands: Sequence[Given], c
     return _emit_performed(access, equation, operands, context)
 
 
-def _scattered(access: Load | Store, items: Sequence[Any], equation: Equation) -> bool:
+def _scattered(access: Load | Store, items: Sequence[Part], equation: Equation) -> bool:
     """Whether an accumulation may name one element twice, which plain indexing would do once."""
     arrays = any(isinstance(i, Operand) and equation.ins[i.position].shape for i in items)
     return arrays and isinstance(access, Store) and access.combine != "set"
@@ -96,7 +98,7 @@ class _Subscript:
     """
 
     def __init__(
-        self, equation: Equation, operands: Sequence[Given], ref: RefVar, items: Sequence[Any], context: Context
+        self, equation: Equation, operands: Sequence[Given], ref: RefVar, items: Sequence[Part], context: Context
     ) -> None:
         self.equation, self.operands, self.ref, self.context = equation, operands, ref, context
         self.items = items
@@ -118,7 +120,7 @@ class _Subscript:
         self.scalar = not self.axes and all(not isinstance(i, Span) for i in items) and self.basic
         self.whole = Index(tuple(items), ref.shape).whole
 
-    def _value(self, item: Any) -> Value | int:
+    def _value(self, item: Scalar) -> Value | int:
         if not isinstance(item, Operand):
             return int(item)
         operand = self.operands[item.position]
@@ -134,7 +136,7 @@ class _Subscript:
     def _suspect_if(self, test: str) -> None:
         self.context.writer.line(f"if {test}: raise {self.context.writer.bind(SuspectError, 'Suspect')}")
 
-    def _item(self, item: Any, value: Value | int, extent: int) -> str:
+    def _item(self, item: Part, value: Value | int, extent: int) -> str:
         if isinstance(item, Span):
             return self._span(item, value, extent)
         if isinstance(value, int):
@@ -143,7 +145,7 @@ class _Subscript:
                 value = min(max(value, 0), extent - 1)
             return str(value)
         writer = self.context.writer
-        if self.equation.ins[item.position].shape:
+        if isinstance(item, Operand) and self.equation.ins[item.position].shape:
             value = solid(value, self.equation.ins[item.position].shape, self.context)
             self._suspect_if(f"{writer.bind(outside, 'outside')}({value.text}, {extent})")
             return value.text
@@ -206,7 +208,7 @@ class _Subscript:
                 self._item(item, value, extent)
                 parts.append(str(value))
                 continue
-            own = self.equation.ins[item.position].shape
+            own = self.equation.ins[item.position].shape if isinstance(item, Operand) else ()
             value = solid(value, own, context)
             self._suspect_if(f"{context.writer.bind(outside, 'outside')}(np.asarray({value.text}), {extent})")
             tail = ", None" * (rank - len(own)) if value.axes else ""
@@ -239,7 +241,7 @@ class _Subscript:
         gone = ["0" if not isinstance(i, Span) else ":" for i in self.items]
         self.text = ", ".join([":"] * context.lead + gone)
 
-    def _disjoint(self, axis: int, table: Sequence[dict[int, int]], sizes: Sequence[Any]) -> bool:
+    def _disjoint(self, axis: int, table: Sequence[dict[int, int]], sizes: Sequence[int]) -> bool:
         """Whether windows at different indices of `axis` never meet."""
         return any(
             abs(row.get(axis, 0)) >= size and not any(s for other, s in row.items() if other != axis)

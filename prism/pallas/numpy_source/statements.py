@@ -19,7 +19,7 @@ from prism.pallas.analysis import (
     used_variables,
 )
 from prism.pallas.errors import UnsupportedError
-from prism.pallas.kernel import Constant, Equation, Kernel, Var
+from prism.pallas.kernel import Constant, Equation, Kernel, Var, chosen, counts_by_one, parts_of_scan, parts_of_while
 from prism.pallas.numpy_source import memory
 from prism.pallas.numpy_source.constant_folding import known_value
 from prism.pallas.numpy_source.rules import emit_rule
@@ -129,7 +129,7 @@ def _cond(equation: Equation, operands: Sequence[Given], context: Context) -> li
     branches = [inner.kernel for inner in equation.inner]
     known = known_value(which, context)
     if known is not None:
-        return emit(branches[min(max(int(known), 0), len(branches) - 1)], args, context)
+        return emit(chosen(equation, int(known)), args, context)
     names = [context.writer.name() for _ in equation.outs]
     batched = (
         [any(column) for column in _branch_axes(branches, args, context)] if context.lead else [False] * len(names)
@@ -187,20 +187,17 @@ def _leave(names: list[Value], results: list[Value], shapes: Sequence[tuple[int,
 
 
 def _while(equation: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
-    parameters = equation.params
-    for_cond, for_body = parameters["test_consts"], parameters["body_consts"]
     test_kernel, body_kernel = (inner.kernel for inner in equation.inner)
-    args = _bound(operands, context)
-    cond_consts, body_consts = args[:for_cond], args[for_cond : for_cond + for_body]
-    carry = [v for v in args[for_cond + for_body :] if isinstance(v, Value)]
+    for_test, for_body, carried = parts_of_while(equation, _bound(operands, context))
+    carry = [v for v in carried if isinstance(v, Value)]
     shapes = _shapes(equation.outs)
 
     def body(values: list[Value], inner: Context) -> list[Value]:
-        return emit(body_kernel, [*body_consts, *_plain(values)], inner)
+        return emit(body_kernel, [*for_body, *_plain(values)], inner)
 
     carry = _enter(_settle(body, carry, context), shapes, context)
     with indented(context.writer, "while True:"), _own_checks(context):
-        test = emit(test_kernel, [*cond_consts, *carry], context)[0]
+        test = emit(test_kernel, [*for_test, *carry], context)[0]
         if test.axes:
             raise DependsOnError(test.axes)
         context.writer.line(f"if not {test.text}: break")
@@ -215,20 +212,17 @@ def _plain(values: Sequence[Value]) -> list[Value]:
 
 def _scan(equation: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
     parameters, kernel = equation.params, equation.inner[0].kernel
-    length, for_consts, for_carry = parameters["length"], parameters["consts"], parameters["carry"]
-    args = _bound(operands, context)
-    consts, rows = args[:for_consts], [v for v in args[for_consts + for_carry :] if isinstance(v, Value)]
-    carry = [v for v in args[for_consts : for_consts + for_carry] if isinstance(v, Value)]
-    shapes = _shapes(equation.outs[:for_carry])
-    stacked = equation.outs[for_carry:]
+    length, n_carry = parameters["length"], parameters["carry"]
+    consts, carried, rows = parts_of_scan(equation, _bound(operands, context))
+    carry = [v for v in carried if isinstance(v, Value)]
+    shapes, stacked = _shapes(equation.outs[:n_carry]), equation.outs[n_carry:]
     if (rows or stacked) and context.lead:
         raise DependsOnError(frozenset(context.batched))
     once = length == 1 and not stacked
     index = "0" if once else context.writer.name()
-    counter = None if parameters["reverse"] else _loop_counter(kernel, for_consts, carry)
-    scanned = [
-        solid(v, a.shape, context).text for v, a in zip(rows, equation.ins[for_consts + for_carry :], strict=True)
-    ]
+    counter = None if parameters["reverse"] else _loop_counter(kernel, len(consts), carry)
+    atoms = equation.ins[len(consts) + n_carry :]
+    scanned = [solid(value_of(v, context), a.shape, context).text for v, a in zip(rows, atoms, strict=True)]
 
     def body(values: list[Value], inner: Context) -> list[Value]:
         row = [Value(f"{text}[{index}]") for text in scanned]
@@ -258,25 +252,17 @@ def _scan(equation: Equation, operands: Sequence[Given], context: Context) -> li
     order = f"reversed(range({length}))" if parameters["reverse"] else f"range({length})"
     with indented(context.writer, f"for {index} in {order}:"), _own_checks(context):
         results = body(carry, context)
-        for name, value in zip(stacks, results[for_carry:], strict=True):
+        for name, value in zip(stacks, results[n_carry:], strict=True):
             context.writer.line(f"{name}[{index}] = {value.text}")
-        _leave(carry, results[:for_carry], shapes, context)
+        _leave(carry, results[:n_carry], shapes, context)
     return [*carry, *(Value(name) for name in stacks)]
 
 
 def _loop_counter(kernel: Kernel, consts: int, carry: Sequence[Value]) -> tuple[int, int] | None:
-    """Return which carried value counts the iterations by one, and from where; `fori_loop` has one."""
+    """Return which carried value counts the iterations, and from where."""
     for k, value in enumerate(carry):
-        var, result = kernel.ins[consts + k], kernel.outs[k]
-        if value.ramp is None or value.ramp.slopes:
-            continue
-        for equation in kernel.equations:
-            if not equation.outs or equation.outs[0] is not result:
-                continue
-            step = equation.ins[-1]
-            if equation.name == "add" and equation.ins[0] is var and isinstance(step, Constant) and not step.shape:
-                return (k, value.ramp.base) if step.value == 1 else None
-            break
+        if value.ramp is not None and not value.ramp.slopes and counts_by_one(kernel, consts + k, k):
+            return k, value.ramp.base
     return None
 
 

@@ -6,14 +6,15 @@ cannot be batched along some axes says so by `DependsOnError`, and the caller ru
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
 from prism.pallas import debug
 from prism.pallas.analysis import Use
-from prism.pallas.kernel import Constant, Equation
+from prism.pallas.dtypes import DType, Numeric
+from prism.pallas.kernel import Constant, Equation, Var
 from prism.pallas.numpy_source.writer import Writer
 from prism.pallas.primitives.site import Site
 
@@ -96,7 +97,7 @@ class RefVar:
 
     text: str
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    dtype: DType
     use: Use
     axes: Axes = NONE
     tracked: bool = False
@@ -125,17 +126,17 @@ class Context:
     writer: Writer
     batched: tuple[int, ...] = ()
     program: list[tuple[Value, int | str]] = field(default_factory=list)
-    named_axes: dict[Any, int] = field(default_factory=dict)
+    named_axes: dict[Hashable, int] = field(default_factory=dict)
     clamp: bool = False
     origins: tuple[str, ...] = ()
     extents: tuple[str, ...] = ()
     lengths: tuple[int, ...] = ()
     copy_load: bool = True
     dropped: list[bool] = field(default_factory=list)
-    spent: set[Any] = field(default_factory=set)
+    spent: set[Var] = field(default_factory=set)
     checked: dict[str, tuple[str, int]] = field(default_factory=dict)
     written: set[str] = field(default_factory=set)
-    constants: dict[str, Any] = field(default_factory=dict)
+    constants: dict[str, Numeric] = field(default_factory=dict)
 
     @property
     def lead(self) -> int:
@@ -148,7 +149,7 @@ def constant(atom: Constant, context: Context) -> Value:
     return constant_of(atom.value, context)
 
 
-def constant_of(value: Any, context: Context) -> Value:
+def constant_of(value: Numeric, context: Context) -> Value:
     """Return a NumPy value as a constant of the source; equal ones share a name."""
     dtype = value.dtype
     name = context.writer.bind(_interned(context, value), _constant_hint(value))
@@ -157,7 +158,7 @@ def constant_of(value: Any, context: Context) -> Value:
     return Value(name, ramp=ramp)
 
 
-def _interned(context: Context, value: Any) -> Any:
+def _interned(context: Context, value: Numeric) -> Numeric:
     if np.ndim(value):
         return value
     for other in context.writer.scope.values():
@@ -166,7 +167,7 @@ def _interned(context: Context, value: Any) -> Any:
     return value
 
 
-def _constant_hint(value: Any) -> str:
+def _constant_hint(value: Numeric) -> str:
     text = f"{value.dtype.name}_{value}" if np.ndim(value) == 0 else "const"
     return "".join(c if c.isalnum() else "_" for c in text)
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType
-from typing import Any
 
 import numpy as np
 
+from prism.pallas.dtypes import DType, Numeric
 from prism.pallas.errors import KernelSite
 
 _PLAIN = (np.float32, np.float64, np.int32, np.int64, np.bool_)
@@ -25,7 +25,7 @@ class Writer:
     """Collects a function's lines; `scope` maps names to the objects that the source refers to."""
 
     lines: list[str] = field(default_factory=list)
-    scope: dict[str, Any] = field(default_factory=lambda: {"np": np})
+    scope: dict[str, Numeric] = field(default_factory=lambda: {"np": np})
     depth: int = 1
     site: KernelSite | None = None
     _names: Iterator[str] = field(default_factory=lambda: _fresh_names())
@@ -77,7 +77,7 @@ def _fresh_names() -> Iterator[str]:
                 yield name
 
 
-def literal(value: Any, dtype: np.dtype[Any]) -> str | None:
+def literal(value: Numeric, dtype: DType) -> str | None:
     """Return a Python literal that acts as an element of `dtype` next to arrays of that type, or None."""
     if dtype.type not in _PLAIN or np.ndim(value):
         return None
@@ -87,7 +87,7 @@ def literal(value: Any, dtype: np.dtype[Any]) -> str | None:
     return f"({item!r})" if isinstance(item, int | float) and not isinstance(item, bool) and item < 0 else repr(item)
 
 
-def load_function(source: str, scope: dict[str, Any], name: str, code: Callable[[str, str], CodeType]) -> Any:
+def load_function(source: str, scope: dict[str, Numeric], name: str, code: Callable[[str, str], CodeType]) -> Numeric:
     """Return the function `name` that `source` defines; tracebacks and debuggers show its lines."""
     filename = f"<prism.pallas {name} {abs(hash(source)):x}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)

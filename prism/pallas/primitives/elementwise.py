@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from prism.codegen import elementary as functions
 from prism.pallas import dtypes
+from prism.pallas.dtypes import Numeric
 from prism.pallas.primitives.site import Emit, NotBatchableError, Site
 
 
-def divide(x: Any, y: Any) -> Any:
+def divide(x: Numeric, y: Numeric) -> Numeric:
     """Divide integers towards zero, and by zero to -1; floats as IEEE."""
     if isinstance(x, np.signedinteger) and isinstance(y, int | np.signedinteger) and int(y) not in (0, -1):
         # Loops compute indices one at a time: Python's integers are faster than arrays of rank 0.
@@ -30,7 +29,7 @@ def divide(x: Any, y: Any) -> Any:
     return np.where(y == 0, np.asarray(-1).astype(x.dtype), quotient.astype(x.dtype))[()]
 
 
-def remainder(x: Any, y: Any) -> Any:
+def remainder(x: Numeric, y: Numeric) -> Numeric:
     """Return the remainder with the sign of the dividend; x rem 0 is x for integers."""
     if isinstance(x, np.signedinteger) and isinstance(y, int | np.signedinteger):
         a, b = int(x), int(y)
@@ -44,7 +43,7 @@ def remainder(x: Any, y: Any) -> Any:
     return np.where(y == 0, x, np.fmod(x, np.where(y == 0, np.ones((), y.dtype), y)))[()]
 
 
-def integer_power(x: Any, exponent: int) -> Any:
+def integer_power(x: Numeric, exponent: int) -> Numeric:
     """Multiply by repeated squaring in the operand's type, as XLA expands it."""
     x = np.asarray(x)
     result, square, left = None, x, abs(exponent)
@@ -57,22 +56,22 @@ def integer_power(x: Any, exponent: int) -> Any:
     return power if exponent >= 0 else (np.ones((), x.dtype) / power).astype(x.dtype)
 
 
-def power(x: Any, y: Any) -> Any:
+def power(x: Numeric, y: Numeric) -> Numeric:
     """`x ** y` in the type of `x`; an integer exponent does not widen."""
     return np.power(x, np.asarray(y).astype(np.asarray(x).dtype))
 
 
-def _in_range(y: Any, bits: int) -> Any:
+def _in_range(y: Numeric, bits: int) -> Numeric:
     return (y >= 0) & (y < bits)
 
 
-def shift_left(x: Any, y: Any) -> Any:
+def shift_left(x: Numeric, y: Numeric) -> Numeric:
     """Shift left; by at least the width gives 0."""
     ok = _in_range(np.asarray(y), dtypes.bit_width(np.asarray(x).dtype))
     return np.where(ok, np.left_shift(x, np.where(ok, y, np.zeros_like(y))), np.zeros_like(x))
 
 
-def shift_right_logical(x: Any, y: Any) -> Any:
+def shift_right_logical(x: Numeric, y: Numeric) -> Numeric:
     """Shift right with zeros from the left; by at least the width gives 0."""
     x, y = np.asarray(x), np.asarray(y)
     unsigned = np.dtype(f"u{x.dtype.itemsize}")
@@ -81,7 +80,7 @@ def shift_right_logical(x: Any, y: Any) -> Any:
     return np.where(ok, shifted.astype(x.dtype), np.zeros_like(x))
 
 
-def shift_right_arithmetic(x: Any, y: Any) -> Any:
+def shift_right_arithmetic(x: Numeric, y: Numeric) -> Numeric:
     """Shift right with copies of the first bit, of unsigned types too; by at least the width gives them alone."""
     x, y = np.asarray(x), np.asarray(y)
     bits, signed = 8 * x.dtype.itemsize, np.dtype(f"i{x.dtype.itemsize}")
@@ -89,7 +88,7 @@ def shift_right_arithmetic(x: Any, y: Any) -> Any:
     return np.right_shift(x.astype(signed), amount).astype(x.dtype)
 
 
-def count_leading_zeros(x: Any) -> Any:
+def count_leading_zeros(x: Numeric) -> Numeric:
     """Return the number of zero bits above the highest set bit."""
     x = np.asarray(x)
     bits = 8 * x.dtype.itemsize
@@ -100,26 +99,26 @@ def count_leading_zeros(x: Any) -> Any:
     return (bits - np.bitwise_count(left).astype(np.int64)).astype(x.dtype)
 
 
-def population_count(x: Any) -> Any:
+def population_count(x: Numeric) -> Numeric:
     """Return the number of set bits of the two's complement."""
     x = np.asarray(x)
     return np.bitwise_count(x.astype(np.dtype(f"u{x.dtype.itemsize}"))).astype(x.dtype)
 
 
-def logistic(x: Any) -> Any:
+def logistic(x: Numeric) -> Numeric:
     """1 / (1 + exp(-x)) of complex numbers."""
     one = np.ones((), np.asarray(x).dtype)
     return one / (one + np.exp(-x))
 
 
-def round_half(x: Any, to_even: bool) -> Any:
+def round_half(x: Numeric, to_even: bool) -> Numeric:
     """Round to the nearest integer; ties go to even or away from zero."""
     if to_even:
         return np.rint(x)
     return np.copysign(np.floor(np.abs(x) + np.asarray(0.5, np.asarray(x).dtype)), x)
 
 
-def _special(name: str, x: Any) -> Any:
+def _special(name: str, x: Numeric) -> Numeric:
     # SciPy's special functions take a third of a second to import and few kernels use them.
     from scipy import special
 
@@ -128,17 +127,17 @@ def _special(name: str, x: Any) -> Any:
     return getattr(special, name)(wide).astype(x.dtype)[()]
 
 
-def erf(x: Any) -> Any:
+def erf(x: Numeric) -> Numeric:
     """Return the error function."""
     return _special("erf", x)
 
 
-def erfc(x: Any) -> Any:
+def erfc(x: Numeric) -> Numeric:
     """Return the complementary error function."""
     return _special("erfc", x)
 
 
-def erf_inv(x: Any) -> Any:
+def erf_inv(x: Numeric) -> Numeric:
     """Return the inverse error function; in float32 by the polynomials of Giles (2010), each step fused as in XLA.
 
     What differs from XLA's result does so by the logarithm that they begin with: 1 % of the values, by 2 units at most.
@@ -173,17 +172,17 @@ _ERF_INV = np.array(
 )
 
 
-def lgamma(x: Any) -> Any:
+def lgamma(x: Numeric) -> Numeric:
     """Return the logarithm of the absolute value of the gamma function."""
     return _special("gammaln", x)
 
 
-def digamma(x: Any) -> Any:
+def digamma(x: Numeric) -> Numeric:
     """Return the logarithmic derivative of the gamma function."""
     return _special("digamma", x)
 
 
-def reduce_precision(x: Any, exponent_bits: int, mantissa_bits: int) -> Any:
+def reduce_precision(x: Numeric, exponent_bits: int, mantissa_bits: int) -> Numeric:
     """Round to a narrower float format and come back."""
     x = np.asarray(x)
     fraction, exponent = np.frexp(x.astype(np.float64))
@@ -195,12 +194,12 @@ def reduce_precision(x: Any, exponent_bits: int, mantissa_bits: int) -> Any:
     return np.where(np.abs(rounded) < smallest, np.copysign(0.0, rounded), rounded).astype(x.dtype)
 
 
-def choose(which: Any, *cases: Any) -> Any:
+def choose(which: Numeric, *cases: Numeric) -> Numeric:
     """Select elementwise among several cases."""
     return np.select([np.asarray(which) == k for k in range(len(cases))], cases)
 
 
-def in_total_order(x: Any) -> Any:
+def in_total_order(x: Numeric) -> Numeric:
     """Return integers in the order -NaN, -inf, ..., -0, 0, ..., inf, NaN of floats; other numbers as they are."""
     x = np.asarray(x)
     if not dtypes.is_float(x.dtype):

@@ -7,25 +7,26 @@ from typing import Any
 import numpy as np
 
 from prism.pallas import dtypes
+from prism.pallas.dtypes import DType, Numeric
 from prism.pallas.primitives.site import Emit, NotBatchableError, Site
 
 Shape = tuple[int, ...]
 
 
-def clamp_starts(starts: tuple[Any, ...], shape: Shape, sizes: Shape) -> tuple[int, ...]:
+def clamp_starts(starts: tuple[Numeric, ...], shape: Shape, sizes: Shape) -> tuple[int, ...]:
     """Return start indices moved so that the slice fits, as dynamic slices do."""
     return tuple(
         min(max(int(start), 0), extent - size) for start, extent, size in zip(starts, shape, sizes, strict=True)
     )
 
 
-def dynamic_slice(x: Any, starts: tuple[Any, ...], sizes: Shape, lead: int = 0) -> Any:
+def dynamic_slice(x: Numeric, starts: tuple[Numeric, ...], sizes: Shape, lead: int = 0) -> Numeric:
     """Return a slice of static size at a dynamic, clamped start, behind `lead` grid axes; a view."""
     first = clamp_starts(starts, x.shape[lead:], sizes)
     return x[(slice(None),) * lead + tuple(slice(a, a + n) for a, n in zip(first, sizes, strict=True))]
 
 
-def dynamic_slice_many(x: Any, starts: tuple[Any, ...], sizes: Shape, lead: int, batched: bool) -> Any:
+def dynamic_slice_many(x: Numeric, starts: tuple[Numeric, ...], sizes: Shape, lead: int, batched: bool) -> Numeric:
     """Dynamic slices whose starts differ along `lead` grid axes."""
     x = np.asarray(x)
     trailing = x.shape[lead:] if batched else x.shape
@@ -44,7 +45,7 @@ def dynamic_slice_many(x: Any, starts: tuple[Any, ...], sizes: Shape, lead: int,
     return x[tuple(np.broadcast_arrays(*picks))]
 
 
-def dynamic_update_slice(x: Any, update: Any, starts: tuple[Any, ...]) -> Any:
+def dynamic_update_slice(x: Numeric, update: Numeric, starts: tuple[Numeric, ...]) -> Numeric:
     """Return a copy of `x` with `update` at a dynamic, clamped start."""
     update = np.asarray(update)
     first = clamp_starts(starts, x.shape, update.shape)
@@ -54,8 +55,8 @@ def dynamic_update_slice(x: Any, update: Any, starts: tuple[Any, ...]) -> Any:
 
 
 def _window_indices(
-    indices: Any, index_map: Shape, index_batch: Shape, operand_batch: Shape, sizes: Shape
-) -> tuple[Any, Shape]:
+    indices: Numeric, index_map: Shape, index_batch: Shape, operand_batch: Shape, sizes: Shape
+) -> tuple[Numeric, Shape]:
     """Return start indices of shape (..., operand rank) and the batch shape of a gather or a scatter."""
     indices = np.asarray(indices)
     batch_shape = indices.shape[:-1]
@@ -69,7 +70,7 @@ def _window_indices(
     return starts, batch_shape
 
 
-def gather(x: Any, indices: Any, numbers: Any, sizes: Shape, mode: str, fill: Any) -> Any:
+def gather(x: Numeric, indices: Numeric, numbers: Any, sizes: Shape, mode: str, fill: Numeric) -> Numeric:
     """XLA's gather; `mode` says what an index outside of the operand means: clip, fill, or a promise that none is."""
     x = np.asarray(x)
     starts, batch_shape = _window_indices(
@@ -97,7 +98,7 @@ def gather(x: Any, indices: Any, numbers: Any, sizes: Shape, mode: str, fill: An
     return result.transpose(order)
 
 
-def take_rows(x: Any, indices: Any, mode: str, fill: Any) -> Any:
+def take_rows(x: Numeric, indices: Numeric, mode: str, fill: Numeric) -> Numeric:
     """Return the rows of `x` at `indices`, whose last axis has one number: the gather that `x[i]` is."""
     x, at = np.asarray(x), np.asarray(indices)[..., 0]
     result = x[np.clip(at, 0, len(x) - 1)]
@@ -115,7 +116,7 @@ def _takes_rows(numbers: Any, sizes: Shape, shape: Shape, batch: int) -> bool:
     return whole and plain and tuple(numbers.collapsed_slice_dims) == tuple(numbers.start_index_map) == (0,)
 
 
-def _fill_value(dtype: np.dtype[Any]) -> Any:
+def _fill_value(dtype: DType) -> Numeric:
     if dtypes.is_float(dtype) or dtype.kind == "c":
         return dtypes.poison(dtype)
     if dtype.kind == "u":
@@ -123,7 +124,7 @@ def _fill_value(dtype: np.dtype[Any]) -> Any:
     return np.asarray(dtypes.integer_range(dtype)[0]).astype(dtype) if dtypes.is_integer(dtype) else np.asarray(True)
 
 
-def scatter(x: Any, indices: Any, updates: Any, numbers: Any, mode: str, combine: Any) -> Any:
+def scatter(x: Numeric, indices: Numeric, updates: Numeric, numbers: Any, mode: str, combine: Numeric) -> Numeric:
     """XLA's scatter; windows outside of the operand are clipped or dropped, equal indices combine in order."""
     out, updates = np.array(x), np.asarray(updates)
     dropped = {*numbers.inserted_window_dims, *numbers.operand_batching_dims}

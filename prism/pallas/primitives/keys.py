@@ -5,21 +5,18 @@ A key is one 64-bit word, so that it has the shape that JAX gives it.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from prism.pallas.dtypes import Array, DType, Numeric
 from prism.pallas.errors import UNKNOWN_SITE, UnsupportedError
 from prism.pallas.primitives.site import Site
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = np.uint32(0x1BD11BDA)
 _HIGH = np.uint64(32)
 
 
-def threefry(k0: Any, k1: Any, x0: Any, x1: Any) -> tuple[Array, Array]:
+def threefry(k0: Numeric, k1: Numeric, x0: Numeric, x1: Numeric) -> tuple[Array, Array]:
     """Return the two words of the counters `x0, x1` under the keys `k0, k1`; all are uint32 and broadcast."""
     words = [np.asarray(k, np.uint32) for k in (k0, k1)]
     words.append(words[0] ^ words[1] ^ _PARITY)
@@ -33,24 +30,24 @@ def threefry(k0: Any, k1: Any, x0: Any, x1: Any) -> tuple[Array, Array]:
     return a, b
 
 
-def wrapped(words: Any) -> Array:
+def wrapped(words: Numeric) -> Array:
     """Return keys of pairs of uint32 words."""
     words = np.asarray(words).astype(np.uint64)
     return words[..., 0] << _HIGH | words[..., 1]
 
 
-def unwrapped(keys: Any) -> Array:
+def unwrapped(keys: Numeric) -> Array:
     """Return the pairs of uint32 words of keys."""
     keys = np.asarray(keys, np.uint64)
     return np.stack([keys >> _HIGH, keys], axis=-1).astype(np.uint32)
 
 
-def _seeded(seed: Any) -> Array:
+def _seeded(seed: Numeric) -> Array:
     seed = np.asarray(seed)
     return seed.astype(np.uint64) if seed.dtype.itemsize == 8 else seed.astype(np.uint32).astype(np.uint64)
 
 
-def _counted(keys: Any, shape: tuple[int, ...]) -> tuple[Array, Array]:
+def _counted(keys: Numeric, shape: tuple[int, ...]) -> tuple[Array, Array]:
     """Return two words for each key and each element of a shape, which is counted in row-major order."""
     keys = np.asarray(keys, np.uint64)
     words = unwrapped(keys.reshape(keys.shape + (1,) * len(shape)))
@@ -58,18 +55,18 @@ def _counted(keys: Any, shape: tuple[int, ...]) -> tuple[Array, Array]:
     return threefry(words[..., 0], words[..., 1], (count >> _HIGH).astype(np.uint32), count.astype(np.uint32))
 
 
-def split(keys: Any, shape: tuple[int, ...]) -> Array:
+def split(keys: Numeric, shape: tuple[int, ...]) -> Array:
     """Return a `shape` of new keys for each key."""
     return wrapped(np.stack(_counted(keys, shape), axis=-1))
 
 
-def folded(keys: Any, data: Any) -> Array:
+def folded(keys: Numeric, data: Numeric) -> Array:
     """Return keys that depend on data too."""
     words, more = unwrapped(keys), unwrapped(_seeded(data))
     return wrapped(np.stack(threefry(words[..., 0], words[..., 1], more[..., 0], more[..., 1]), axis=-1))
 
 
-def bits(keys: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+def bits(keys: Numeric, shape: tuple[int, ...], dtype: DType) -> Array:
     """Return random bits of an unsigned type, a `shape` of them for each key."""
     high, low = _counted(keys, shape)
     if dtype.itemsize == 8:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from prism.pallas import dtypes
 from prism.pallas.dot import dot
+from prism.pallas.dtypes import DType, Numeric
 from prism.pallas.primitives.site import Emit, NotBatchableError, Site
 from prism.pallas.sums import add_reduce
 
 Axes = tuple[int, ...]
 
 
-def reduce_with(ufunc: Any, x: Any, axes: Axes) -> Any:
+def reduce_with(ufunc: Numeric, x: Numeric, axes: Axes) -> Numeric:
     """Reduce in the operand's type; narrow floats accumulate in float32, as XLA does on CPU."""
     x = np.asarray(x)
     if dtypes.is_narrow_float(x.dtype):
@@ -25,7 +24,7 @@ def reduce_with(ufunc: Any, x: Any, axes: Axes) -> Any:
     return ufunc.reduce(x, axis=axes, dtype=x.dtype)
 
 
-def cumulate(ufunc: Any, x: Any, axis: int, reverse: bool) -> Any:
+def cumulate(ufunc: Numeric, x: Numeric, axis: int, reverse: bool) -> Numeric:
     """Scan along one axis in the operand's type, from the end if `reverse`; floats that round go in tiles as in XLA."""
     x = np.asarray(x)
     if ufunc in _NEUTRAL and dtypes.is_float(x.dtype):
@@ -34,7 +33,7 @@ def cumulate(ufunc: Any, x: Any, axis: int, reverse: bool) -> Any:
     return np.flip(result, axis) if reverse else result
 
 
-def _scan_tiles(ufunc: Any, x: Any, scan: Any) -> Any:
+def _scan_tiles(ufunc: Numeric, x: Numeric, scan: Numeric) -> Numeric:
     """Scan tiles of 16, each from its first element on, then what the tiles come to in the same way."""
     tile, length = 16, x.shape[-1]
     if length <= tile:
@@ -49,11 +48,11 @@ def _scan_tiles(ufunc: Any, x: Any, scan: Any) -> Any:
     return within.reshape(*x.shape[:-1], -1)[..., :length]
 
 
-def _prefixes(ufunc: Any, x: Any) -> Any:
+def _prefixes(ufunc: Numeric, x: Numeric) -> Numeric:
     return ufunc.accumulate(x, axis=-1, dtype=x.dtype)
 
 
-def _suffixes(ufunc: Any, x: Any) -> Any:
+def _suffixes(ufunc: Numeric, x: Numeric) -> Numeric:
     result = x.copy()
     for k in range(1, x.shape[-1]):
         result[..., :-k] = ufunc(result[..., :-k], x[..., k:])
@@ -63,18 +62,18 @@ def _suffixes(ufunc: Any, x: Any) -> Any:
 _NEUTRAL = {np.add: 0, np.multiply: 1, np.logaddexp: -np.inf}
 
 
-def cumulate_logsumexp(x: Any, axis: int, reverse: bool) -> Any:
+def cumulate_logsumexp(x: Numeric, axis: int, reverse: bool) -> Numeric:
     """Scan of log(exp(a) + exp(b))."""
     return cumulate(np.logaddexp, x, axis, reverse)
 
 
-def arg_reduce(function: Any, x: Any, axis: int, dtype: np.dtype[Any]) -> Any:
+def arg_reduce(function: Numeric, x: Numeric, axis: int, dtype: DType) -> Numeric:
     """Index of the first extreme along an axis; NaN counts as the extreme."""
     x = np.asarray(x)
     return function(x.astype(np.float32) if x.dtype.kind == "V" else x, axis=axis).astype(dtype)
 
 
-def sort_together(operands: tuple[Any, ...], axis: int, keys: int) -> tuple[Any, ...]:
+def sort_together(operands: tuple[Numeric, ...], axis: int, keys: int) -> tuple[Numeric, ...]:
     """Sort several arrays by the first `keys` of them, stably; NaN goes last."""
     arrays = [np.asarray(x) for x in operands]
     comparable = [x.astype(np.float32) if x.dtype.kind == "V" else x for x in arrays[:keys]]
@@ -86,7 +85,7 @@ def sort_together(operands: tuple[Any, ...], axis: int, keys: int) -> tuple[Any,
     return tuple(np.take_along_axis(x, order, axis=axis) for x in arrays)
 
 
-def top_k(x: Any, k: int, axis: int) -> tuple[Any, Any]:
+def top_k(x: Numeric, k: int, axis: int) -> tuple[Numeric, Numeric]:
     """Return the k greatest along an axis, in descending order, and their indices; the first of equals first."""
     x = np.asarray(x)
     moved = np.moveaxis(x, axis, -1)
@@ -97,8 +96,8 @@ def top_k(x: Any, k: int, axis: int) -> tuple[Any, Any]:
 
 
 def dot_general(
-    x: Any, y: Any, contract: tuple[Axes, Axes], batch: tuple[Axes, Axes], *, out: np.dtype[Any], lead: int = 0
-) -> Any:
+    x: Numeric, y: Numeric, contract: tuple[Axes, Axes], batch: tuple[Axes, Axes], *, out: DType, lead: int = 0
+) -> Numeric:
     """XLA's dot; narrow floats multiply in float32, int8 accumulates exactly in float64 or in the result type.
 
     With `lead`, both operands carry that many leading axes which broadcast against each other.
@@ -112,7 +111,7 @@ def dot_general(
     return result if result.dtype == out else dtypes.convert(result, out)
 
 
-def _widen(x: Any, y: Any, out: np.dtype[Any]) -> tuple[Any, Any]:
+def _widen(x: Numeric, y: Numeric, out: DType) -> tuple[Numeric, Numeric]:
     if dtypes.is_integer(x.dtype) and dtypes.is_integer(y.dtype):
         # Products of at most 8 bits sum exactly in float64, where BLAS is; wider integers must wrap.
         small = dtypes.bit_width(x.dtype) <= 8 and dtypes.bit_width(y.dtype) <= 8 and dtypes.bit_width(out) >= 32
@@ -124,18 +123,18 @@ def _widen(x: Any, y: Any, out: np.dtype[Any]) -> tuple[Any, Any]:
     return x.astype(wide, copy=False), y.astype(wide, copy=False)
 
 
-def _compute_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
+def _compute_type(dtype: DType) -> DType:
     return dtype if dtype.kind in "fc" and dtype.itemsize > 2 else np.dtype(np.float32)
 
 
 class _Operand:
     __slots__ = ("array", "free")
 
-    def __init__(self, array: Any, free: tuple[int, ...]) -> None:
+    def __init__(self, array: Numeric, free: tuple[int, ...]) -> None:
         self.array, self.free = array, free
 
 
-def _dot_operand(x: Any, contract: Axes, batch: Axes, lead: int, *, contract_last: bool) -> _Operand:
+def _dot_operand(x: Numeric, contract: Axes, batch: Axes, lead: int, *, contract_last: bool) -> _Operand:
     """Bring an operand to (lead, batch, rows, columns); returns it with its free axes' extents."""
     rank = x.ndim - lead
     free = tuple(k for k in range(rank) if k not in contract and k not in batch)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from prism.pallas.dtypes import Numeric
 from prism.pallas.primitives.site import Site
 
 Shape = tuple[int, ...]
 
 
-def reshape(x: Any, shape: Shape, lead: int) -> Any:
+def reshape(x: Numeric, shape: Shape, lead: int) -> Numeric:
     """Reshape the trailing axes behind `lead` grid axes."""
     x = np.asarray(x)
     return x.reshape(x.shape[:lead] + shape)
 
 
-def broadcast_in_dim(x: Any, shape: Shape, dims: Shape, lead: int) -> Any:
+def broadcast_in_dim(x: Numeric, shape: Shape, dims: Shape, lead: int) -> Numeric:
     """Put the operand's axes at `dims` of `shape` and repeat along the others; a view."""
     x = np.asarray(x)
     head = x.shape[:lead]
@@ -27,14 +26,14 @@ def broadcast_in_dim(x: Any, shape: Shape, dims: Shape, lead: int) -> Any:
     return np.broadcast_to(x.reshape(head + tuple(inner)), head + shape)
 
 
-def broadcast_to(x: Any, shape: Shape, lead: int) -> Any:
+def broadcast_to(x: Numeric, shape: Shape, lead: int) -> Numeric:
     """Repeat along new leading axes, behind `lead` grid axes."""
     x = np.asarray(x)
     rank = x.ndim - lead
     return broadcast_in_dim(x, shape, tuple(range(len(shape) - rank, len(shape))), lead)
 
 
-def concatenate(operands: tuple[Any, ...], axis: int, lead: int) -> Any:
+def concatenate(operands: tuple[Numeric, ...], axis: int, lead: int) -> Numeric:
     """Join along an axis counted from the end; grid axes of extent 1 are repeated."""
     if lead:
         head = np.broadcast_shapes(*(np.shape(x)[:lead] for x in operands))
@@ -42,7 +41,7 @@ def concatenate(operands: tuple[Any, ...], axis: int, lead: int) -> Any:
     return np.concatenate(operands, axis=axis)
 
 
-def pad(x: Any, value: Any, config: tuple[tuple[int, int, int], ...], lead: int) -> Any:
+def pad(x: Numeric, value: Numeric, config: tuple[tuple[int, int, int], ...], lead: int) -> Numeric:
     """Pad with low, high and interior amounts; negative amounts crop."""
     x = np.asarray(x)
     skip = (slice(None),) * lead
@@ -65,17 +64,17 @@ def pad(x: Any, value: Any, config: tuple[tuple[int, int, int], ...], lead: int)
     return out
 
 
-def split(x: Any, sizes: Shape, axis: int) -> tuple[Any, ...]:
+def split(x: Numeric, sizes: Shape, axis: int) -> tuple[Numeric, ...]:
     """Cut along an axis counted from the end."""
     return tuple(np.split(x, np.cumsum(sizes)[:-1], axis=axis))
 
 
-def unstack(x: Any, axis: int) -> tuple[Any, ...]:
+def unstack(x: Numeric, axis: int) -> tuple[Numeric, ...]:
     """Return the slices along an axis counted from the end."""
     return tuple(np.moveaxis(np.asarray(x), axis, 0))
 
 
-def roll(x: Any, shift: Any, axis: int, stride: int | None, stride_axis: int | None) -> Any:
+def roll(x: Numeric, shift: Numeric, axis: int, stride: int | None, stride_axis: int | None) -> Numeric:
     """Rotate along an axis; with a stride, row k of `stride_axis` rotates by `stride * k` more."""
     x = np.asarray(x)
     if stride is None or stride_axis is None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from prism.pallas.dtypes import Array, DType, Numeric, Parameters
 
 
 class NotBatchableError(Exception):
@@ -18,7 +20,7 @@ class Aval:
     """Shape and element type of one value."""
 
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    dtype: DType
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Site:
     names an object in the generated source.
     """
 
-    params: Mapping[str, Any]
+    params: Parameters
     ins: tuple[Aval, ...]
     outs: tuple[Aval, ...]
     args: tuple[str, ...]
@@ -42,7 +44,7 @@ class Site:
     loose_result: bool = False
     scalars: bool = False
 
-    def dtype(self, dtype: Any) -> str:
+    def dtype(self, dtype: DType) -> str:
         """Name an element type."""
         dtype = np.dtype(dtype)
         return self.bind(dtype, dtype.name)
@@ -88,7 +90,7 @@ class Site:
             raise NotBatchableError
 
 
-def _spread(x: Any, shape: tuple[int, ...], lead: int) -> Any:
+def _spread(x: Numeric, shape: tuple[int, ...], lead: int) -> Array:
     x = np.asarray(x)
     return np.broadcast_to(x, x.shape[:lead] + shape)
 

@@ -1,7 +1,8 @@
 """THE table of primitives that compute a value: one row each, with its NumPy form and its form in loops, if it has one.
 
 Debug mode evaluates the NumPy form, equation by equation; fast mode writes it into a program; compiled mode writes the
-other. What runs kernels, asks for the grid or accesses memory is no row: see `kernel.Control` and `access.Access`.
+other. What runs kernels or asks for the grid is a function of each mode, in `debug`, `numpy_source.statements` and
+`numba_source.equations`; what accesses memory is an `access.Access`.
 """
 
 from __future__ import annotations

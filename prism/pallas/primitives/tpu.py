@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from prism.pallas.dtypes import Numeric
 from prism.pallas.indexing import bitcast_rows
 from prism.pallas.primitives.site import Site
 
 
-def reciprocal(x: Any) -> Any:
+def reciprocal(x: Numeric) -> Numeric:
     """1 / x in the operand's type; the approximate form is exact here."""
     x = np.asarray(x)
     return np.ones((), x.dtype) / x
