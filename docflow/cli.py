@@ -12,6 +12,7 @@ import click
 
 from docflow import __version__
 from docflow.errors import DocflowError
+from docflow.tracing import trace
 from docflow.verbs import ROOT, load, relative
 from docflow.writing import COMMANDS
 
@@ -176,32 +177,6 @@ def why(source: str, target: str, root: Path) -> None:
 
 @main.command()
 @ROOT
-@click.option("--json", "is_json", is_flag=True, help="Print one JSON object a clause.")
-def trace(root: Path, *, is_json: bool) -> None:
-    """List every clause with its tests, proofs and exemptions. Exit status 1 if one has none."""
-    import json
-    from dataclasses import asdict
-
-    from docflow import trace as tracing
-
-    tree = load(root)
-    rows = tracing.coverage(tree)
-    for row in rows:
-        if is_json:
-            click.echo(json.dumps(asdict(row) | {"is_covered": row.is_covered}, ensure_ascii=False))
-            continue
-        click.echo(f"{row.clause.label} {row.clause.path}:{row.clause.line}{'' if row.is_covered else '  NOT COVERED'}")
-        for kind, witnesses in (("test", row.tests), ("proof", row.theorems), ("exempt", row.exemptions)):
-            for witness in witnesses:
-                click.echo(f"  {kind} {witness}")
-    uncovered = sum(not row.is_covered for row in rows)
-    if not is_json:
-        click.echo(f"{len(rows)} clauses, {uncovered} without a witness")
-    sys.exit(int(uncovered > 0))
-
-
-@main.command()
-@ROOT
 @click.option("--dot", "form", flag_value="dot", help="Graphviz.")
 @click.option("--html", "form", flag_value="html", default="html", help="One self-contained page (the default).")
 @click.option(
@@ -298,5 +273,5 @@ def bench(sections: int, runs: int, *, doorstop: bool, is_json: bool) -> None:
         click.echo(f"{row.impl:9} {row.case:11} {time}")
 
 
-for _command in COMMANDS:
+for _command in (trace, *COMMANDS):
     main.add_command(_command)

@@ -122,7 +122,7 @@ def _self_hosted_guard(tree: Tree) -> Iterator[Hit]:
 
 def _action_allowed(tree: Tree) -> Iterator[Hit]:
     for path, uses in uses_of_steps(tree):
-        name = "/".join(uses.text.partition("@")[0].split("/")[:2])
+        name = uses.text.partition("@")[0]  # a folder below an action is another action
         if _is_remote(uses) and name.casefold() not in tree.settings.actions:
             yield Hit(path, uses.line, f"action {name!r} must be one of {sorted(tree.settings.actions)}")
 
