@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Final
+from typing import Any, Final
 
+from docflow import trace
 from docflow.corpus import Corpus, EdgeView
 from docflow.rules.edges import OK, statuses
+from docflow.rules.links import section_of
 
 _COLUMN_ROWS: Final = 40
+_FOLDER_ROWS: Final = 10
 _BAND_COLUMNS: Final = 30
 _BAND_GAP: Final = 4
 _SWEEPS: Final = 4
+_CLUSTER: Final = 40
+_CLUSTERS: Final = 60
 _BAD: Final = "#c2410c"
 
 
@@ -31,11 +36,15 @@ def links(corpus: Corpus) -> list[Link]:
     """Return the edges to draw: section edges, and document edges that no section edge repeats."""
     covered = {(view.path, view.edge.ref) for view in corpus.edges if view.edge.section}
     drawn = [view for view in corpus.edges if view.edge.section or (view.path, view.edge.ref) not in covered]
-    return [Link(_source(view), view.edge.ref, statuses(view)) for view in drawn]
+    return [Link(_source(corpus, view), view.edge.ref, statuses(view)) for view in drawn]
 
 
-def _source(view: EdgeView) -> str:
-    return f"{view.path}#{view.edge.section}" if view.edge.section else view.path
+def _source(corpus: Corpus, view: EdgeView) -> str:
+    """Draw an edge of a light document with one section from that section: there is no other text that it could be."""
+    document = corpus.documents[view.path]
+    if not view.edge.section and document.is_light and len(document.sections) == 1:
+        return f"{view.path}#{document.sections[0].anchor}"
+    return view.own_name
 
 
 def _nodes(corpus: Corpus, drawn: list[Link]) -> list[str]:
@@ -65,24 +74,86 @@ def _quote(value: str) -> str:
 
 
 def html(corpus: Corpus) -> str:
-    """Return a page that needs no network: pan, zoom, search, and filters by status.
+    """Return a page that needs no network: pan, zoom, search, filters by status, levels and neighbourhoods.
 
-    Its data are `nodes` as [name, version, column, row, is known] and `links` as [source, target, statuses].
+    Its data: `nodes` as [name, version, column, row] and `links` as [source, target, statuses], of sections; the same
+    under `documents` and `folders`, where each link stands for all between the two; `clauses` by section as [label,
+    line, witnesses]; `diffs` of texts that went stale.
     """
+    from docflow import past
+
     drawn = links(corpus)
     nodes = _nodes(corpus, drawn)
-    index = {node: number for number, node in enumerate(nodes)}
-    places = layout(nodes, drawn)
     versions = {name: seen.version for name, seen in corpus.texts.items()}
+    folder = clusters(sorted({node.partition("#")[0] for node in nodes}))
     data = {
-        "nodes": [[node, versions.get(node, 0), *places[node]] for node in nodes],
-        "links": [[index[link.source], index[link.target], link.statuses] for link in drawn],
+        **_level(nodes, drawn, versions),
+        "documents": _level(*_merged(nodes, drawn, lambda node: node.partition("#")[0]), versions),
+        "folders": _level(*_merged(nodes, drawn, lambda node: folder[node.partition("#")[0]]), versions, _FOLDER_ROWS),
+        "folder": folder,
+        "clauses": _clauses(corpus),
+        "diffs": past.stale_diffs(corpus),
     }
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     return files("docflow").joinpath("graph.html").read_text(encoding="utf-8").replace("{{data}}", text)
 
 
-def layout(nodes: list[str], drawn: list[Link]) -> Mapping[str, tuple[int, int]]:
+def _level(
+    nodes: list[str], drawn: list[Link], versions: Mapping[str, int], rows: int = _COLUMN_ROWS
+) -> dict[str, Any]:
+    index = {node: number for number, node in enumerate(nodes)}
+    places = layout(nodes, drawn, rows)
+    return {
+        "nodes": [[node, versions.get(node, 0), *places[node]] for node in nodes],
+        "links": [[index[link.source], index[link.target], link.statuses] for link in drawn],
+    }
+
+
+def _merged(nodes: list[str], drawn: list[Link], group: Callable[[str], str]) -> tuple[list[str], list[Link]]:
+    """Join nodes into groups, and the links between two groups into one that has all their statuses."""
+    statuses_of: dict[tuple[str, str], dict[str, None]] = {}
+    for link in drawn:
+        ends = group(link.source), group(link.target)
+        if ends[0] != ends[1]:
+            statuses_of.setdefault(ends, {}).update(dict.fromkeys(link.statuses))
+    merged = [Link(source, target, tuple(found)) for (source, target), found in statuses_of.items()]
+    return list(dict.fromkeys(map(group, nodes))), merged
+
+
+def clusters(paths: list[str]) -> dict[str, str]:
+    """Name a cluster for each document: its folder, as deep as keeps them few, cut into runs where one is too large."""
+    depths = max((path.count("/") for path in paths), default=0)
+    cuts = (["/".join(path.split("/")[:-1][:depth]) for path in paths] for depth in range(depths, -1, -1))
+    folders = next((cut for cut in cuts if len(set(cut)) <= _CLUSTERS), [""] * len(paths))
+    size = max(_CLUSTER, 2 * len(paths) // _CLUSTERS)
+    by_folder: dict[str, list[str]] = {}
+    for path, folder in zip(paths, folders, strict=True):
+        by_folder.setdefault(folder, []).append(path)
+    named: dict[str, str] = {}
+    for folder, members in by_folder.items():
+        for first in range(0, len(members), size):
+            run = members[first : first + size]
+            span = "" if len(members) <= size else f" {_stem(run[0])} … {_stem(run[-1])}"
+            named |= dict.fromkeys(run, f"{folder or '.'}/{span} ({len(run)})")
+    return named
+
+
+def _stem(path: str) -> str:
+    return path.rpartition("/")[2].removesuffix(".md")
+
+
+def _clauses(corpus: Corpus) -> dict[str, list[list[Any]]]:
+    """Return the clauses of each section as [label, line, witnesses]; without [trace] nobody asks for them."""
+    found: dict[str, list[list[Any]]] = {}
+    for row in trace.coverage(corpus) if corpus.config.trace else ():
+        document = corpus.documents[row.clause.path]
+        node = f"{document.path}#{section_of(document, row.clause.label.lower())}"
+        witnesses = [*row.tests, *row.theorems, *(f"exempt: {text}" for text in row.exemptions)]
+        found.setdefault(node, []).append([row.clause.label, row.clause.line, witnesses])
+    return found
+
+
+def layout(nodes: list[str], drawn: list[Link], rows: int = _COLUMN_ROWS) -> Mapping[str, tuple[int, int]]:
     """Return column and row of each node: what rests on nothing is leftmost, arrows point left, crossings are few.
 
     Layers by longest path over the condensation, rows by repeated barycentres (Sugiyama's method), folded if
@@ -101,12 +172,12 @@ def layout(nodes: list[str], drawn: list[Link]) -> Mapping[str, tuple[int, int]]
             }
             layer.sort(key=lambda node: weights[node])
             row.update({node: number - len(layer) / 2 for number, node in enumerate(layer)})
-    return _folded(layers)
+    return _folded(layers, rows)
 
 
-def _folded(layers: list[list[str]]) -> Mapping[str, tuple[int, int]]:
+def _folded(layers: list[list[str]], rows: int) -> Mapping[str, tuple[int, int]]:
     """Fold tall layers into several columns, and many columns into bands below one another."""
-    columns = [layer[at : at + _COLUMN_ROWS] for layer in layers for at in range(0, len(layer), _COLUMN_ROWS)]
+    columns = [layer[at : at + rows] for layer in layers for at in range(0, len(layer), rows)]
     places: dict[str, tuple[int, int]] = {}
     top = 0
     for first in range(0, len(columns), _BAND_COLUMNS):

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import networkx
 import pytest
@@ -266,3 +267,45 @@ def test_the_page_pans_zooms_searches_and_filters_in_chromium(tmp_path: Path) ->
     assert results["hidden"] == 3
     assert results["dimmed"] == 3
     assert results["detail"].startswith("base.md#baserests on (0)is relied on by (2)")
+    assert (results["around"], results["left"]) == (["base.md#base", "user.md#user"], True)
+    assert results["documents"] == [["base.md", "gone&lt;/script&gt;.md", "user.md"], "user.md"]
+    assert "sections of the document (1)" in results["parts"]
+    assert (results["folders"], results["address"]) == (["./ (3)", "gone&lt;/ (1)"], "folders")
+
+
+@pytest.mark.clause("DOCFLOW-27")
+def test_the_page_holds_levels_clauses_and_what_went_stale(tmp_path: Path) -> None:
+    """Documents and folders join their parts' links; clauses stand with their section, a stale text has a diff."""
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.org"]
+    tree.write_light(tmp_path)
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"]):
+        subprocess.run([*git, *command], cwd=tmp_path, check=True, capture_output=True)
+    tree.spoil(tmp_path, [("base.md", "A law that holds", "A law that held")])
+    data = _data(graph_view.html(tree.load(tmp_path)))
+    assert [node[0] for node in data["documents"]["nodes"]] == ["base.md", "user.md"]
+    assert data["documents"]["links"] == [[1, 0, ["unbumped"]]]
+    assert [node[0] for node in data["folders"]["nodes"]] == ["./ (2)"]
+    assert data["links"] == [[1, 0, ["unbumped"]]]
+    assert data["clauses"] == {"base.md#base": [["BASE-1", 9, ["tests/test_marked.py::test_law"]]]}
+    diff = data["diffs"]["base.md#base"].splitlines()
+    assert diff[:2] == ["--- reviewed, version 1", "+++ now"]
+    assert [line for line in diff[2:] if line[0] in "+-"] == [
+        "-**[BASE-1]** A law that holds.",
+        "+**[BASE-1]** A law that held.",
+    ]
+
+
+def test_many_documents_are_clusters_of_bounded_number() -> None:
+    """Folders are merged until they are few, and a flat folder is cut into runs that say what they hold."""
+    flat = graph_view.clusters([f"e/eip-{n:04}.md" for n in range(900)])
+    assert len(set(flat.values())) == 23
+    assert flat["e/eip-0000.md"] == "e/ eip-0000 … eip-0039 (40)"
+    deep = graph_view.clusters([f"a{n % 50}/b{n % 7}/d{n:04}.md" for n in range(2000)])
+    assert len(set(deep.values())) == 50
+    assert deep["a1/b1/d0001.md"] == "a1/ (40)"
+
+
+def _data(page: str) -> dict[str, Any]:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert found is not None
+    return json.loads(found[1])
