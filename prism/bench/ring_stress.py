@@ -21,7 +21,7 @@ from prism.ring import layout as at
 from prism.ring.exec.cpu import CpuExecutor
 from prism.ring.handle import Tenant
 from prism.ring.layout import Opcode, Reason, SlotStatus
-from prism.ring.memory import RUNNING, WORKER_KILL, WORKER_PROCESS, WORKER_STATE
+from prism.ring.memory import PARKING, RUNNING, WORKER_JOBS, WORKER_KILL, WORKER_PROCESS, WORKER_STATE
 from prism.ring.runtime import Runtime
 from prism.ring.state import RingSpec
 
@@ -124,18 +124,37 @@ def _near_wrap(runtime: Runtime) -> None:
 
 
 def _kill(runtime: Runtime, plan: Plan, over: threading.Event) -> None:
-    """Kill workers at random moments, at most one at a time, until the jobs are done."""
-    chance, rows = random.Random(plan.seed), runtime.block.workers
-    for _ in range(plan.kills):
-        if over.wait(chance.uniform(0.01, 0.12)):
-            return
-        row = rows[chance.randrange(plan.workers)]
-        if int(row[WORKER_STATE]) < RUNNING or int(row[WORKER_KILL]):
+    """Kill workers at random moments until so many were killed or the jobs are done.
+
+    A worker that has done no job since it was put in the place of another is left alone: with each killed before its
+    first job nothing would ever end.
+    """
+    chance, rows, left = random.Random(plan.seed), runtime.block.workers, plan.kills
+    jobs = rows[:, WORKER_JOBS].copy()
+    while left and not over.wait(chance.uniform(0.01, 0.12)):
+        worker = chance.randrange(plan.workers)
+        row = rows[worker]
+        if (
+            int(row[WORKER_STATE]) not in (RUNNING, PARKING)
+            or int(row[WORKER_KILL])
+            or row[WORKER_JOBS] == jobs[worker]
+        ):
             continue
-        if plan.processes:
-            os.kill(int(row[WORKER_PROCESS]), signal.SIGKILL)
-        else:
+        jobs[worker] = row[WORKER_JOBS]
+        if not plan.processes:
             row[WORKER_KILL] = chance.randint(1, 4)
+        elif not _kill_process(int(row[WORKER_PROCESS])):
+            continue
+        left -= 1
+
+
+def _kill_process(process: int) -> bool:
+    """Kill a process that nobody asks first; returns whether it was there."""
+    try:
+        os.kill(process, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _feed(tenant: Tenant, jobs: int, seed: int, report: Report, lock: threading.Lock) -> None:

@@ -5,17 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from prism.ring.errors import JobFaultError, RingTimeoutError
 from prism.ring.layout import Reason, SlotStatus
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from prism.ring.handle import Tenant
 
 
 class Ended(NamedTuple):
@@ -29,6 +25,36 @@ class Ended(NamedTuple):
 DONE = Ended(SlotStatus.DONE)
 
 
+class Follower(Protocol):
+    """What a batch asks of the tenant that submitted it; slots (n,) int64, with tickets from `first` on."""
+
+    number: int
+
+    def unended(self, slots: NDArray[np.int64], first: int) -> int:
+        """Return how many of the jobs have not ended."""
+        ...
+
+    def wait(self, slots: NDArray[np.int64], first: int, timeout: float | None) -> int:
+        """Wait for jobs to end, at most `timeout` seconds; returns how many have not."""
+        ...
+
+    def note_span(self, seconds: float) -> None:
+        """Enter how long jobs took."""
+        ...
+
+    def outcomes(self, slots: NDArray[np.int64], first: int) -> list[Ended]:
+        """Return how jobs ended that have."""
+        ...
+
+    def cancel(self, slots: NDArray[np.int64], first: int) -> int:
+        """End the jobs that nobody has claimed; returns how many."""
+        ...
+
+    async def when_ended(self, batch: Batch, loop: asyncio.AbstractEventLoop) -> None:
+        """Return once every job of a batch has ended."""
+        ...
+
+
 class Batch:
     """Jobs that were submitted together: tickets `first` to `first + len - 1`, in `slots`.
 
@@ -37,7 +63,7 @@ class Batch:
 
     __slots__ = ("_began", "_tenant", "first", "slots")
 
-    def __init__(self, tenant: Tenant, first: int, slots: NDArray[np.int64]) -> None:
+    def __init__(self, tenant: Follower, first: int, slots: NDArray[np.int64]) -> None:
         self._tenant, self.first, self.slots = tenant, first, slots
         self._began = time.perf_counter()
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
 
 from prism.errors import UsageError
 from prism.ring import layout as at
@@ -19,6 +21,7 @@ from prism.ring.layout import Opcode, Reason, SlotStatus
 from prism.ring.program import Handler, Order, Program
 from prism.ring.runtime import Runtime
 from prism.ring.state import RingSpec
+from tests.ring_live import Live
 
 
 def _missing() -> str:
@@ -108,6 +111,23 @@ def test_handlers_are_device_functions() -> None:
         tenant.write(0, [3])
         tenant.submit(64, (4,)).result(20)
         assert tenant.window[0] == 48
+
+
+class LiveCuda(Live):
+    """The persistent kernel under whatever tenants and the host do, from shortly before its positions wrap."""
+
+    def executor(self) -> CudaExecutor:
+        """Return the executor."""
+        return CudaExecutor(head=(1 << 32) - 20)
+
+
+@pytest.mark.clause("RINGRUN-2")
+def test_the_kernel_answers_as_some_order_of_the_jobs_does() -> None:
+    """Outcomes, windows, counters and compare-and-swaps are those of some order, in many short lives of the kernel."""
+    steps = settings(
+        max_examples=30, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    assert run_state_machine_as_test(LiveCuda, settings=steps) is None
 
 
 INTERRUPTED = """

@@ -31,6 +31,7 @@ from prism.ring.metrics import Collector, sample
 from prism.ring.program import Handler, Memory, Order, Program, Span
 from prism.ring.runtime import Runtime
 from prism.ring.state import RingSpec
+from tests.ring_live import has_order
 
 pytestmark = [pytest.mark.m9, pytest.mark.clause("RINGRUN-2")]
 EXECUTORS = ["cpu", "oracle", "device"]
@@ -279,20 +280,6 @@ def test_concurrent_compare_swaps_have_an_order(pairs: list[tuple[int, int]]) ->
         window = [int(value) for value in tenant.window]
     answers = window[1 : 1 + len(pairs)]
     assert has_order(frozenset(range(len(pairs))), 0, window[0], list(zip(pairs, answers, strict=True)), set())
-
-
-def has_order(left: frozenset[int], value: int, last: int, jobs: list[Any], seen: set[Any]) -> bool:
-    """Whether the jobs left can be put in an order from a word's value to its last one (Wing and Gong's search)."""
-    if not left:
-        return value == last
-    if (left, value) in seen:
-        return False
-    seen.add((left, value))
-    for job in left:
-        (old, new), answer = jobs[job]
-        if answer == value and has_order(left - {job}, new if value == old else value, last, jobs, seen):
-            return True
-    return False
 
 
 def test_closing_cancels_what_is_left() -> None:
