@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numba import njit
 
 from prism.cli.watch import check
 from prism.errors import CorruptError
 from prism.vm.arena import host
 from prism.vm.arena import run as running
+from prism.vm.arena.host import COUNT
 from prism.vm.arena.layout import Layout
 from prism.vm.arena.run import View
 from prism.vm.arena.store import rules_of
@@ -22,6 +24,7 @@ from prism.vm.engines.project import Projection, project
 from prism.vm.engines.schedule import Schedule
 from prism.vm.engines.table import open_engine
 from prism.vm.ledger.key import COMPACT, WIDE, KeyLayout
+from prism.vm.ledger.table import intern_one
 from prism.vm.rewrite.cases import CONTINUATION, LOCAL
 from prism.vm.term.denote import denote
 from prism.vm.term.graph import TermGraph, numerals
@@ -166,13 +169,24 @@ def test_the_validators_see_a_planted_bug(plant, monkeypatch: pytest.MonkeyPatch
     assert not plant or "must keep its promises, but: " in found[0]
 
 
+@njit
+def _enter_as_it_comes(keys, index, built, ids, state):
+    count = state[COUNT]
+    for i in range(len(built)):
+        ids[i] = 0
+        if built[i]:
+            ids[i] = intern_one(keys, index, count, built[i])
+            count += ids[i] == count
+    state[COUNT] = count
+
+
 def _as_they_come(rows, front, tables, state) -> int:
     """Run cycles as `host.run` does, but leave new rows in the order in which candidates come."""
     while (answer := host.look(rows, front, tables, state)) in (host.GOES_ON, host.MANY):
         before = state[host.COUNT]
         for at, ids in ((LOCAL, front.local), (CONTINUATION, front.rest)):
             host._build(rows, front, tables, state, at)
-            host._intern_as_they_come(rows, front, state, ids)
+            _enter_as_it_comes(rows.keys, rows.index, front.built[: state[host.FIRING]], ids, state)
         host._follow(rows, front, tables, state, before)
         host._turn(front, state)
     return answer

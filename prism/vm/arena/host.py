@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from prism.vm.arena.store import SETTLED, WIDE_BITS, first, head, loop, second, standing
-from prism.vm.ledger.batch import number
+from prism.vm.ledger.radix import sort_pairs
 from prism.vm.ledger.table import intern_one, mix, pack_one
 from prism.vm.rewrite.cases import CONTINUATION, LOCAL, REF_CONTINUATION, REF_LOCAL, REFS, RESULT
 
@@ -150,7 +150,6 @@ def _intern_few(rows, front, state, ids):
     built, words, whose = front.built, front.words, front.whose
     size = 0
     for i in range(state[FIRING]):
-        ids[i] = 0
         if built[i]:
             word, j = mix(built[i]), size
             while j > 0 and words[j - 1] > word:
@@ -158,27 +157,41 @@ def _intern_few(rows, front, state, ids):
                 j -= 1
             words[j], whose[j] = word, i
             size += 1
-    keys, index, count = rows.keys, rows.index, state[COUNT]
+    _enter(rows, front, state, whose, size, ids)
+
+
+@loop
+def _mixed(front, state, words, whose):
+    """Write the mixed keys of a stratum and the firing sites that they are of; return how many there are."""
+    size = 0
+    for i in range(state[FIRING]):
+        if front.built[i]:
+            words[size], whose[size] = mix(front.built[i]), i
+            size += 1
+    return size
+
+
+@njit(cache=True)
+def _intern_many(rows, front, state, ids):
+    """Intern a stratum of any size in the order of new ids [LEDGER-3]."""
+    words, spare_words = (np.empty(state[FIRING], np.uint64), np.empty(state[FIRING], np.uint64))
+    whose, spare_whose = (np.empty(state[FIRING], np.int32), np.empty(state[FIRING], np.int32))
+    size = _mixed(front, state, words, whose)
+    sort_pairs(words[:size], whose[:size], spare_words[:size], spare_whose[:size])
+    _enter(rows, front, state, whose, size, ids)
+
+
+@loop
+def _enter(rows, front, state, whose, size, ids):
+    """Intern the candidates of firing sites `whose`, in that order; `ids` is 0 for the sites that build none."""
+    keys, index, built, count = rows.keys, rows.index, front.built, state[COUNT]
+    for i in range(state[FIRING]):
+        ids[i] = 0
     for j in range(size):
         node = intern_one(keys, index, count, built[whose[j]])
         ids[whose[j]] = node
         count += node == count
     state[HITS] += size - (count - state[COUNT])
-    state[COUNT] = count
-
-
-@loop
-def _intern_as_they_come(rows, front, state, ids):
-    """Intern a stratum; `number` then brings its new rows into order."""
-    keys, index, built, count = rows.keys, rows.index, front.built, state[COUNT]
-    for i in range(state[FIRING]):
-        ids[i] = 0
-        if built[i]:
-            node = intern_one(keys, index, count, built[i])
-            ids[i] = node
-            is_new = node == count
-            count += is_new
-            state[HITS] += 1 - is_new
     state[COUNT] = count
 
 
@@ -320,12 +333,9 @@ def wide(rows, front, tables, state):
     """Run the cycle that `look` began, whatever its width: GOES_ON, or FULL."""
     before = state[COUNT]
     _build(rows, front, tables, state, LOCAL)
-    _intern_as_they_come(rows, front, state, front.local)
-    middle = state[COUNT]
-    number(rows.keys, rows.index, before, middle, front.local[: state[FIRING]])
+    _intern_many(rows, front, state, front.local)
     _build(rows, front, tables, state, CONTINUATION)
-    _intern_as_they_come(rows, front, state, front.rest)
-    number(rows.keys, rows.index, middle, state[COUNT], front.rest[: state[FIRING]])
+    _intern_many(rows, front, state, front.rest)
     if state[COUNT] > state[MOST_NODES]:
         return FULL
     _follow(rows, front, tables, state, before)
