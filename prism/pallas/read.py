@@ -47,8 +47,11 @@ class _Reader:
         self._outside = outside
         self._known: dict[tuple[int, ...], Kernel] = {}
 
-    def kernel(self, jaxpr: JaxObject) -> Kernel:
+    def kernel(self, jaxpr: JaxObject, *, encloses: bool = False) -> Kernel:
+        """Return a jaxpr's kernel; if it `encloses` its constants, they are variables of the body around it."""
         body, consts = compat.open_jaxpr(jaxpr)
+        # JAX 0.11 keeps the outer tracers of such constants; the equation's operands are the same references.
+        consts = () if encloses else consts
         key = (id(body), *map(id, consts))
         if key not in self._known:
             self._known[key] = self._read(body, consts)
@@ -79,7 +82,10 @@ class _Reader:
 
     def _equation(self, equation: JaxObject, ins: tuple[Atom, ...], outs: tuple[Var, ...]) -> Equation:
         name, primitive, site = equation.primitive.name, equation.primitive, compat.site_of(equation)
-        inner = tuple(Inner(self.kernel(jaxpr), operands) for jaxpr, operands in _bodies(name, equation.params, ins))
+        inner = tuple(
+            Inner(self.kernel(jaxpr, encloses=name == "run_scoped"), operands)
+            for jaxpr, operands in _bodies(name, equation.params, ins)
+        )
         return Equation(
             name,
             ins,

@@ -22,7 +22,7 @@ from prism.pallas.kernel import Kernel, Var, equations_in, primitives_in
 from prism.pallas.numba_source import equations
 from prism.pallas.numpy_source import statements
 from prism.pallas.primitives.table import TABLE
-from prism.pallas.read import read, read_call
+from prism.pallas.read import _Reader, read, read_call
 
 pytestmark = pytest.mark.m6
 
@@ -106,6 +106,26 @@ def test_a_kernel_is_its_equations_in_order() -> None:
     assert {(Path(e.site.file).name, e.site.function.split(".")[-1]) for e in read.equations} == {
         ("test_read.py", "kernel")
     }
+
+
+def test_what_a_scope_encloses_is_its_first_input() -> None:
+    """References of the body around it, which JAX keeps as constants with values of its own, and then its scratch."""
+
+    def kernel(x_ref, o_ref):
+        pl.run_scoped(lambda s_ref: o_ref.__setitem__(..., x_ref[...] + s_ref[...]), pltpu.VMEM((4,), np.float32))
+
+    read = _call_of(pl.pallas_call(kernel, out_shape=SHAPE), np.ones(4, np.float32)).kernel
+    (scope,) = read.equations[-1].inner
+    assert {outer for _, outer in scope.pairs} == set(read.ins)
+    assert len(scope.kernel.ins) == 3
+    held = type("Held", (), {"jaxpr": _jaxpr_of(lambda v: v), "consts": (object(),)})()
+    assert _Reader(outside=False).kernel(held, encloses=True).consts == ()
+
+
+def _jaxpr_of(function):
+    """Return the open jaxpr of a function of one number."""
+    closed = jax.make_jaxpr(function)(1.0)
+    return getattr(closed, "jaxpr", closed)
 
 
 def test_inner_kernels_know_their_outer_operands() -> None:
