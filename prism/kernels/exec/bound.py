@@ -23,9 +23,11 @@ from prism.kernels.isa.types import Type
 from prism.kernels.isa.verify import Verified
 
 _PAYS: Final = 1 << 21
-"""Steps in all from which a launch is shared out to threads: about as long as waking them takes."""
+"""Steps or elements in all from which a launch is shared out to threads: about as long as waking them takes."""
 _UNIT: Final = 1024
-"""Threads share lanes out in multiples of this, so that no two write into one cache line of a vector of bytes."""
+"""Threads share lanes out in multiples of this, so that no two write into one cache line of a vector of bytes; lanes
+that meet are shared out by blocks.
+"""
 
 
 class Recorder(Protocol):
@@ -97,12 +99,15 @@ class CpuShared(CpuBound):
     def __init__(self, compiled: Compiled, launch: Launch, record: np.ndarray[Any, Any], parts: int) -> None:
         super().__init__(compiled, launch, record)
         low, high = int(record[at.LOW]), int(record[at.HIGH])
+        unit = 1 if compiled.meets else _UNIT
         step = -(-(high - low) // parts)
-        step = -(-step // _UNIT) * _UNIT
+        step = -(-step // unit) * unit
         self._parts = []
         for start in range(low, high, step):
             part = record.copy()
             part[at.LOW], part[at.HIGH] = start, min(start + step, high)
+            # Each thread has scratch memory of its own, behind the words of its record.
+            part[at.SCRATCH] = part.ctypes.data + (record[at.SCRATCH] - np.uint64(record.ctypes.data))
             self._parts.append(part)
 
     def __call__(self) -> None:
@@ -133,10 +138,12 @@ def _threads() -> ThreadPoolExecutor:
 def bind(compiled: Compiled, launch: Launch, scratch_bytes: int) -> CpuBound:
     """Return a launch bound to compiled code. Cost: about 10 us; none of it comes back in a call."""
     record = record_of(compiled, launch, scratch_bytes)
-    work = launch.shape.lanes * max(len(compiled.verified.steps), 1)
-    if compiled.serial or scratch_bytes or work < _PAYS or workers() == 1:
+    # Lanes that go round loops do so over elements of the buffers, as a rule.
+    work = max(launch.shape.lanes * len(compiled.verified.steps), sum(one.size for one in launch.buffers.values()))
+    parts = min(workers(), launch.shape.blocks) if compiled.meets else workers()
+    if compiled.serial or (scratch_bytes and not compiled.meets) or work < _PAYS or parts == 1:
         return CpuBound(compiled, launch, record)
-    return CpuShared(compiled, launch, record, workers())
+    return CpuShared(compiled, launch, record, parts)
 
 
 def record_of(compiled: Compiled, launch: Launch, scratch_bytes: int) -> np.ndarray[Any, Any]:

@@ -18,6 +18,7 @@ from prism.kernels.exec import (
     bound,
     cpu_block,
     cpu_lane,
+    cpu_live,
     cpu_ops,
     cpu_record,
     cpu_source,
@@ -38,7 +39,7 @@ from prism.kernels.isa.verify import Verified
 _GENERATORS: Final = (
     *(machine, native, polynomials, prelude),
     *(address, flow, regions, steps, table),
-    *(cpu_block, cpu_lane, cpu_ops, cpu_record, cpu_source, cpu_steps, cpu_stream, cpu_turns, faults),
+    *(cpu_block, cpu_lane, cpu_live, cpu_ops, cpu_record, cpu_source, cpu_steps, cpu_stream, cpu_turns, faults),
 )
 """The modules that decide what a program's machine code is."""
 MOST_STEPS: Final = 4096

@@ -13,13 +13,14 @@ order; turns count since the last meeting. A lane that waits meets the others if
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prism.codegen.texts import indented
 from prism.kernels.exec import cpu_ops as ops
 from prism.kernels.exec import cpu_record as at
 from prism.kernels.exec.cpu_lane import LaneWriter, variables
+from prism.kernels.exec.cpu_live import Whole, constants, fixed_variables, kept_at_meetings, whole_loops, written_by
 from prism.kernels.exec.cpu_source import lane_names, place_in_grid, read_record
 from prism.kernels.exec.cpu_turns import clock, is_meeting, leaders_of, spans_of
 from prism.kernels.exec.faults import FaultKind
@@ -51,8 +52,12 @@ class Slots:
 
 def slots_of(verified: Verified) -> Slots:
     """Return the layout of a lane's state, in words."""
-    kinds: dict[str, Type | None] = dict(variables(verified))
-    kinds |= {f"c{step.counter}": I64 for step in verified.steps if step.op == ENTER}
+    kept = kept_at_meetings(verified)
+    kinds: dict[str, Type | None] = {name: ty for name, ty in variables(verified).items() if name in kept}
+    inside = [range(one.start, one.end) for one in whole_loops(verified).values()]
+    for number, step in enumerate(verified.steps):
+        if step.op == ENTER and not any(number in one for one in inside):
+            kinds[f"c{step.counter}"] = I64
     kinds |= {f"live{pool.number}": None for pool in verified.pools}
     kinds |= {"fuel": I64, "phase": U32}
     word = {name: at.PARAMETERS + k for k, name in enumerate(kinds)}
@@ -75,6 +80,12 @@ class _Stretches(LaneWriter):
     """Writes a lane as a choice of stretches, by the number of their first step."""
 
     slots: Slots = field(default_factory=lambda: Slots({}, {}, 0, {}, 0))
+    whole: Mapping[int, Whole] = field(default_factory=dict)
+
+    def step(self, step: Step) -> None:
+        """Write a step that is not control; constants have their values from the start."""
+        if step.op != "mov_imm" or not written_by(step) & constants(self.verified).keys():
+            LaneWriter.step(self, step)
 
     def choose(self, leaders: Sequence[int]) -> None:
         """Write a tree of comparisons that leads to the stretch whose number is `place`."""
@@ -92,6 +103,11 @@ class _Stretches(LaneWriter):
         self.line(f"record[{NOW}] = {leaders.index(start)}")
         number = start
         while number < len(steps):
+            if number in self.whole:
+                # Loops in which no lane waits are Python's own: their variables stay in registers.
+                self.write([self.whole[number].node])
+                self._go(self.whole[number].end)
+                return
             step = steps[number]
             if self._ends(number, step):
                 return
@@ -203,14 +219,18 @@ def _commit(record, state):
 
 def _lane(verified: Verified, memory: at.Memory, slots: Slots, names: Sequence[str]) -> list[str]:
     """Return the function that runs a lane until it waits or stops; `record` is its state."""
-    writer = _Stretches(verified, memory, slots=slots)
+    writer = _Stretches(verified, memory, slots=slots, whole=whole_loops(verified))
+    writer.line("go = 0")
+    for line in fixed_variables(verified, {*slots.word, *names}):
+        writer.line(line)
     for name, word in slots.word.items():
         writer.line(f"{name} = {_read(slots.type[name], f'record[{word}]')}")
     for name, word in slots.pools.items():
         writer.line(f"{name} = _pointer(state + np.uint64({8 * word}))")
     writer.line(f"place = np.int64(record[{PLACE}])")
     with indented(writer, "while True:"):
-        writer.choose(leaders_of(verified.steps))
+        inside = [range(one.start + 1, one.end) for one in writer.whole.values()]
+        writer.choose([one for one in leaders_of(verified.steps) if not any(one in each for each in inside)])
     writer.line(f"record[{STATUS}] = {WAITS}")
     for name, word in slots.word.items():
         writer.line(f"record[{word}] = {_write(slots.type[name], name)}")
@@ -253,6 +273,8 @@ def _blocks(verified: Verified, slots: Slots, names: Sequence[str]) -> list[str]
             with indented(writer, f"for word in range({slots.size}):"):
                 writer.line("mine[word] = 0")
             for name in ("fuel", "phase", *_set_by_launch(verified)):
+                if name not in slots.word:
+                    continue
                 writer.line(f"mine[{slots.word[name]}] = {_write(slots.type[name], name)}")
         with indented(writer, "while True:"):
             _round(writer, names)
@@ -273,6 +295,7 @@ def _set_by_launch(verified: Verified) -> list[str]:
 def _round(writer: _Stretches, names: Sequence[str]) -> None:
     """Write one round: every lane to its next meeting, then the meeting."""
     verified = writer.verified
+    writer.line("first, together = _words(states), True")
     with indented(writer, "for k in range(each):"):
         _each(writer)
         with indented(writer, f"if mine[{STATUS}] == {RUNS}:"):
@@ -284,19 +307,22 @@ def _round(writer: _Stretches, names: Sequence[str]) -> None:
             with indented(writer, f"if mine[{at.FAULT}] != 0:"):
                 writer.line(f"mine[{STATUS}] = {STOPPED}")
                 writer.line("_commit(record, mine)")
-    # The lane that waits and came first, the lowest of several.
-    writer.line("lowest = np.int64(-1)")
-    writer.line("first = _words(states)")
-    with indented(writer, "for k in range(each):"):
-        _each(writer)
-        with indented(writer, f"if (mine[{STATUS}] == {WAITS}) and ((lowest < 0) or _later(first, mine)):"):
-            writer.line("lowest, first = k, mine")
-    with indented(writer, "if lowest < 0:"):
-        writer.line("break")
+        turns = range(writer.slots.turns, writer.slots.turns + len(spans_of(verified)))
+        alike = " & ".join(f"(mine[{word}] == first[{word}])" for word in (SITE, NOW, *turns))
+        writer.line(f"together &= (mine[{STATUS}] == {WAITS}) & {alike}")
     writer.line("apart = False")
-    with indented(writer, "for k in range(each):"):
-        _each(writer)
-        writer.line("apart |= _later(mine, first)")
+    with indented(writer, "if not together:"):
+        # The lane that waits and came first, the lowest of several.
+        writer.line("lowest = np.int64(-1)")
+        with indented(writer, "for k in range(each):"):
+            _each(writer)
+            with indented(writer, f"if (mine[{STATUS}] == {WAITS}) and ((lowest < 0) or _later(first, mine)):"):
+                writer.line("lowest, first = k, mine")
+        with indented(writer, "if lowest < 0:"):
+            writer.line("break")
+        with indented(writer, "for k in range(each):"):
+            _each(writer)
+            writer.line("apart |= _later(mine, first)")
     writer.line(f"site = np.int64(first[{SITE}])")
     with indented(writer, "if apart:"):
         _divergence(writer)
@@ -350,9 +376,10 @@ def _meetings(writer: _Stretches) -> None:
                 with indented(writer, "for k in range(half):"):
                     writer.line(f"folded[k] = {ops.word(ty, fold)}")
                 writer.line("half //= 2")
-            with indented(writer, "for k in range(each):"):
-                _each(writer)
-                writer.line(f"mine[{writer.slots.word[at.variable(dst, ty)]}] = folded[0]")
+            if at.variable(dst, ty) in writer.slots.word:
+                with indented(writer, "for k in range(each):"):
+                    _each(writer)
+                    writer.line(f"mine[{writer.slots.word[at.variable(dst, ty)]}] = folded[0]")
 
 
 def _read(ty: Type | None, text: str) -> str:

@@ -25,6 +25,10 @@ LANES = 256
 """Lanes of the one block of a prefix sum."""
 TILE = 16
 """Side of a tile: blocks of TILE by TILE lanes."""
+EACH = 4
+"""Side of the square of elements that a lane of `gemm` makes."""
+SIDE = 64
+"""Side of the square that a block of `gemm` makes: TILE * EACH."""
 
 
 @kernel
@@ -119,21 +123,101 @@ def gemv(a: DeviceArray[W], x: DeviceArray[W], y: DeviceArray[W], rows: u32, inn
 
 
 @kernel
-def gemm(a: DeviceArray[W], b: DeviceArray[W], c: DeviceArray[W], rows: u32, inner: u32, columns: u32):
-    """Multiply two matrices by tiles in shared memory; blocks of TILE by TILE lanes."""
-    left = shared(W, TILE, TILE)
-    right = shared(W, TILE, TILE)
+def gemm(a: DeviceArray[W], b: DeviceArray[W], c: DeviceArray[W], rows: u32, inner: u32, columns: u32):  # noqa: C901 (a variable for each element of a lane)
+    """Multiply two matrices by tiles in shared memory; TILE by TILE lanes, each with EACH by EACH elements.
+
+    A block makes a square of SIDE rows and columns; a lane's elements lie side by side, and stay in registers.
+    """
+    left = shared(W, SIDE, TILE)
+    right = shared(W, TILE, SIDE)
     x = get_local_id(0)
     y = get_local_id(1)
-    i = get_block_id(1) * TILE + y
-    j = get_block_id(0) * TILE + x
-    part = W(0)
+    top = get_block_id(1) * SIDE
+    first = get_block_id(0) * SIDE
+    p00 = W(0)
+    p01 = W(0)
+    p02 = W(0)
+    p03 = W(0)
+    p10 = W(0)
+    p11 = W(0)
+    p12 = W(0)
+    p13 = W(0)
+    p20 = W(0)
+    p21 = W(0)
+    p22 = W(0)
+    p23 = W(0)
+    p30 = W(0)
+    p31 = W(0)
+    p32 = W(0)
+    p33 = W(0)
     for t in range((inner + TILE - 1) // TILE):
-        left[y, x] = a[i, t * TILE + x] if i < rows and t * TILE + x < inner else W(0)
-        right[y, x] = b[t * TILE + y, j] if t * TILE + y < inner and j < columns else W(0)
+        for k in range(EACH):
+            i = top + k * TILE + y
+            j = first + k * TILE + x
+            left[k * TILE + y, x] = a[i, t * TILE + x] if i < rows and t * TILE + x < inner else W(0)
+            right[y, k * TILE + x] = b[t * TILE + y, j] if t * TILE + y < inner and j < columns else W(0)
         barrier()
         for k in range(TILE):
-            part += left[y, k] * right[k, x]
+            a0 = left[y * EACH, k]
+            a1 = left[y * EACH + 1, k]
+            a2 = left[y * EACH + 2, k]
+            a3 = left[y * EACH + 3, k]
+            b0 = right[k, x * EACH]
+            b1 = right[k, x * EACH + 1]
+            b2 = right[k, x * EACH + 2]
+            b3 = right[k, x * EACH + 3]
+            p00 += a0 * b0
+            p01 += a0 * b1
+            p02 += a0 * b2
+            p03 += a0 * b3
+            p10 += a1 * b0
+            p11 += a1 * b1
+            p12 += a1 * b2
+            p13 += a1 * b3
+            p20 += a2 * b0
+            p21 += a2 * b1
+            p22 += a2 * b2
+            p23 += a2 * b3
+            p30 += a3 * b0
+            p31 += a3 * b1
+            p32 += a3 * b2
+            p33 += a3 * b3
         barrier()
-    if i < rows and j < columns:
-        c[i, j] = part
+    i = top + y * EACH
+    j = first + x * EACH
+    if i < rows:
+        if j < columns:
+            c[i, j] = p00
+        if j + 1 < columns:
+            c[i, j + 1] = p01
+        if j + 2 < columns:
+            c[i, j + 2] = p02
+        if j + 3 < columns:
+            c[i, j + 3] = p03
+    if i + 1 < rows:
+        if j < columns:
+            c[i + 1, j] = p10
+        if j + 1 < columns:
+            c[i + 1, j + 1] = p11
+        if j + 2 < columns:
+            c[i + 1, j + 2] = p12
+        if j + 3 < columns:
+            c[i + 1, j + 3] = p13
+    if i + 2 < rows:
+        if j < columns:
+            c[i + 2, j] = p20
+        if j + 1 < columns:
+            c[i + 2, j + 1] = p21
+        if j + 2 < columns:
+            c[i + 2, j + 2] = p22
+        if j + 3 < columns:
+            c[i + 2, j + 3] = p23
+    if i + 3 < rows:
+        if j < columns:
+            c[i + 3, j] = p30
+        if j + 1 < columns:
+            c[i + 3, j + 1] = p31
+        if j + 2 < columns:
+            c[i + 3, j + 2] = p32
+        if j + 3 < columns:
+            c[i + 3, j + 3] = p33

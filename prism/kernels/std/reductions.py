@@ -1,4 +1,4 @@
-"""Reductions: lanes take strided parts, a block folds them, a second launch folds the blocks."""
+"""Reductions: a block takes a part, its lanes stride through it, it folds them; a second launch folds the blocks."""
 
 # A kernel calls a type variable to convert to what it stands for; to Python it is not callable.
 # pyright: reportCallIssue=false
@@ -29,11 +29,14 @@ F = TypeVar("F", f32, f64)
 @kernel
 def total(a: DeviceArray[W], out: DeviceArray[W], n: u32):
     """Sum an array into one element a block; integers wrap."""
+    step = get_block_size()
+    each = (n + get_grid_size() - 1) // get_grid_size()
+    stop = min((get_block_id() + 1) * each, n)
+    k = get_block_id() * each + get_local_id()
     part = W(0)
-    k = get_global_id()
-    while k < n:
+    while k < stop:
         part += a[k]
-        k += get_block_size() * get_grid_size()
+        k += step
     whole = block_sum(part)
     if get_local_id() == 0:
         out[get_block_id()] = whole
@@ -42,11 +45,14 @@ def total(a: DeviceArray[W], out: DeviceArray[W], n: u32):
 @kernel
 def dot(a: DeviceArray[W], b: DeviceArray[W], out: DeviceArray[W], n: u32):
     """Sum the products of two arrays into one element a block."""
+    step = get_block_size()
+    each = (n + get_grid_size() - 1) // get_grid_size()
+    stop = min((get_block_id() + 1) * each, n)
+    k = get_block_id() * each + get_local_id()
     part = W(0)
-    k = get_global_id()
-    while k < n:
+    while k < stop:
         part += a[k] * b[k]
-        k += get_block_size() * get_grid_size()
+        k += step
     whole = block_sum(part)
     if get_local_id() == 0:
         out[get_block_id()] = whole

@@ -251,7 +251,8 @@ def _matrix(kernel: Kernel, reference: Callable[..., np.ndarray], shapes: Callab
             on[max(1, -(-out.size // BLOCK)), BLOCK](*inputs, out, *sizes)
         else:
             tiled = out if len(inputs) > 1 else inputs[0]
-            tiles = tuple(max(1, -(-one // arrays.TILE)) for one in reversed(tiled.shape))
+            side_of_block = arrays.SIDE if len(inputs) > 1 else arrays.TILE
+            tiles = tuple(max(1, -(-one // side_of_block)) for one in reversed(tiled.shape))
             on[tiles, (arrays.TILE, arrays.TILE)](*inputs, out, *sizes)
         return (out,)
 
