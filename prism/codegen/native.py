@@ -11,14 +11,19 @@ import ctypes
 import functools
 import itertools
 import math
+import re
 from collections.abc import Callable
-from importlib.metadata import version
-from typing import Any, Final
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
+import llvmlite
 import llvmlite.binding as llvm
 
-from prism.codegen.prelude import Library
 from prism.errors import PrismError
+
+if TYPE_CHECKING:
+    from prism.codegen.prelude import Library
 
 ENTRY: Final = "prism_kernel"
 _numbers = itertools.count()
@@ -110,9 +115,23 @@ class Code:
 def toolchain() -> tuple[tuple[str, str], ...]:
     """Return what machine code depends on besides its source: (name, version) of compilers and processor."""
     llvm_version = ".".join(map(str, llvm.llvm_version_info))
-    packages = tuple((name, version(name)) for name in ("numba", "llvmlite"))
+    packages = (("numba", _numba_version()), ("llvmlite", llvmlite.__version__))
     target = (("triple", llvm.get_process_triple()), ("processor", llvm.get_host_cpu_name()), ("features", _features()))
     return (*packages, ("llvm", llvm_version), *target)
+
+
+def _numba_version() -> str:
+    """Return the version that Numba's own file states: importing Numba, or the registry of packages, takes longer than
+    all that a process needs to run an artefact.
+    """
+    spec = find_spec("numba")
+    file = Path(spec.origin or "").with_name("_version.py") if spec is not None else Path()
+    found = re.search(r'"version": "([^"]+)"', file.read_text(encoding="utf-8")) if file.is_file() else None
+    if found is not None:
+        return found[1]
+    from importlib.metadata import version
+
+    return version("numba")
 
 
 def _features() -> str:

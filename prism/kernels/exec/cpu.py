@@ -9,39 +9,31 @@ from math import prod
 from pathlib import Path
 from typing import Final
 
-from prism.codegen import machine, native, polynomials, prelude
+from prism.codegen import native
 from prism.codegen.directory import cache_directory
 from prism.codegen.native import Code, LinkError
 from prism.kernels.cache.artefact import Key
 from prism.kernels.cache.store import Store
-from prism.kernels.exec import (
-    bound,
-    cpu_block,
-    cpu_lane,
-    cpu_live,
-    cpu_ops,
-    cpu_record,
-    cpu_source,
-    cpu_steps,
-    cpu_stream,
-    cpu_turns,
-    faults,
-)
+from prism.kernels.exec import bound, cpu_turns
 from prism.kernels.exec.bound import Compiled, CpuBound
-from prism.kernels.exec.cpu_lane import CpuLimitError
 from prism.kernels.exec.cpu_record import Memory
 from prism.kernels.exec.launch import Launch
-from prism.kernels.isa import address, flow, regions, steps, table
 from prism.kernels.isa.codec import encode
 from prism.kernels.isa.program import Program
 from prism.kernels.isa.verify import Verified
 
-_GENERATORS: Final = (
-    *(machine, native, polynomials, prelude),
-    *(address, flow, regions, steps, table),
-    *(cpu_block, cpu_lane, cpu_live, cpu_ops, cpu_record, cpu_source, cpu_steps, cpu_stream, cpu_turns, faults),
+GENERATORS: Final = (
+    *(f"codegen/{name}" for name in ("machine", "native", "polynomials", "prelude")),
+    *(f"kernels/isa/{name}" for name in ("address", "flow", "regions", "steps", "table")),
+    *(
+        f"kernels/exec/{name}"
+        for name in ("cpu_block", "cpu_lane", "cpu_live", "cpu_ops", "cpu_record", "cpu_source", "cpu_steps")
+    ),
+    *(f"kernels/exec/{name}" for name in ("cpu_stream", "cpu_turns", "faults")),
 )
-"""The modules that decide what a program's machine code is."""
+"""The modules that decide what a program's machine code is. A process that finds all its code writes none: it imports
+few of them.
+"""
 MOST_STEPS: Final = 4096
 """Steps of the longest program that is compiled: beyond it Numba and LLVM take minutes."""
 _log = logging.getLogger("prism")
@@ -61,6 +53,8 @@ class CpuExecutor:
         """Return the launch as a call without arguments; CpuLimitError for a program beyond what this compiles."""
         compiled = self.compiled(launch.verified)
         if compiled.meets:
+            from prism.kernels.exec import cpu_block
+
             scratch = 8 * cpu_block.scratch_words(launch.verified, prod(launch.shape.block))
         else:
             scratch = Memory(launch.verified).scratch_bytes()
@@ -93,13 +87,16 @@ class CpuExecutor:
 
 def compile_program(verified: Verified) -> bytes:
     """Return a program's object file for this machine's processor. Cost: 0.5 s to import Numba, and 0.3 s on."""
+    from prism.kernels.exec import cpu_block, cpu_source
+    from prism.kernels.exec.cpu_lane import CpuLimitError
+
     if len(verified.steps) > MOST_STEPS:
         raise CpuLimitError(
             f"executor cpu must get a program of at most {MOST_STEPS} steps, calls put in place, got "
             f"{len(verified.steps)} in {verified.program.name!r}; run it on numpy, or split it"
         )
     digest = hashlib.sha256(encode(verified.program)).hexdigest()
-    write = cpu_block.write_block_source if cpu_source.meets(verified) else cpu_source.write_source
+    write = cpu_block.write_block_source if cpu_turns.meets(verified) else cpu_source.write_source
     return native.compile_entry(write(verified), f"prism_isa_{digest[:16]}", cpu_source.FUNCTIONS)
 
 
@@ -110,11 +107,12 @@ def key_of(program: Program) -> Key:
 
 
 def _from_code(verified: Verified, code: Code) -> Compiled:
-    return Compiled(verified, code, meets=cpu_source.meets(verified), serial=cpu_source.is_serial(verified))
+    return Compiled(verified, code, meets=cpu_turns.meets(verified), serial=cpu_turns.is_serial(verified))
 
 
 @cache
 def _generator() -> str:
     """Return a digest of the modules that write the code: another text of theirs is another version."""
-    texts = (Path(str(module.__file__)).read_bytes() for module in _GENERATORS)
+    package = Path(__file__).parents[2]
+    texts = ((package / f"{name}.py").read_bytes() for name in GENERATORS)
     return hashlib.sha256(b"\0".join(texts)).hexdigest()

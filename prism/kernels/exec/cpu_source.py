@@ -18,7 +18,7 @@ from prism.kernels.exec.cpu_stream import stream_of, write_stream
 from prism.kernels.isa.address import mirror, neighbours
 from prism.kernels.isa.flow import registers_of
 from prism.kernels.isa.program import CLASSES
-from prism.kernels.isa.table import BY_MNEMONIC, SPECIAL, Effect, fixed_type
+from prism.kernels.isa.table import SPECIAL, fixed_type
 from prism.kernels.isa.types import U64, Type
 from prism.kernels.isa.verify import Verified
 
@@ -67,18 +67,6 @@ _FROM_LANE = {
     "grid_dim_y": "grid_y",
     "grid_dim_z": "grid_z",
 }
-
-
-def is_serial(verified: Verified) -> bool:
-    """Whether lanes must run one after the other in one thread: atomics have one order, and so one result."""
-    return any(BY_MNEMONIC[step.op].effect is Effect.ATOMIC for step in verified.steps if step.op in BY_MNEMONIC)
-
-
-def meets(verified: Verified) -> bool:
-    """Whether lanes of a block meet, or share memory: then they run side by side, block by block."""
-    return bool(verified.program.shared) or any(
-        BY_MNEMONIC[step.op].effect is Effect.SYNC for step in verified.steps if step.op in BY_MNEMONIC
-    )
 
 
 def write_source(verified: Verified) -> str:

@@ -81,6 +81,18 @@ def is_meeting(step: Step) -> bool:
     return step.op in BY_MNEMONIC and BY_MNEMONIC[step.op].effect is Effect.SYNC
 
 
+def is_serial(verified: Verified) -> bool:
+    """Whether lanes must run one after the other in one thread: atomics have one order, and so one result."""
+    return any(BY_MNEMONIC[step.op].effect is Effect.ATOMIC for step in verified.steps if step.op in BY_MNEMONIC)
+
+
+def meets(verified: Verified) -> bool:
+    """Whether lanes of a block meet, or share memory: then they run side by side, block by block."""
+    return bool(verified.program.shared) or any(
+        BY_MNEMONIC[step.op].effect is Effect.SYNC for step in verified.steps if step.op in BY_MNEMONIC
+    )
+
+
 def leaders_of(steps: Sequence[Step]) -> list[int]:
     """Return the steps at which stretches start."""
     found = {0}

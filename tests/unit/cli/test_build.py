@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,7 +32,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "notes.txt").write_text("not a program", encoding="utf-8")
     done = run("build", folder, "--out", folder / "out")
     assert done.exit_code == 0, done.output
-    assert [line.split(",")[0] for line in done.output.splitlines()] == ["add: up to date", "add: compiled"][::-1]
+    assert [line.split(",")[0] for line in done.output.splitlines()] == ["add.f32: compiled", "add.f32: up to date"]
     return folder
 
 
@@ -38,7 +40,82 @@ def test_both_forms_of_a_program_are_one_artefact(built: Path) -> None:
     """Text and bytes of one program have one key; a second build compiles nothing."""
     assert len(list((built / "out").iterdir())) == 1
     again = run("build", built / "text.isa", "--out", built / "out")
-    assert again.output.startswith("add: up to date, ")
+    assert again.output.startswith("add.f32: up to date, ")
+
+
+KERNELS = """
+from pathlib import Path
+from typing import TypeVar
+import prism
+from prism import DeviceArray, f32, f64, get_global_id, u32
+Path("ran").write_text("this file ran")
+T = TypeVar("T", f32, f64)
+@prism.kernel(inline=True)
+def doubled(x: T) -> T:
+    return x + x
+@prism.kernel
+def twice(a: DeviceArray[T], n: u32):
+    i = get_global_id()
+    if i < n:
+        a[i] = doubled(a[i])
+@prism.kernel
+def count(a: DeviceArray[u32]):
+    a[get_global_id()] = get_global_id()
+"""
+USER = """
+import sys
+import numpy as np
+import prism.codegen.native
+from prism.kernels.exec.ahead import load
+from prism.kernels.exec.launch import linear
+
+def refuse(*_):
+    raise AssertionError("compiled again")
+
+prism.codegen.native.compile_entry = refuse
+library, single, double, place = load(sys.argv[1]), np.ones(3, "f4"), np.ones(3, "f8"), np.zeros(3, "u4")
+library["twice.f32"](single, 3, shape=linear(3, 3))
+library["twice.f64"](double, 2, shape=linear(3, 3))
+library["count"](place, shape=linear(3, 3))
+assert (sorted(library), place.tolist()) == (["count", "twice.f32", "twice.f64"], [0, 1, 2])
+assert (single.tolist(), double.tolist()) == ([2, 2, 2], [2, 2, 1])
+try:
+    library["twice"]
+except KeyError as error:
+    assert "must be one of" in str(error)
+else:
+    raise AssertionError
+assert not {"numba", "jax", "lark"} & sys.modules.keys()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.clause("EXEC-9")
+def test_python_kernels_are_built_and_run_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each kernel for each type asked for; the file is read and does not run; another process compiles nothing."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "kernels").mkdir()
+    (tmp_path / "kernels" / "some.py").write_text(KERNELS, encoding="utf-8")
+    done = run("build", "kernels", "--out", "out", "--type", "f32", "--type", "T=f64")
+    assert done.exit_code == 0, done.exception
+    assert [line.split(",")[0] for line in done.output.splitlines()] == [
+        "twice.f32: compiled",
+        "twice.f64: compiled",
+        "count.u32: compiled",
+    ]
+    assert not (tmp_path / "ran").exists()
+    used = subprocess.run([sys.executable, "-c", USER, "out"], capture_output=True, text=True, check=False)
+    assert (used.stderr, used.returncode) == ("", 0)
+
+
+@pytest.mark.clause("EXEC-9")
+def test_types_that_nobody_chose_are_refused(tmp_path: Path) -> None:
+    """A kernel with a type variable is built for no type by chance; nor is what a file does not hold."""
+    (tmp_path / "some.py").write_text(KERNELS, encoding="utf-8")
+    asked = run("build", tmp_path, "--out", tmp_path / "out", "--type", "i8")
+    assert "T of twice must be one of f32, f64, but no --type says which; add --type T=f64" in str(asked.exception)
+    (tmp_path / "some.py").write_text("x = 1", encoding="utf-8")
+    assert "but there is none" in str(run("build", tmp_path, "--out", tmp_path / "out").exception)
 
 
 def test_artefacts_are_listed_and_checked(built: Path) -> None:
@@ -82,7 +159,10 @@ def test_a_size_is_a_number_of_bytes(tmp_path: Path, size: str) -> None:
 def test_a_folder_without_programs_is_refused(tmp_path: Path) -> None:
     """Nothing to build is a mistake, and so is a file that holds no program."""
     empty = run("build", tmp_path, "--out", tmp_path / "out")
-    assert "must hold programs (.isa, .pisa), but there is none; name another" in str(empty.exception)
+    assert (
+        "must hold programs (.isa, .pisa, .py), but there is none; name another, or put @prism.kernel on a def"
+        in str(empty.exception)
+    )
     (tmp_path / "bad.isa").write_bytes(b"\xff\xfe")
     assert "assembly in UTF-8" in str(run("build", tmp_path, "--out", tmp_path / "out").exception)
     assert not (tmp_path / "out").exists()

@@ -81,5 +81,5 @@ def test_a_folder_without_programs_is_refused(tmp_path: Path) -> None:
         ahead.load(tmp_path)
     other = replace(add(), sizes=())
     named = replace(other, instructions=(*other.instructions, other.instructions[-1]))
-    with pytest.raises(UsageError, match="a build must have one program of a name, got two of 'add'; rename one"):
+    with pytest.raises(UsageError, match=r"must have one program of a name and types, got two of 'add\.f32'"):
         list(ahead.build([add(), named], tmp_path))

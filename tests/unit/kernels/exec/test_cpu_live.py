@@ -56,7 +56,7 @@ def test_loops_in_which_no_lane_waits_are_found() -> None:
 
 
 def test_a_lane_that_waits_keeps_what_is_read_later() -> None:
-    """The place, the sum and what the meeting gives; neither constants, nor what only a loop without meetings uses, nor what the launch set."""
+    """The place, the sum and what the meeting gives; no constants, nothing of the inner loop or of the launch."""
     assert kept_at_meetings(program()) == {"r5_u64", "r9_u32", "r10_u32"}
     assert {"r1_u64", "r2_u64", "r3_u32"} <= constants(program()).keys()
     assert not {"r7_u32", "r8_u32", "r4_u32"} & kept_at_meetings(program())
