@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from functools import cache
 from typing import Any, Final
 
@@ -79,44 +81,68 @@ NUMBA: Final[dict[str, Prepare]] = {
 """Parallel loops of Numba, by the name of the standard kernel."""
 
 
-def _warp(given: Arrays) -> Callable[[], Any]:
-    import warp  # type: ignore[import-not-found]
+def _warp(name: str) -> Prepare:
+    def prepare(given: Arrays) -> Callable[[], Any]:
+        import warp  # type: ignore[import-not-found]
 
-    @warp.kernel
-    def add(a: warp.array(dtype=warp.float32), b: warp.array(dtype=warp.float32), c: warp.array(dtype=warp.float32)):  # type: ignore[valid-type]
-        i = warp.tid()
-        c[i] = a[i] + b[i]
+        warp.config.quiet = True
 
-    a, b = (warp.array(one, dtype=warp.float32, device="cpu") for one in given.values())
-    c = warp.empty_like(a)
-
-    def call() -> Any:
-        warp.launch(add, dim=a.size, inputs=[a, b, c], device="cpu")
-        return c.numpy()
-
-    return call
-
-
-def _taichi(given: Arrays) -> Callable[[], Any]:
-    import taichi  # type: ignore[import-not-found]
-
-    taichi.init(arch=taichi.cpu)
-
-    @taichi.kernel
-    def add(a: taichi.types.ndarray(), b: taichi.types.ndarray(), c: taichi.types.ndarray()):  # type: ignore[valid-type]
-        for i in range(a.shape[0]):
+        def add(a, b, c):
+            i = warp.tid()
             c[i] = a[i] + b[i]
 
-    a, b = given.values()
-    out = np.empty_like(a)
+        def fused(a, b, d, c):
+            i = warp.tid()
+            c[i] = 1.0 / (1.0 + warp.exp(-(a[i] * b[i] + d[i])))
 
-    def call() -> Any:
-        add(a, b, out)
-        return out
+        loop = {"add": add, "fused": fused}[name]
+        # Types stand in the annotations, which would be texts here.
+        loop.__annotations__ = dict.fromkeys(loop.__code__.co_varnames[: loop.__code__.co_argcount], warp.array[float])
+        compiled = warp.kernel(loop)
+        arrays = [warp.array(one, dtype=warp.float32, device="cpu") for one in given.values()]
+        out = warp.empty_like(arrays[0])
 
-    return call
+        def call() -> Any:
+            warp.launch(compiled, dim=out.size, inputs=[*arrays, out], device="cpu")
+            return out.numpy()
+
+        with redirect_stdout(io.StringIO()):  # what it says of its device and of compiling is no row
+            call()
+        return call
+
+    return prepare
 
 
-WARP: Final[dict[str, Prepare]] = {"add": _warp}
-TAICHI: Final[dict[str, Prepare]] = {"add": _taichi}
-"""One kernel each: these peers are seldom installed, and their launch is what differs."""
+def _taichi(name: str) -> Prepare:
+    def prepare(given: Arrays) -> Callable[[], Any]:
+        with redirect_stdout(io.StringIO()):  # it greets there, where rows may be read by a program
+            import taichi  # type: ignore[import-not-found]
+
+            taichi.init(arch=taichi.cpu, log_level=taichi.ERROR)
+
+        def add(a, b, c):
+            for i in range(a.shape[0]):
+                c[i] = a[i] + b[i]
+
+        def fused(a, b, d, c):
+            for i in range(a.shape[0]):
+                c[i] = 1.0 / (1.0 + taichi.exp(-(a[i] * b[i] + d[i])))
+
+        loop = {"add": add, "fused": fused}[name]
+        names = loop.__code__.co_varnames[: loop.__code__.co_argcount]
+        loop.__annotations__ = dict.fromkeys(names, taichi.types.ndarray())
+        compiled, arrays = taichi.kernel(loop), list(given.values())
+        out = np.empty_like(arrays[0])
+
+        def call() -> Any:
+            compiled(*arrays, out)
+            return out
+
+        return call
+
+    return prepare
+
+
+WARP: Final[dict[str, Prepare]] = {name: _warp(name) for name in ("add", "fused")}
+TAICHI: Final[dict[str, Prepare]] = {name: _taichi(name) for name in ("add", "fused")}
+"""Two kernels each: these peers are seldom installed, and their launch and their loops are what differs."""

@@ -158,19 +158,33 @@ def isa(cases: tuple[str, ...], sizes: tuple[int, ...], runs: int, as_json: bool
 
 
 @bench.command()
+@click.option(
+    "--case", "cases", type=click.Choice(["compile", "run"]), multiple=True, help="Only this; the default is both."
+)
 @click.option("--kernel", "names", multiple=True, help="Only this kernel; may be given often. The default is a dozen.")
 @click.option("--executor", "executors", multiple=True, help="Only this executor; may be given often.")
 @click.option("--n", "sizes", default="1e4,1e6", show_default=True, callback=parse_sizes, help="Sizes.")
 @runs_option
 @json_option
 def kernels(
-    names: tuple[str, ...], executors: tuple[str, ...], sizes: tuple[int, ...], runs: int, *, as_json: bool
+    cases: tuple[str, ...],
+    names: tuple[str, ...],
+    executors: tuple[str, ...],
+    sizes: tuple[int, ...],
+    runs: int,
+    *,
+    as_json: bool,
 ) -> None:
-    """Run standard kernels, beside jax.jit, Numba, Warp and Taichi."""
+    """Compile a kernel of thirty lines; run standard kernels, beside jax.jit, Numba, Warp and Taichi."""
+    from prism.bench.kernel_compile import compile_bench
     from prism.bench.kernels import kernels_bench
 
+    wanted = cases or (("run",) if names else ("compile", "run"))
     with watching() as tick:
-        report(kernels_bench(names, sizes, runs, executors, tick=tick), as_json=as_json)
+        if "compile" in wanted:
+            report(compile_bench(runs, tick=tick), as_json=as_json)
+        if "run" in wanted:
+            report(kernels_bench(names, sizes, runs, executors, tick=tick), as_json=as_json)
 
 
 bench.add_command(compare)

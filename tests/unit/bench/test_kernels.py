@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from prism.bench.kernel_compile import SOURCE, compile_bench
 from prism.bench.kernels import JAX, kernels_bench
 from prism.kernels.std.table import STANDARD
 
@@ -21,3 +22,17 @@ def test_each_contender_has_a_row() -> None:
 def test_what_is_timed_is_standard() -> None:
     """Each timed kernel is one of the standard ones."""
     assert set(JAX) <= set(STANDARD)
+
+
+def test_compiling_is_timed_from_source_to_verified_program() -> None:
+    """The whole way and its stages; the kernel has the thirty lines that its name says, and nothing is remembered."""
+    rows = list(compile_bench(1))
+    assert [row.impl for row in rows] == [
+        "prism, source to verified program",
+        "prism, read and infer",
+        "prism, lower",
+        "prism, verify",
+    ]
+    whole, *stages = (row.median_s or 0.0 for row in rows)
+    assert all(0 < one < whole * 1.5 for one in stages)
+    assert len(SOURCE.splitlines()) - SOURCE.splitlines().index("@kernel") - 2 == 30
