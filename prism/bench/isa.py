@@ -225,7 +225,7 @@ def _sums(_: str, sizes: Sequence[int]) -> Iterator[tuple[Case, Tries]]:
 
 
 def _matmuls(_: str, sizes: Sequence[int]) -> Iterator[tuple[Case, Tries]]:
-    """Yield the product of two matrices, as one lane an element and as the peers' libraries do it."""
+    """Yield the product of two matrices: the standard kernel, a lane an element, and what the peers have."""
     del sizes
     side = isa_programs.SIDE
     rng = np.random.default_rng(0)
@@ -239,7 +239,12 @@ def _matmuls(_: str, sizes: Sequence[int]) -> Iterator[tuple[Case, Tries]]:
 
         return bound
 
-    ours = [_contender(_named(one), prepare(one)) for one in EXECUTORS if one != "numpy"]
+    def tiles() -> Callable[[], Answer]:
+        out = np.empty((side, side), np.float32)
+        return _then(CpuExecutor().bind(isa_programs.tiled(given["x"], given["y"], out)), out)
+
+    ours = [_contender(f"{_named(one)}, a lane an element", prepare(one)) for one in EXECUTORS if one != "numpy"]
+    ours.append(_contender("prism cpu, standard gemm", tiles))
     yield Case("isa", f"matmul {side}", 2 * side**3, "flop/s"), [*ours, *_peers("matmul", given, (side, side))]
 
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
+import numpy as np
+
+from prism.kernels.exec.launch import Launch, Shape
 from prism.kernels.isa.assemble import assemble
 from prism.kernels.isa.verify import Verified, verify
+from prism.kernels.std.arrays import SIDE as TILES
+from prism.kernels.std.arrays import TILE, gemm
 
 SIDE: Final = 512
 """Rows and columns of the matrices."""
@@ -75,6 +80,13 @@ def matmul() -> Verified:
     lines += ["mov_imm.f32 r20, 0", f"mov_imm.u32 r40, {SIDE}", "body:", "ldg.f32 r10, [r1 + r30]"]
     lines += ["ldg.f32 r11, [r2 + r31]", "mad.f32 r20, r10, r11, r20", "add.u64 r30, r30, r5", "add.u64 r31, r31, r6"]
     return _verified([*lines, "loop r40, @body", "shl.u64 r0, r255, r9", "stg.f32 [r3 + r0], r20", "exit"])
+
+
+def tiled(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], out: np.ndarray[Any, Any]) -> Launch:
+    """Return a launch of the standard gemm, which works by tiles: out := x y for such matrices."""
+    program = verify(gemm.program(W="f32"))
+    sides, blocks = {one.name: SIDE for one in program.program.scalars}, -(-SIDE // TILES)
+    return Launch(program, Shape((blocks, blocks, 1), (TILE, TILE, 1)), {"a": x, "b": y, "c": out}, sides)
 
 
 def counting() -> tuple[Verified, int]:

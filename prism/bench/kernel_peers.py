@@ -83,30 +83,29 @@ NUMBA: Final[dict[str, Prepare]] = {
 
 def _warp(name: str) -> Prepare:
     def prepare(given: Arrays) -> Callable[[], Any]:
-        import warp  # type: ignore[import-not-found]
+        with redirect_stdout(io.StringIO()):  # it tells of its device and of compiling there, where rows may be read
+            import warp  # type: ignore[import-not-found]
 
-        warp.config.quiet = True
+            def add(a, b, c):
+                i = warp.tid()
+                c[i] = a[i] + b[i]
 
-        def add(a, b, c):
-            i = warp.tid()
-            c[i] = a[i] + b[i]
+            def fused(a, b, d, c):
+                i = warp.tid()
+                c[i] = 1.0 / (1.0 + warp.exp(-(a[i] * b[i] + d[i])))
 
-        def fused(a, b, d, c):
-            i = warp.tid()
-            c[i] = 1.0 / (1.0 + warp.exp(-(a[i] * b[i] + d[i])))
+            loop = {"add": add, "fused": fused}[name]
+            # Types stand in the annotations, which would be texts here.
+            names = loop.__code__.co_varnames[: loop.__code__.co_argcount]
+            loop.__annotations__ = dict.fromkeys(names, warp.array[float])
+            compiled = warp.kernel(loop)
+            arrays = [warp.array(one, dtype=warp.float32, device="cpu") for one in given.values()]
+            out = warp.empty_like(arrays[0])
 
-        loop = {"add": add, "fused": fused}[name]
-        # Types stand in the annotations, which would be texts here.
-        loop.__annotations__ = dict.fromkeys(loop.__code__.co_varnames[: loop.__code__.co_argcount], warp.array[float])
-        compiled = warp.kernel(loop)
-        arrays = [warp.array(one, dtype=warp.float32, device="cpu") for one in given.values()]
-        out = warp.empty_like(arrays[0])
+            def call() -> Any:
+                warp.launch(compiled, dim=out.size, inputs=[*arrays, out], device="cpu")
+                return out.numpy()
 
-        def call() -> Any:
-            warp.launch(compiled, dim=out.size, inputs=[*arrays, out], device="cpu")
-            return out.numpy()
-
-        with redirect_stdout(io.StringIO()):  # what it says of its device and of compiling is no row
             call()
         return call
 

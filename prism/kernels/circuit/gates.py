@@ -6,7 +6,7 @@ a Pauli matrix P to that of U P U*. The words are those of the single-qubit Clif
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -108,24 +108,3 @@ def minimal_rules() -> tuple[Rewrite, ...]:
 def _words(length: int) -> Iterator[str]:
     """Yield all words of a length, in the order of the gates."""
     return map("".join, product([gate.letter for gate in GATES], repeat=length))
-
-
-def normalise(word: str, rules: Sequence[Rewrite]) -> tuple[str, list[tuple[int, Rewrite]]]:
-    """Return the normal form of a word and each rewrite on the way: the place where it was made, and the rule.
-
-    Letters are read from left to right; as soon as what was read ends in the left side of a rule, it is replaced and
-    read again from there. Cost: linear in the word, for each rule shortens or orders it.
-    """
-    by_left = {rule.left: rule for rule in rules}
-    lengths = sorted({len(left) for left in by_left})
-    done, waiting, steps = [], list(reversed(word)), []
-    while waiting:
-        done.append(waiting.pop())
-        for length in lengths:
-            rule = by_left.get("".join(done[-length:])) if length <= len(done) else None
-            if rule is not None:
-                del done[-length:]
-                steps.append((len(done), rule))
-                waiting.extend(reversed(rule.right))
-                break
-    return "".join(done), steps
