@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
+import stat
 from pathlib import Path
+from typing import Final
+
+_STREAMS: Final = (Path("/dev"), Path("/proc"))
+"""Where names stand for what is open already: a regular file behind such a name is somebody's stream."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -13,25 +18,42 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write `data` to `path` atomically and readable by all, making the folders above it.
+    """Write `data` to `path` atomically, making the folders above it.
 
-    Raises OSError, with `path` as its file name, where that cannot be; whatever it raises, an old file stays as it was
-    and nothing is left beside it.
+    A link is followed: what it names is written, the link stays. A new file has the mode that the umask leaves, one
+    that was there keeps its own. A device, a pipe, and any name under /dev or /proc is written in place, never
+    replaced. Raises OSError, with `path` as its file name, where that cannot be; whatever it raises, an old file stays
+    as it was and nothing is left beside it.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, data)
+        if _is_stream(path):
+            with path.open("wb") as stream:
+                stream.write(data)
+        else:
+            _replace(Path(os.path.realpath(path)), data)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def _replace(path: Path, data: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+def _is_stream(path: Path) -> bool:
+    if any(folder in path.absolute().parents for folder in _STREAMS):
+        return True
     try:
-        with os.fdopen(handle, "wb") as file:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _replace(path: Path, data: bytes) -> None:
+    name = path.parent / f".{path.name}.{secrets.token_hex(6)}"
+    try:
+        with os.fdopen(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
+            if path.exists():
+                os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
             file.write(data)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
+        name.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        name.unlink(missing_ok=True)
         raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import importlib
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -35,6 +36,10 @@ COMMANDS: Final = {
 USAGE, OOM, CORRUPT, STEPS, INTERRUPTED = 2, 3, 4, 5, 130
 """Exit codes besides 0 [TERMS-9]; the last is what shells give a command that an interrupt ended."""
 
+ENDED_AT_ONCE: Final = frozenset({"run"})
+"""Commands that an interrupt ends by the signal itself, as SIGTERM does: they hold nothing but what is printed already,
+and their loops, compiled or on a device, would let Python's own handler wait."""
+
 
 class _LazyGroup(click.Group):
     """A group whose commands are imported when they are called."""
@@ -46,7 +51,10 @@ class _LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
-        return getattr(importlib.import_module(module), name)
+        command = getattr(importlib.import_module(module), name)
+        if cmd_name not in ENDED_AT_ONCE and signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (click's)
         with formatter.section("Commands"):
@@ -70,6 +78,8 @@ def prism() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line; errors that Prism raises on purpose go to stderr, with their exit code."""
+    if args is None and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller, who does not want what is written there
             stream = Path(os.devnull).open("w")  # noqa: SIM115 (as long as the process)

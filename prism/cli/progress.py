@@ -70,7 +70,12 @@ def progress_over(files: Iterable[str]) -> Iterator[Progress]:
             click.echo(text)
         bar.update(task, completed=n_read)
 
-    timer = Timer(DELAY_SECONDS, bar.start)
+    def show() -> None:
+        bar.start()
+        # A run that a signal ends cannot bring the cursor back.
+        console.show_cursor(True)
+
+    timer = Timer(DELAY_SECONDS, show)
     timer.start()
     try:
         yield Progress(read, write)

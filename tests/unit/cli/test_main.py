@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 from prism.cli import main as cli
 from prism.cli.main import COMMANDS, exit_code, is_interrupt, main
 from prism.errors import CapacityError, CorruptError, PrismError, UsageError
+from tests.interrupts import ended
 
 pytestmark = pytest.mark.m1
 
@@ -130,3 +132,13 @@ def test_an_interrupt_ends_a_run_with_its_own_code(monkeypatch: pytest.MonkeyPat
         ended = CliRunner().invoke(cli.prism, ["run"])
         assert (ended.exit_code, ended.stderr) == (130, "\ninterrupted\n")
     assert not is_interrupt(SystemError("another"))
+
+
+@pytest.mark.clause("TERMS-9")
+@pytest.mark.parametrize("engine", ["ledger", "bsp"])
+@pytest.mark.slow
+def test_a_signal_ends_a_run_at_once(engine: str) -> None:
+    """At start-up and in the middle of a long term, SIGINT and SIGTERM end the process by themselves, silently."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        for after in (0.5, 4.0):
+            assert ended(engine, number, after) == []
