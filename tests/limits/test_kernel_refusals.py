@@ -160,3 +160,19 @@ def test_a_type_variable_needs_its_types(tmp_path: Path) -> None:
         compiled(tmp_path / "k.py", source)
     assert "found T without any" in str(caught.value)
     assert str(caught.value).endswith('write T = TypeVar("T", f32, f64)')
+
+
+@pytest.mark.parametrize("kind", [RecursionError, MemoryError])
+def test_nesting_that_pythons_parser_refuses_is_said_in_our_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    """Versions of Python differ in the error and in its text; the refusal does not."""
+
+    def refuse(_: str) -> None:
+        raise kind("Parser stack overflowed - Python source too complex to parse")
+
+    path = tmp_path / "k.py"
+    path.write_text("x = 1", encoding="utf-8")
+    monkeypatch.setattr("prism.kernels.schema.source.ast.parse", refuse)
+    with pytest.raises(ParseError, match="expected Python, found an expression nested too deeply"):
+        definitions_of(path)

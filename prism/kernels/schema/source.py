@@ -138,7 +138,9 @@ def _parsed(source: str, text: Text) -> ast.Module:
         return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line, offset = getattr(error, "lineno", None) or 1, getattr(error, "offset", None) or 1
-        found = getattr(error, "msg", None) or str(error) or "an expression nested too deeply"
+        # What Python's parser says of its own stack depends on its version.
+        is_deep = isinstance(error, RecursionError | MemoryError)
+        found = "an expression nested too deeply" if is_deep else getattr(error, "msg", None) or str(error)
         raise ParseError(text.place(min(line, len(text.lines) or 1), offset - 1), "Python", found) from error
 
 
