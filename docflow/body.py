@@ -141,13 +141,14 @@ class Body:
             if line is None:
                 self.unclosed = number
                 continue
-            heading = _HEADING.match(line)
+            raw = self.lines[number - self.offset]  # the code in a heading is of its name
+            heading = _HEADING.match(raw) if line.lstrip().startswith("#") else None
             title = heading[1] if heading else before if before.strip() and _UNDERLINE.match(line) else ""
             if title:
                 named = _HEADING_ID.search(title)
                 if named and heading:
                     anchors.append((named[1], number))
-                titles.append(_HEADING_ID.sub("", self.lines[number - self.offset] if heading else title))
+                titles.append(_HEADING_ID.sub("", title))
             before = line
             if "<" in line:
                 anchors.extend((found, number) for found in _ANCHOR.findall(line))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -147,7 +148,7 @@ def resolved(documents: Mapping[str, Document], config: Config) -> Mapping[str, 
     """
     if not config.fields:
         return documents
-    paths = {str(one.fields["doc_id"]): path for path, one in documents.items() if "doc_id" in one.fields}
+    paths = _names(documents)
     return {
         path: replace(
             one, edges=tuple(replace(edge, ref=_path_of(edge.ref, documents, paths, path)) for edge in one.edges)
@@ -158,11 +159,23 @@ def resolved(documents: Mapping[str, Document], config: Config) -> Mapping[str, 
     }
 
 
+def _names(documents: Mapping[str, Document]) -> dict[str, str]:
+    """Return the path of each document by its id; one without an id is called like its file, if no other is."""
+    stems = Counter(posixpath.splitext(posixpath.basename(path))[0] for path in documents)
+    names = {stem: path for path in documents if stems[stem := posixpath.splitext(posixpath.basename(path))[0]] == 1}
+    return names | {str(one.fields["doc_id"]): path for path, one in documents.items() if "doc_id" in one.fields}
+
+
 def _path_of(ref: str, documents: Mapping[str, Document], paths: Mapping[str, str], own: str) -> str:
-    """Find a document by path from the root or from the folder of the one that names it, or by id."""
+    """Find a document by path from the root or from the folder of the one that names it, or by id.
+
+    A folder stands for the document in it that is called like the one that names it.
+    """
     name, mark, anchor = ref.partition("#")
+    whole = name.strip("/")
     beside = posixpath.normpath(posixpath.join(posixpath.dirname(own), name))
-    found = next((path for path in (name.lstrip("/"), beside) if path in documents), paths.get(name, name))
+    inside = (f"{folder}/{posixpath.basename(own)}" for folder in (whole, beside))
+    found = next((path for path in (whole, beside, *inside) if path in documents), paths.get(name, name))
     return found + mark + anchor
 
 

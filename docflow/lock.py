@@ -95,12 +95,12 @@ def parse(data: bytes) -> Lock:
 
 def _row(line: str, number: int) -> tuple[str, Entry | Text] | None:
     line = line.rstrip()
-    found = _TEXT.fullmatch(line)
-    if found is not None and " -> " not in found["key"]:
-        return found["key"], Text(Seen(int(found[2]), found[3]), number)
-    found = _REVIEW.fullmatch(line)
+    found = _REVIEW.fullmatch(line) if " -> " in line else None
     if found is None:
-        return None
+        found = _TEXT.fullmatch(line)
+        if found is None or " -> " in found["key"]:
+            return None
+        return found["key"], Text(Seen(int(found[2]), found[3]), number)
     key, self_version, self_text, dep_version, dep_text, outcome, note = found.groups()
     own = Seen(int(self_version), self_text) if self_version else None
     return key, Entry(Seen(int(dep_version), dep_text), own, number, outcome or "", note or "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +14,8 @@ from docflow.frontmatter import Parsed
 class Fields:
     """How another project's frontmatter is read.
 
-    `names`: which of its fields holds `id`, `requires`, `status`; without `id` a document is called like its file.
+    `names`: which of its fields holds `id`, `requires`, `status`; without `id` a document is called like its file,
+    if no other is.
     `normative`: the values of `status` that make a document bind; all others are informative.
     """
 
@@ -26,7 +26,7 @@ class Fields:
         return bool(self.names)
 
 
-def mapped(path: str, parsed: Parsed, fields: Fields) -> Parsed | None:
+def mapped(parsed: Parsed, fields: Fields) -> Parsed | None:
     """Return the frontmatter with our names for their fields, None if it has none of them.
 
     Fields that are not mapped are left out, so that nothing is asked of them.
@@ -34,7 +34,7 @@ def mapped(path: str, parsed: Parsed, fields: Fields) -> Parsed | None:
     values = parsed.values
     if not any(theirs in values for theirs in fields.names.values()):
         return None
-    own: dict[str, Any] = {"doc_id": posixpath.splitext(posixpath.basename(path))[0], "doc_authority": "informative"}
+    own: dict[str, Any] = {"doc_authority": "informative"}
     lines: dict[tuple[str | int, ...], int] = {}
     for ours, theirs in fields.names.items():
         value, name = values.get(theirs), f"doc_{ours}"

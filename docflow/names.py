@@ -14,6 +14,7 @@ FORMS: Final = "FILE, FILE::SECTION (or FILE#SECTION), SECTION, or 'FILE::SECTIO
 def node(corpus: Corpus, name: str) -> str:
     """Return the node that `name` means: `path` or `path#anchor`.
 
+    In a tree with fields of its own a document's id names it too.
     Errors: `DocflowError` if it means nothing, or if a bare section name means several.
     """
     name = name.strip().removeprefix("./").replace("::", "#", 1)
@@ -23,6 +24,7 @@ def node(corpus: Corpus, name: str) -> str:
         return name
     everything = [f"{one.path}#{section.anchor}" for one in corpus.governed for section in one.sections]
     same = [known for known in everything if known.endswith(f"#{name}")]
+    same = same or [one.path for one in corpus.governed if corpus.config.fields and one.fields.get("doc_id") == name]
     if len(same) == 1:
         return same[0]
     if same:

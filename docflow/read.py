@@ -118,7 +118,7 @@ def read(
         defect = Defect("syntax", fault.line, "frontmatter", fault.message)
         return _ungoverned(path, source, (*source.defects, defect) if _has_field(source.head) else ())
     if not any(name.startswith(PREFIX) for name in parsed.values):
-        theirs = mapped(path, parsed, fields)
+        theirs = mapped(parsed, fields)
         return _document(path, source, theirs, ()) if theirs else _ungoverned(path, source, ())
     defects = (*source.defects, *parsed.defects, *schema.validate(parsed, required=required, allowed=allowed))
     return _document(path, source, parsed, defects)

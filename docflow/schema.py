@@ -120,7 +120,7 @@ BY_NAME: Final[Mapping[str, Field]] = {field.name: field for field in FIELDS}
 
 def is_version(value: object) -> bool:
     """Say whether a value is an integer >= 1 (a boolean is not)."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return type(value) is int and value >= 1
 
 
 def is_light(values: Mapping[str, Any]) -> bool:

@@ -2,7 +2,8 @@
 
 `python -m tests.governance` applies each to a copy of the tree, with the commands and forgeries that would cover it,
 judges by `docflow check --base`, and prints what was caught by which rule. Exit 1 if fewer than 48 of 50 are caught, or
-a harmless edit is flagged.
+a weakened theorem or manifest passes, or a harmless edit is flagged. The theorems are weakened with their new hashes
+accepted: without that, `python -m agda.tools.commitments` finds them by their statements.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +26,7 @@ from docflow import base, bump, config, corpus, lock, review, rules
 from docflow.corpus import Corpus
 from docflow.errors import DocflowError
 from tests.repo.source import ROOT
+from tests.unit.docflow.test_change import git as _git
 
 NEEDED: Final = 48
 _KEPT: Final = (
@@ -47,6 +51,7 @@ class Attack:
     name: str
     edit: Edit
     is_harmless: bool = False
+    kind: str = "edit"
 
 
 def load(root: Path) -> Corpus:
@@ -100,7 +105,7 @@ def adopted(root: Path) -> None:
 
 
 def forged(root: Path) -> None:
-    """Write the present texts into the lock under the old versions, in every line that speaks of them."""
+    """Write the present texts into the lock under the old versions."""
     _rewrite_lock(root, raises=0)
 
 
@@ -195,6 +200,7 @@ def spaced(root: Path) -> None:
         path.write_text(f"{head}\n---\n" + body.replace("\n\n", "  \n\n\n") + "\n\n", encoding="utf-8")
 
 
+MANIFEST: Final = "spec/commitments.toml"
 LEDGER: Final = "spec/ledger.md"
 NEGATIONS: Final = (
     (LEDGER, " is ", " is not "),
@@ -283,7 +289,48 @@ def _shapes() -> Iterator[Attack]:
     yield Attack("a word in an ungoverned page", sub("README.md", " is ", " was "), is_harmless=True)
 
 
-ATTACKS: Final = (*_words(), *_shapes())
+def _commitments() -> Iterator[Attack]:
+    """Weaken what the manifest promises, hashes accepted anew as the tool would; theorems and rows alike."""
+    rows = tomllib.loads((ROOT / MANIFEST).read_text(encoding="utf-8"))["commitment"]
+    for row in rows[:: max(1, len(rows) // 15)][:15]:
+        old = f'theorem = "{row["theorem"]}"\nstatement_sha256 = "{row["statement_sha256"]}"'
+        new = old.replace(row["statement_sha256"], row["statement_sha256"][::-1])
+        yield Attack(f"{row['theorem']} weakened, its hash accepted", sub(MANIFEST, old, new), kind="theorem")
+    first = rows[0]
+    head = f'id = "{first["id"]}"'
+    yield Attack("a commitment dropped", dropped_row(first["id"]), kind="manifest")
+    yield Attack(
+        "a commitment of another clause",
+        sub(MANIFEST, f'{head}\nclause = "{first["clause"]}"', f'{head}\nclause = "spec/terms.md#terms-1"'),
+        kind="manifest",
+    )
+    yield Attack(
+        "a commitment without a mutant", sub(MANIFEST, f'"{first["mutants"][0]}"', '"forget-to-mix"'), kind="manifest"
+    )
+    yield Attack(
+        "an exemption instead of a proof",
+        sub(
+            MANIFEST,
+            f'theorem = "{first["theorem"]}"\nstatement_sha256 = "{first["statement_sha256"]}"',
+            'exemption = "It is plain to see that this holds."',
+        ),
+        kind="manifest",
+    )
+
+
+def dropped_row(name: str) -> Edit:
+    """Take a commitment out of the manifest."""
+
+    def edit(root: Path) -> None:
+        blocks = (root / MANIFEST).read_text(encoding="utf-8").split("\n[[commitment]]\n")
+        kept = [block for block in blocks if f'id = "{name}"' not in block]
+        assert len(kept) == len(blocks) - 1, f"the manifest must hold {name} once"
+        (root / MANIFEST).write_text("\n[[commitment]]\n".join(kept), encoding="utf-8")
+
+    return edit
+
+
+ATTACKS: Final = (*_words(), *_shapes(), *_commitments())
 
 
 def copied(folder: Path) -> Path:
@@ -298,15 +345,10 @@ def copied(folder: Path) -> Path:
         for link in path.links:
             (folder / link.target.partition("#")[0]).parent.mkdir(parents=True, exist_ok=True)
             (folder / link.target.partition("#")[0]).touch()
-    git(folder, "init", "-q")
-    git(folder, "add", "-A", "-f")
-    git(folder, "-c", "user.name=x", "-c", "user.email=x@example.org", "commit", "-qm", "base")
+    _git(folder, "init", "-q")
+    _git(folder, "add", "-A", "-f")
+    _git(folder, "-c", "user.name=x", "-c", "user.email=x@example.org", "commit", "-qm", "base")
     return folder
-
-
-def git(root: Path, *arguments: str) -> None:
-    """Run git quietly."""
-    subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True)
 
 
 def caught(root: Path, attack: Attack) -> set[str]:
@@ -320,8 +362,8 @@ def caught(root: Path, attack: Attack) -> set[str]:
             return {type(error).__name__}
         return {one.rule for one in found if one.severity == "error" or attack.is_harmless}
     finally:
-        git(root, "checkout", "-q", "-f", "HEAD")
-        git(root, "clean", "-fdq", "-e", ".docflow_cache")
+        _git(root, "checkout", "-q", "-f", "HEAD")
+        _git(root, "clean", "-fdq", "-e", ".docflow_cache")
 
 
 def run(attacks: tuple[Attack, ...] = ATTACKS) -> Iterator[tuple[Attack, set[str]]]:
@@ -337,15 +379,18 @@ def run(attacks: tuple[Attack, ...] = ATTACKS) -> Iterator[tuple[Attack, set[str
 
 def main() -> int:
     """Run the campaign and print its figures."""
-    n_caught = n_flagged = 0
-    for attack, found in run():
-        n_caught += bool(found) and not attack.is_harmless
-        n_flagged += bool(found) and attack.is_harmless
+    outcomes = list(run())
+    for attack, found in outcomes:
         verdict = "harmless" if attack.is_harmless else "caught  " if found else "MISSED  "
         echo(f"{verdict} {attack.name}: {', '.join(sorted(found)) or 'no finding'}")
-    n_edits = sum(not attack.is_harmless for attack in ATTACKS)
-    echo(f"governance: {n_caught} of {n_edits} edits caught, {n_flagged} of {len(ATTACKS) - n_edits} harmless flagged")
-    return int(n_caught < NEEDED or n_flagged > 0)
+    n_all = Counter(attack.kind for attack, _ in outcomes if not attack.is_harmless)
+    n_caught = Counter(attack.kind for attack, found in outcomes if found and not attack.is_harmless)
+    flagged = sum(bool(found) for attack, found in outcomes if attack.is_harmless)
+    harmless = sum(attack.is_harmless for attack, _ in outcomes)
+    figures = ", ".join(f"{n_caught[kind]} of {n_all[kind]} {kind}s" for kind in n_all)
+    echo(f"governance: caught {figures}; flagged {flagged} of {harmless} harmless edits")
+    missed = n_all - n_caught
+    return int(n_caught["edit"] < NEEDED or missed["theorem"] + missed["manifest"] + flagged > 0)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from docflow import lock
 from docflow.corpus import Corpus, EdgeView
-from docflow.lock import Seen
 from docflow.model import Fault, edge_key
 from docflow.rules.edges import OK, statuses
 from docflow.schema import is_version
@@ -41,7 +40,7 @@ def missing_lock(corpus: Corpus) -> Iterator[Fault]:
             yield Fault(lock.FILE_NAME, 1, lock.FILE_NAME, message)
         return
     for view in corpus.edges:
-        if statuses(view) == (OK,) and not is_locked(view):
+        if not is_locked(view) and statuses(view) == (OK,):
             line = view.review.line if view.review else view.edge.line
             message = f"{view.key} is reviewed, but the lock has no fingerprint of the reviewed versions"
             yield Fault(view.path, line, view.key, message)
@@ -69,15 +68,15 @@ def version_backwards(corpus: Corpus) -> Iterator[Fault]:
     """Require that no version is lower than one that a review or the lock has seen."""
     highest = {name: text.seen.version for name, text in corpus.lock.texts.items()}
     for view in corpus.edges:
-        own = view.own_name
-        for name, version in (
-            (view.edge.ref, _version(view.locked.dep if view.locked else None)),
-            (own, _version(view.locked.self if view.locked else None)),
-            (view.edge.ref, view.review.dep_version if view.review else 0),
-            (own, view.review.self_version if view.review else 0),
-        ):
-            if is_version(version):
-                highest[name] = max(highest.get(name, 0), version)  # type: ignore[type-var]
+        entry, review = view.locked, view.review
+        seen = [(view.edge.ref, review.dep_version), (view.own_name, review.self_version)] if review else []
+        if entry is not None:
+            seen.append((view.edge.ref, entry.dep.version))
+            if entry.self is not None:
+                seen.append((view.own_name, entry.self.version))
+        for name, version in seen:
+            if is_version(version) and version > highest.get(name, 0):  # type: ignore[operator]
+                highest[name] = version  # type: ignore[assignment]
     for name, seen in sorted(highest.items()):
         present = corpus.texts.get(name)
         if present is not None and present.version < seen:
@@ -88,10 +87,6 @@ def version_backwards(corpus: Corpus) -> Iterator[Fault]:
             yield Fault(
                 path, line, name, f"{name} is at version {present.version}, but version {seen} has been reviewed"
             )
-
-
-def _version(seen: Seen | None) -> int:
-    return seen.version if seen else 0
 
 
 def laundered_review(corpus: Corpus) -> Iterator[Fault]:

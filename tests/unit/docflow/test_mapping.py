@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from docflow import graph
+from docflow import graph, names
 from tests.unit.docflow import tree
 
 pytestmark = [pytest.mark.m5, pytest.mark.clause("DOCFLOW-36")]
@@ -53,6 +53,7 @@ def test_cycles_and_dangling_references_are_found_by_id(tmp_path: Path) -> None:
         ("b.md", "informative"),
         ("c.md", "informative"),
     ]
+    assert names.node(corpus, "3") == "c.md"
     assert set(graph.impact(corpus, "c.md")) == {"a.md", "a.md::", "b.md", "b.md::"}
 
 
@@ -65,6 +66,12 @@ def test_references_are_paths_from_the_root_or_the_folder_too(tmp_path: Path) ->
     corpus = tree.load(tmp_path)
     assert [view.edge.ref for view in corpus.edges] == ["x/REQ1.yml"] * 3
     assert corpus.documents["x/REQ2.yml"].edges[0].line == 3
+    for folder, text in (("one", "links: []\n"), ("two", "links: [/one, y]\n")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "y.yml").write_text(text)
+    refs = [view.edge.ref for view in tree.load(tmp_path).edges if view.path == "two/y.yml"]
+    assert refs == ["one/y.yml", "y"]
+    (tmp_path / "two/y.yml").unlink()
     assert rules_of(tmp_path) == {}
 
 

@@ -165,7 +165,7 @@ CASES = (
                 "Rests on",
                 "[see](tests/) [it](base.md#base-1) [head](base.md#base) [self](#user) "
                 "[web](https://a.b/c.md) `[code](nowhere.md)` [out](../../elsewhere.md)\n\n"
-                "## A *Heading* of `two`\n\n[slug](#a-heading-of-two)",
+                "## A *Heading* of `two`\n\n## `three`\n\n[slug](#a-heading-of-two) [slug](#three)",
             ),
         ),
     ),
