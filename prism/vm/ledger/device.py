@@ -7,15 +7,13 @@ need no configuration, and their own arrays keep their types.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial, wraps
-from typing import Final, ParamSpec, TypeVar
+from functools import partial
+from typing import Final
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from numpy.typing import ArrayLike, NDArray
 
 from prism.status import Status
@@ -24,13 +22,9 @@ from prism.vm.ledger.mixing import mix, unmix
 from prism.vm.ledger.nodes import RESERVED, nodes_of, require_capacity, require_ops
 from prism.vm.ledger.optable import BUILT_IN, OpTable
 from prism.vm.ledger.probing import ROUNDS, VACANT, Probing
+from prism.vm.ledger.traced import ABSENT, addable, in_64_bits, in_order, leads, packed
 from prism.vm.term.ops import NULL
 
-_Arguments = ParamSpec("_Arguments")
-_Result = TypeVar("_Result")
-
-_ABSENT: Final = np.uint64(0xFFFFFFFFFFFFFFFF)
-_MIXED_ABSENT: Final = mix(np.array([_ABSENT]))[0]
 # The least room and the least padded batch: small ledgers and small batches share one trace.
 _SMALLEST_ROOM: Final = 1 << 10
 _SMALLEST_BATCH: Final = 1 << 8
@@ -60,16 +54,7 @@ def default_probing() -> Probing:
     return TRITON
 
 
-def _in_64_bits(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
-    @wraps(function)
-    def widened(*args: _Arguments.args, **options: _Arguments.kwargs) -> _Result:
-        with jax.enable_x64(True):
-            return function(*args, **options)
-
-    return widened
-
-
-@_in_64_bits
+@in_64_bits
 def fresh(room: int, layout: KeyLayout = WIDE, probing: Probing = ROUNDS) -> State:
     """Return the state of an empty ledger with room for `room` nodes, the reserved ones included."""
     require_capacity(room)
@@ -78,16 +63,16 @@ def fresh(room: int, layout: KeyLayout = WIDE, probing: Probing = ROUNDS) -> Sta
     return widen(State(keys, jnp.zeros(0, np.int32), count, status), room, probing)
 
 
-@_in_64_bits
+@in_64_bits
 def widen(state: State, room: int, probing: Probing = ROUNDS) -> State:
     """Return the same ledger with room for `room` nodes. Cost: one pass over its rows."""
     keys = jnp.zeros(room, np.uint64).at[: len(state.keys)].set(state.keys)
     index = jnp.full(2 << (room - 1).bit_length(), VACANT, np.int32)
     ids = jnp.arange(room, dtype=np.int32)
-    return State(keys, probing.enter(index, keys, ids, ids < state.count), state.count, state.status)
+    return State(keys, probing.enter(index, keys, ids, ids < state.count, 0), state.count, state.status)
 
 
-@_in_64_bits
+@in_64_bits
 def intern(
     state: State,
     op: jax.Array,
@@ -105,56 +90,30 @@ def intern(
     A caller's own `jit` around it works on the state as it is, in 32-bit mode too.
     """
     limit, overflow = layout.bound(len(state.keys))
-    addable = _addable(op, a, b, state.count, ops.arity)
-    keys = jnp.where(addable, _packed(op, a, b, layout, ops.commutes), _ABSENT)
-    known = probing.find(state.keys, state.index, keys)
-    mixed, place = _in_order(mix(jnp.where(known < 0, keys, _ABSENT)))
-    ordered, leads = unmix(mixed), _leads(mixed)
-    count = state.count + leads.sum(dtype=np.int32)
-    ids = state.count + jnp.cumsum(leads, dtype=np.int32) - 1
+    fine = addable(op, a, b, state.count, ops.arity)
+    keys = jnp.where(fine, packed(op, a, b, layout, ops.commutes), ABSENT)
+    known = probing.find(state.keys, state.index, keys, 0)
+    mixed, place = in_order(mix(jnp.where(known < 0, keys, ABSENT)))
+    ordered, first = unmix(mixed), leads(mixed)
+    count = state.count + first.sum(dtype=np.int32)
+    ids = state.count + jnp.cumsum(first, dtype=np.int32) - 1
 
     verdict = jnp.where(count <= limit, np.int32(Status.OK), np.int32(overflow))
-    verdict = jnp.where(addable.all(), verdict, np.int32(Status.CORRUPT))
+    verdict = jnp.where(fine.all(), verdict, np.int32(Status.CORRUPT))
     frozen = state.status != Status.OK
     lands = ~frozen & (verdict == Status.OK)
-    new = leads & lands
+    new = first & lands
     # Rows beyond the room are dropped: a refused batch writes nothing, and the arrays can be updated in place.
     row = jnp.where(new, ids, len(state.keys))
     after = State(
         state.keys.at[row].set(ordered, mode="drop"),
-        probing.enter(state.index, ordered, ids, new),
+        probing.enter(state.index, ordered, ids, new, 0),
         jnp.where(lands, count, state.count),
         jnp.where(frozen, state.status, verdict),
     )
     added = jnp.zeros_like(known).at[place].set(ids, unique_indices=True)
     refused = jnp.where(frozen & (known >= 0), known, NULL.code)
     return after, jnp.where(lands, jnp.where(known < 0, added, known), refused)
-
-
-def _addable(op: jax.Array, a: jax.Array, b: jax.Array, count: jax.Array, arity: ArrayLike) -> jax.Array:
-    """Return which nodes may be added to a ledger of `count` nodes [LEDGER-4]; bool[n]."""
-    takes = jnp.asarray(arity)[op]
-    first = jnp.where(takes >= 1, (a > 0) & (a < count), a == 0)
-    second = jnp.where(takes >= 2, (b > 0) & (b < count), b == 0)
-    return (takes <= 2) & first & second
-
-
-def _packed(op: jax.Array, a: jax.Array, b: jax.Array, layout: KeyLayout, commutes: ArrayLike) -> jax.Array:
-    """Return the keys of nodes, operands of commuting ops in ascending order [LEDGER-2]; uint64[n]."""
-    swaps = jnp.asarray(commutes)[op] & (b < a)
-    return layout.pack(op, jnp.where(swaps, b, a), jnp.where(swaps, a, b))
-
-
-def _in_order(mixed: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return mixed keys sorted, and the place in the batch that each came from; uint64[n], int32[n]."""
-    mixed, place = lax.sort((mixed, lax.iota(np.int32, len(mixed))), num_keys=1, is_stable=False)
-    return mixed, place
-
-
-def _leads(mixed: jax.Array) -> jax.Array:
-    """Return which sorted keys are present and the first of their kind; bool[n]."""
-    differs = jnp.ones(len(mixed), bool).at[1:].set(mixed[1:] != mixed[:-1])
-    return differs & (mixed != _MIXED_ABSENT)
 
 
 _fresh = jax.jit(fresh, static_argnums=(0, 1, 2))
@@ -203,13 +162,13 @@ class DeviceLedger:
         """Return the packed key of every node: uint64[count], a copy."""
         return np.array(self.state.keys)[: self.count]
 
-    @_in_64_bits
+    @in_64_bits
     def find(self, keys: NDArray[np.uint64]) -> NDArray[np.int32]:
         """Return the id of every packed key, -1 where the ledger lacks it: int32[n]."""
-        wanted = _padded(np.asarray(keys, np.uint64), _ABSENT)
+        wanted = _padded(np.asarray(keys, np.uint64), ABSENT)
         return np.array(_find(self.state, wanted, self._probing))[: len(keys)]
 
-    @_in_64_bits
+    @in_64_bits
     def intern(self, op: ArrayLike, a: ArrayLike, b: ArrayLike) -> NDArray[np.int32]:
         """Give every node of a batch its id, adding the new ones; see `prism.vm.ledger.api.Ledger.intern`."""
         columns = nodes_of(op, a, b)
@@ -230,7 +189,7 @@ class DeviceLedger:
 
 @partial(jax.jit, static_argnums=2)
 def _find(state: State, wanted: jax.Array, probing: Probing) -> jax.Array:
-    return probing.find(state.keys, state.index, wanted)
+    return probing.find(state.keys, state.index, wanted, 0)
 
 
 def _padded(column: NDArray, filler: int | np.uint64) -> NDArray:

@@ -19,17 +19,19 @@ _LANES: Final = 128
 _SEARCHING: Final = np.int32(-2)
 
 
-def find_by_lanes(keys: jax.Array, index: jax.Array, wanted: jax.Array, *, interpret: bool = False) -> jax.Array:
+def find_by_lanes(
+    keys: jax.Array, index: jax.Array, wanted: jax.Array, skip: int, *, interpret: bool = False
+) -> jax.Array:
     """Find all keys, one lane each; `interpret` runs the kernel without a GPU, for tests."""
     out = jax.ShapeDtypeStruct(wanted.shape, np.int32)
-    slots = home(index, wanted).astype(np.int32)
+    slots = home(index, wanted, skip).astype(np.int32)
     return _launch(_find_lanes, out, len(wanted), interpret=interpret)(keys, index, wanted, slots)
 
 
-def enter_by_lanes(index: jax.Array, keys: jax.Array, ids: jax.Array, new: jax.Array) -> jax.Array:
+def enter_by_lanes(index: jax.Array, keys: jax.Array, ids: jax.Array, new: jax.Array, skip: int) -> jax.Array:
     """Enter all keys, one lane each; where in the index colliding ids come to lie depends on the race of the lanes."""
     out = jax.ShapeDtypeStruct(index.shape, index.dtype)
-    slots = home(index, keys).astype(np.int32)
+    slots = home(index, keys, skip).astype(np.int32)
     return _launch(_enter_lanes, out, len(ids), input_output_aliases={0: 0})(index, slots, jnp.where(new, ids, VACANT))
 
 
