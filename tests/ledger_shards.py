@@ -28,7 +28,8 @@ from prism.vm.ledger import sharded  # noqa: E402
 from prism.vm.ledger.api import Ledger  # noqa: E402
 from prism.vm.ledger.device import DeviceLedger  # noqa: E402
 from prism.vm.ledger.host import HostLedger  # noqa: E402
-from prism.vm.ledger.key import KeyLayout  # noqa: E402
+from prism.vm.ledger.key import WIDE, KeyLayout  # noqa: E402
+from prism.vm.ledger.mixing import mix  # noqa: E402
 from prism.vm.term.ops import ADD, MUL, SUC  # noqa: E402
 
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -44,14 +45,26 @@ BUGS = {
 def random_batch(random: np.random.Generator, count: int) -> Batch:
     """Return up to 256 nodes over a ledger of `count`, many alike; now and then one that is wrong."""
     size = int(random.choice([0, 1, 5, 60, 200, 256]))
-    op = random.choice(np.array([SUC.code, ADD.code, MUL.code], np.uint8), size)
+    drawn = 4 * size
+    op = random.choice(np.array([SUC.code, ADD.code, MUL.code], np.uint8), drawn)
     recent = max(1, count - int(random.choice([3, 30, 1000])))
-    a, b = random.integers(min(recent, count - 1), count, (2, size)).astype(np.int32)
+    a, b = random.integers(min(recent, count - 1), count, (2, drawn)).astype(np.int32)
     b = np.where(op == SUC.code, 0, b).astype(np.int32)
-    if size and random.random() < 0.04:
-        op[random.integers(size)] = random.choice([77, SUC.code])
-        a[random.integers(size)] = count
+    if random.random() < 0.3:
+        op, a, b = for_one_owner(op, a, b, int(random.integers(4)))
+    op, a, b = op[:size], a[:size], b[:size]
+    if len(op) and random.random() < 0.04:
+        op[random.integers(len(op))] = random.choice([77, SUC.code])
+        a[random.integers(len(op))] = count
     return op, a, b
+
+
+def for_one_owner(op: np.ndarray, a: np.ndarray, b: np.ndarray, owner: int) -> Batch:
+    """Return the nodes that one of four owners holds, whose share they overflow."""
+    swaps = (op != SUC.code) & (b < a)
+    keys = WIDE.pack(op, np.where(swaps, b, a), np.where(swaps, a, b))
+    its = mix(keys) >> np.uint64(62) == owner
+    return op[its], a[its], b[its]
 
 
 def ledgers(layout: KeyLayout, capacity: int, shards: list[int]) -> dict[str, Ledger]:

@@ -131,25 +131,25 @@ def _lay_out(keys: jax.Array, shards: int, share: int) -> _Sent:
     return _Sent(laid, owner, at, place, rank, mixed != MIXED_ABSENT, jnp.diff(bounds))
 
 
+class Form(NamedTuple):
+    """What a step is compiled for: the packing, the loops over an index, how many shards, the keys of a share."""
+
+    layout: KeyLayout
+    probing: Probing
+    shards: int
+    share: int
+
+
 def _step(
-    state: Shards,
-    op: jax.Array,
-    a: jax.Array,
-    b: jax.Array,
-    rules: _Rules,
-    *,
-    layout: KeyLayout,
-    probing: Probing,
-    shards: int,
-    share: int,
+    state: Shards, op: jax.Array, a: jax.Array, b: jax.Array, rules: _Rules, *, form: Form
 ) -> tuple[Shards, jax.Array, Outcome]:
     """Intern a batch, seen from one device: its part of the state and of the batch."""
-    room, bits = len(state.keys), shards.bit_length() - 1
+    room, bits = len(state.keys), form.shards.bit_length() - 1
     fine = addable(op, a, b, state.count, rules.ops.arity)
-    sent = _lay_out(jnp.where(fine, packed(op, a, b, layout, rules.ops.commutes), ABSENT), shards, share)
+    sent = _lay_out(jnp.where(fine, packed(op, a, b, form.layout, rules.ops.commutes), ABSENT), form.shards, form.share)
     got = unmix(lax.all_to_all(sent.share, _AXIS, 0, 0, tiled=True).reshape(-1))
 
-    row = probing.find(state.keys, state.index, got, bits)
+    row = form.probing.find(state.keys, state.index, got, bits)
     known = jnp.where(row >= 0, state.ids[jnp.maximum(row, 0)], -1)
     mixed, came_from = in_order(mix(jnp.where(row < 0, got, ABSENT)))
     first = leads(mixed)
@@ -163,7 +163,7 @@ def _step(
     verdict = jnp.where(count <= rules.limit, np.int32(Status.OK), rules.beyond)
     verdict = jnp.where(wrong, np.int32(Status.CORRUPT), verdict)
     frozen, fits = state.status != Status.OK, verdict == Status.OK
-    overflowed = shared(too_large(sent.counts, share).astype(np.int32)) > 0
+    overflowed = shared(too_large(sent.counts, form.share).astype(np.int32)) > 0
     needed = shared(state.held[0] + new)
     # A wrong batch is refused whatever its size; any other is judged only when all its keys have arrived.
     done = wrong & ~frozen | ~overflowed & (frozen | ~fits | (needed <= room))
@@ -174,14 +174,14 @@ def _step(
     after = Shards(
         state.keys.at[local].set(keys, mode="drop"),
         state.ids.at[local].set(ids, mode="drop"),
-        probing.enter(state.index, keys, local, first & lands, bits),
+        form.probing.enter(state.index, keys, local, first & lands, bits),
         state.held + jnp.where(lands, new, 0),
         jnp.where(lands, count, state.count).astype(np.int32),
         jnp.where(done & ~frozen, verdict, state.status),
     )
     added = jnp.zeros_like(known).at[came_from].set(ids, unique_indices=True)
     answer = jnp.where(known >= 0, known, jnp.where(lands, added, NULL.code))
-    answer = jnp.where(lands | frozen, answer, NULL.code).reshape(shards, share)
+    answer = jnp.where(lands | frozen, answer, NULL.code).reshape(form.shards, form.share)
     back = lax.all_to_all(answer, _AXIS, 0, 0, tiled=True)
     distinct = back.at[sent.owner, sent.at].get(mode="fill", fill_value=NULL.code)
     items = jnp.where(sent.present, distinct[jnp.maximum(sent.rank, 0)], NULL.code)
@@ -328,17 +328,9 @@ class ShardedLedger:
                 self._widen(1 << (int(outcome.needed) - 1).bit_length())
 
     def _try(self, batch: list[jax.Array], share: int) -> tuple[Shards, jax.Array, Outcome]:
-        step = _mapped(
-            _step,
-            self._mesh,
-            (_STATE, _PARTED, _PARTED, _PARTED, _SAME),
-            (_STATE, _PARTED, _SAME),
-            True,
-            layout=max(self.layout, WIDE, key=lambda layout: layout.id_bits),
-            probing=self._probing,
-            shards=self.shards,
-            share=share,
-        )
+        form = Form(max(self.layout, WIDE, key=lambda layout: layout.id_bits), self._probing, self.shards, share)
+        takes = (_STATE, _PARTED, _PARTED, _PARTED, _SAME)
+        step = _mapped(_step, self._mesh, takes, (_STATE, _PARTED, _SAME), True, form=form)
         return step(self.state, *batch, self._rules)
 
     @in_64_bits
