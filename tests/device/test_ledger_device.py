@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import time
+
 import jax
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from prism.vm.ledger.host import HostLedger
 from prism.vm.ledger.key import COMPACT, WIDE
 from prism.vm.ledger.pallas_kernels import TRITON
 from prism.vm.ledger.probing import ROUNDS
+from prism.vm.ledger.sharded import ShardedLedger
 from prism.vm.ledger.verify import verify
 from prism.vm.term.ops import ADD, MUL, SUC
 
@@ -55,6 +59,29 @@ def test_a_large_batch_under_contention():
         assert (device.intern(*batch) == host.intern(*batch)).all()
     assert (device.keys() == host.keys()).all()
     assert verify(device) == []
+
+
+@pytest.mark.clause("SHARDS-1")
+def test_shards_give_the_ids_of_one_device(capsys):
+    """On every power of two of the GPUs there are, batches get the ids of the host; prints the nodes a second."""
+    found, rates = jax.devices(), []
+    for shards in (1 << k for k in range(len(found).bit_length())):
+        random, host = np.random.default_rng(7), HostLedger()
+        ledger = ShardedLedger(devices=found[:shards])
+        for size in (3000, 1 << 20, 1 << 20):
+            batch = random_batch(random, size, min(host.count, 3000))
+            assert (ledger.intern(*batch) == host.intern(*batch)).all()
+        assert (ledger.keys() == host.keys()).all()
+        for _ in range(3):
+            columns = random_batch(random, shards << 22, 1 << 13)
+            batch = jax.block_until_ready([ledger.placed(column) for column in columns])
+            start = time.perf_counter()
+            ledger.intern_arrays(*batch).block_until_ready()
+            took = time.perf_counter() - start
+        rates.append(f"{shards} GPU: {(shards << 22) / took / 1e9:.2f} G nodes/s, {ledger.count} nodes")
+    with capsys.disabled():
+        sys.stdout.write("\n" + "\n".join(rates) + "\n")
+    assert rates
 
 
 @both_probings

@@ -58,4 +58,6 @@ def _narrowed(column: NDArray, dtype: type[np.integer], otherwise: int) -> NDArr
     if column.dtype == dtype:
         return np.ascontiguousarray(column)
     info = np.iinfo(dtype)
-    return np.where((column < info.min) | (column > info.max), otherwise, column).astype(dtype)
+    narrow = column.astype(dtype)
+    narrow[(column < info.min) | (column > info.max)] = otherwise
+    return narrow

@@ -86,7 +86,7 @@ def shared(worst: jax.Array) -> jax.Array:
 
 def offset_of(news: jax.Array, shard: jax.Array) -> jax.Array:
     """Return how many nodes the shards before one add."""
-    return jnp.where(jnp.arange(len(news)) < shard, news, 0).sum(dtype=np.int32)
+    return jnp.where(jnp.arange(len(news), dtype=np.int32) < shard, news, 0).sum(dtype=np.int32)
 
 
 def too_large(counts: jax.Array, share: int) -> jax.Array:
@@ -123,9 +123,9 @@ def _lay_out(keys: jax.Array, shards: int, share: int) -> _Sent:
     first, m = leads(mixed), len(keys)
     rank = jnp.cumsum(first, dtype=np.int32) - 1
     distinct = jnp.full(m, MIXED_ABSENT).at[jnp.where(first, rank, m)].set(mixed, mode="drop")
-    valid = jnp.arange(m) < first.sum()
+    valid = jnp.arange(m, dtype=np.int32) < first.sum(dtype=np.int32)
     owner = jnp.where(valid, owner_of(distinct, shards.bit_length() - 1), shards)
-    bounds = jnp.searchsorted(owner, jnp.arange(shards + 1)).astype(np.int32)
+    bounds = jnp.searchsorted(owner, jnp.arange(shards + 1, dtype=np.int32)).astype(np.int32)
     at = jnp.arange(m, dtype=np.int32) - bounds[jnp.minimum(owner, shards)]
     laid = jnp.full((shards, share), MIXED_ABSENT).at[owner, at].set(distinct, mode="drop")
     return _Sent(laid, owner, at, place, rank, mixed != MIXED_ABSENT, jnp.diff(bounds))
@@ -176,7 +176,7 @@ def _step(
         state.ids.at[local].set(ids, mode="drop"),
         form.probing.enter(state.index, keys, local, first & lands, bits),
         state.held + jnp.where(lands, new, 0),
-        jnp.where(lands, count, state.count).astype(np.int32),
+        jnp.where(lands, count.astype(np.int32), state.count),
         jnp.where(done & ~frozen, verdict, state.status),
     )
     added = jnp.zeros_like(known).at[came_from].set(ids, unique_indices=True)
@@ -197,7 +197,7 @@ def _find_local(state: Shards, wanted: jax.Array, *, probing: Probing, shards: i
 
 
 def _keys_local(state: Shards, ids: jax.Array) -> jax.Array:
-    held = jnp.arange(len(state.ids)) < state.held[0]
+    held = jnp.arange(len(state.ids), dtype=np.int32) < state.held[0]
     rows = jnp.where(held, state.ids, np.int32(np.iinfo(np.int32).max))
     row = jnp.minimum(jnp.searchsorted(rows, ids), len(rows) - 1)
     return lax.psum(jnp.where(rows[row] == ids, state.keys[row], np.uint64(0)), _AXIS)
@@ -301,8 +301,12 @@ class ShardedLedger:
         columns = nodes_of(op, a, b)
         size = _padded_size(len(columns[0]), self.shards)
         # NULL nodes fill the batch up: they are in every ledger, and change nothing.
-        batch = [self._part(np.pad(column, (0, size - len(column)))) for column in columns]
+        batch = [self.placed(np.pad(column, (0, size - len(column)))) for column in columns]
         return np.array(self.intern_arrays(*batch))[: len(columns[0])]
+
+    def placed(self, column: ArrayLike) -> jax.Array:
+        """Return a column of a batch cut into equal parts on the devices, as `intern_arrays` wants it."""
+        return jax.device_put(column, NamedSharding(self._mesh, _PARTED))
 
     @in_64_bits
     def intern_arrays(self, op: jax.Array, a: jax.Array, b: jax.Array) -> jax.Array:
@@ -315,7 +319,7 @@ class ShardedLedger:
             raise UsageError(
                 f"a batch must have a multiple of {self.shards} nodes, got {len(op)}; pad it with NULL nodes"
             )
-        batch = [jax.device_put(column, NamedSharding(self._mesh, _PARTED)) for column in (op, a, b)]
+        batch = [self.placed(column) for column in (op, a, b)]
         part = len(op) // self.shards
         share = min(part // self.shards * 51 // 50 + self._spare, part)
         while True:
@@ -349,8 +353,8 @@ class ShardedLedger:
             rows[owner, held[owner]], ids[owner, held[owner]] = keys[node], node
             held[owner] += 1
         count, status = self._to_all(np.int32(len(keys))), self._to_all(np.int32(Status.OK))
-        index = self._part(np.zeros(self.shards, np.int32))
-        parts = self._part(rows.reshape(-1)), self._part(ids.reshape(-1)), index, self._part(held)
+        index = self.placed(np.zeros(self.shards, np.int32))
+        parts = self.placed(rows.reshape(-1)), self.placed(ids.reshape(-1)), index, self.placed(held)
         return self._widened(Shards(*parts, count, status), room)
 
     def _widen(self, room: int) -> None:
@@ -361,9 +365,6 @@ class ShardedLedger:
             _widen_local, self._mesh, (_STATE,), _STATE, True, room=room, probing=self._probing, shards=self.shards
         )
         return widen(state)
-
-    def _part(self, column: NDArray) -> jax.Array:
-        return jax.device_put(column, NamedSharding(self._mesh, _PARTED))
 
     def _to_all(self, column: ArrayLike) -> jax.Array:
         return jax.device_put(np.asarray(column), NamedSharding(self._mesh, _SAME))
