@@ -264,18 +264,15 @@ def scratch(var: Var, name: str, machine: Machine) -> Ref:
     )
 
 
-def _program_id(equation: Equation, operands: Values, env: Environment) -> Values:
-    del operands
+def _program_id(equation: Equation, _: Values, env: Environment) -> Values:
     return [np.int32(env.indices[equation.params["axis"]])]
 
 
-def _num_programs(equation: Equation, operands: Values, env: Environment) -> Values:
-    del operands
+def _num_programs(equation: Equation, _: Values, env: Environment) -> Values:
     return [np.int32(env.extents[equation.params["axis"]])]
 
 
-def _axis_index(equation: Equation, operands: Values, env: Environment) -> Values:
-    del operands
+def _axis_index(equation: Equation, _: Values, env: Environment) -> Values:
     name = equation.params["axis_name"]
     names = name if isinstance(name, tuple) else (name,)
     number = 0
@@ -291,8 +288,7 @@ def _axis(name: Numeric, equation: Equation, env: Environment) -> int:
     return env.axes[name]
 
 
-def _platform_index(equation: Equation, operands: Values, env: Environment) -> Values:
-    del operands, env
+def _platform_index(equation: Equation, *_: object) -> Values:
     return [np.int32(equation.params["position"])]
 
 
@@ -320,8 +316,7 @@ def _pallas_call(equation: Equation, operands: Values, env: Environment) -> Valu
     return env.call(equation.params, operands)
 
 
-def _nothing(equation: Equation, operands: Values, env: Environment) -> Values:
-    del equation, operands, env
+def _nothing(*_: object) -> Values:
     return []
 
 

@@ -117,8 +117,7 @@ def _decode_atomic(equation: JaxObject, operands: list[Operand]) -> Access:
     return Store(_place(ref, transforms, equation), value, mask, combine, atomic=True)
 
 
-def _decode_compare_swap(equation: JaxObject, operands: list[Operand]) -> Access:
-    del equation
+def _decode_compare_swap(_: JaxObject, operands: list[Operand]) -> Access:
     ref, expected, value = operands
     return Store(Place(ref), value, combine="cas", atomic=True, compare=expected)
 

@@ -1,4 +1,12 @@
-"""How far a kernel may hide what it computes from unwritten memory, so that NaN alone does not show it."""
+"""How far a kernel may hide what it computes from unwritten memory, so that NaN alone does not show it.
+
+Taint spreads from references that may hold unwritten elements to all that is computed from them. For example, with a
+scratch reference `s` that is read before it is written:
+
+    a = s[0]          a is tainted, and a float: NaN in it would show in the output
+    b = a > 0         b is tainted and no float: whatever `s` held, `b` looks like any truth value
+    o[0] = b          so the output must be compared between runs that fill `s` otherwise: three fillers for an order
+"""
 
 from __future__ import annotations
 

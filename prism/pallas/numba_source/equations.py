@@ -204,15 +204,13 @@ def _cond(equation: Equation, operands: list[Bound], writer: LoopWriter) -> list
     return [held(name, out.shape, out.dtype) for name, out in zip(names, outs, strict=True)]
 
 
-def _program_id(equation: Equation, operands: list[Bound], writer: LoopWriter) -> list[Lazy]:
-    del operands
+def _program_id(equation: Equation, _: list[Bound], writer: LoopWriter) -> list[Lazy]:
     text, extent = writer.program[equation.params["axis"]]
     shown = cast(np.dtype(np.int32), text)
     return [Lazy((), np.dtype(np.int32), lambda _: shown, bounds=(0, max(extent - 1, 0)))]
 
 
-def _num_programs(equation: Equation, operands: list[Bound], writer: LoopWriter) -> list[Lazy]:
-    del operands
+def _num_programs(equation: Equation, _: list[Bound], writer: LoopWriter) -> list[Lazy]:
     return [constant(writer.program[equation.params["axis"]][1], np.dtype(np.int32))]
 
 

@@ -89,7 +89,11 @@ def _result_is_loose(
 
 
 def _ramp(name: str, values: Sequence[Value]) -> Ramp | None:
-    """Follow integers that are affine in the batched grid indices."""
+    """Follow integers that are affine in the batched grid indices.
+
+    For example, with axis 0 batched, `program_id(0) * 16 + 8` is Ramp(0, ((0, 1),)), then Ramp(0, ((0, 16),)), then
+    Ramp(8, ((0, 16),)): a load from there is a strided view of all steps, whose bounds are known at once.
+    """
     if name not in ("add", "sub", "mul", "convert_element_type", "multiple_of", "max_contiguous"):
         return None
     ramps = [v.ramp for v in values]

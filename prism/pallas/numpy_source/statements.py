@@ -285,19 +285,16 @@ def _run_scoped(equation: Equation, operands: Sequence[Given], context: Context)
     return emit(kernel, [*outer, *refs], context)
 
 
-def _program_id(equation: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
-    del operands
+def _program_id(equation: Equation, _: Sequence[Given], context: Context) -> list[Value]:
     return [context.program[equation.params["axis"]][0]]
 
 
-def _num_programs(equation: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
-    del operands
+def _num_programs(equation: Equation, _: Sequence[Given], context: Context) -> list[Value]:
     extent = context.program[equation.params["axis"]][1]
     return [Value(context.writer.bind(np.int32(extent), f"int32_{extent}") if isinstance(extent, int) else extent)]
 
 
-def _axis_index(equation: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
-    del operands
+def _axis_index(equation: Equation, _: Sequence[Given], context: Context) -> list[Value]:
     name = equation.params["axis_name"]
     if name not in context.named_axes:
         if isinstance(name, tuple):
@@ -306,8 +303,7 @@ def _axis_index(equation: Equation, operands: Sequence[Given], context: Context)
     return [context.program[context.named_axes[name]][0]]
 
 
-def _platform_index(equation: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
-    del operands
+def _platform_index(equation: Equation, _: Sequence[Given], context: Context) -> list[Value]:
     return [Value(context.writer.bind(np.int32(equation.params["position"]), "platform"))]
 
 
@@ -328,8 +324,7 @@ def _debug_callback(equation: Equation, operands: Sequence[Given], context: Cont
     return []
 
 
-def _nothing(equation: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
-    del equation, operands, context
+def _nothing(*_: object) -> list[Value]:
     return []
 
 

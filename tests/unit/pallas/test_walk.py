@@ -53,4 +53,4 @@ def test_each_named_function_exists() -> None:
         owner = importlib.import_module(f"prism.pallas.{found[0]}{module}") if found else prism.pallas.primitives
         for part in function.split("."):
             owner = getattr(owner, part)
-        assert owner is not None
+        assert callable(owner) or owner is prism.pallas.primitives.table
