@@ -27,6 +27,7 @@ from prism.ring.state import RingSpec
 
 BATCH: Final = 128
 _PATIENCE_S: Final = 60.0
+_HOLD_S: Final = 20.0
 _NEAR_WRAP: Final = (1 << 32) - 5000
 
 
@@ -50,7 +51,7 @@ class Report:
     """What came of a stress: each job is in one of `done`, `refused` (its address), `lost` (its worker) or `wrong`.
 
     twice, never: jobs that ran more often, or less, than their outcome says. outside: tenants whose words
-    another wrote.
+    another wrote. missed: kills that were asked for and did not happen before the jobs were over.
     """
 
     submitted: int = 0
@@ -62,6 +63,7 @@ class Report:
     never: int = 0
     full: int = 0
     killed: int = 0
+    missed: int = 0
     outside: int = 0
     seconds: float = 0.0
     counted: int = 0
@@ -83,6 +85,20 @@ class Report:
             )
 
 
+class Pace:
+    """Keeps jobs back until workers have been killed, so that all kills fall into the run."""
+
+    def __init__(self, kills: int) -> None:
+        self.kills, self.killed = kills, 0
+
+    def hold(self, share: float, *, last: bool) -> None:
+        """Wait until all kills but one of a part of the run have happened, all before the last jobs; 20 s at most."""
+        wanted = self.kills if last else share * self.kills - 1
+        end = time.monotonic() + _HOLD_S
+        while wanted > self.killed and time.monotonic() < end:
+            time.sleep(0.002)
+
+
 def run_stress(plan: Plan) -> Report:
     """Run a plan; each tenant feeds from a thread of its own. Counters begin near 2^32."""
     threads, processes = (0, plan.workers) if plan.processes else (plan.workers, 0)
@@ -94,10 +110,13 @@ def run_stress(plan: Plan) -> Report:
     with Runtime(spec, executor=executor, shared=plan.processes) as runtime:
         _near_wrap(runtime)
         began = int(runtime.state.control[at.DONE_COUNT])
-        killer = threading.Thread(target=_kill, args=(runtime, plan, over))
+        pace = Pace(plan.kills)
+        killer = threading.Thread(target=_kill, args=(runtime, plan, over, pace))
         share, rest = divmod(plan.jobs, plan.tenants)
         feeders = [
-            threading.Thread(target=_feed, args=(tenant, share + (tenant.number < rest), plan.seed, report, lock))
+            threading.Thread(
+                target=_feed, args=(tenant, share + (tenant.number < rest), plan.seed, (report, lock), pace)
+            )
             for tenant in runtime.tenants
         ]
         start = time.perf_counter()
@@ -111,7 +130,7 @@ def run_stress(plan: Plan) -> Report:
         report.counted = (int(runtime.state.control[at.DONE_COUNT]) - began) & at.WORD_MASK
         fairness = runtime.state.tenants[: plan.tenants, at.BOOKS_TENANT.at("CLAIMED")]
         report.least_tenant, report.most_tenant = int(fairness.min()), int(fairness.max())
-    report.killed = executor.losses.workers
+    report.killed, report.missed = pace.killed, plan.kills - pace.killed
     return report
 
 
@@ -123,15 +142,15 @@ def _near_wrap(runtime: Runtime) -> None:
     state.head[at.BOOKS_HEAD.at("NEXT_TICKET_LO")] = _NEAR_WRAP
 
 
-def _kill(runtime: Runtime, plan: Plan, over: threading.Event) -> None:
+def _kill(runtime: Runtime, plan: Plan, over: threading.Event, pace: Pace) -> None:
     """Kill workers at random moments until so many were killed or the jobs are done.
 
     A worker that has done no job since it was put in the place of another is left alone: with each killed before its
     first job nothing would ever end.
     """
-    chance, rows, left = random.Random(plan.seed), runtime.block.workers, plan.kills
+    chance, rows = random.Random(plan.seed), runtime.block.workers
     jobs = rows[:, WORKER_JOBS].copy()
-    while left and not over.wait(chance.uniform(0.01, 0.12)):
+    while pace.killed < plan.kills and not over.wait(chance.uniform(0.01, 0.12)):
         worker = chance.randrange(plan.workers)
         row = rows[worker]
         if (
@@ -145,7 +164,7 @@ def _kill(runtime: Runtime, plan: Plan, over: threading.Event) -> None:
             row[WORKER_KILL] = chance.randint(1, 4)
         elif not _kill_process(int(row[WORKER_PROCESS])):
             continue
-        left -= 1
+        pace.killed += 1
 
 
 def _kill_process(process: int) -> bool:
@@ -157,7 +176,8 @@ def _kill_process(process: int) -> bool:
     return True
 
 
-def _feed(tenant: Tenant, jobs: int, seed: int, report: Report, lock: threading.Lock) -> None:
+def _feed(tenant: Tenant, jobs: int, seed: int, into: tuple[Report, threading.Lock], pace: Pace) -> None:
+    (report, lock), whole = into, jobs
     chance = np.random.default_rng((seed, tenant.number))
     words = tenant.window_start + np.arange(BATCH)
     mark = int(chance.integers(1, 1 << 31))
@@ -165,6 +185,7 @@ def _feed(tenant: Tenant, jobs: int, seed: int, report: Report, lock: threading.
     before = tenant.window
     while jobs:
         count = min(jobs, int(chance.integers(1, BATCH + 1)))
+        pace.hold((whole - jobs) / whole, last=count == jobs)
         bad = chance.random(count) < 0.01
         args = np.stack([np.ones(count), np.where(bad, at.EPOCH, words[:count])], axis=1)
         full = False

@@ -120,4 +120,6 @@ def stress(jobs: tuple[int, ...], seed: int, **options: Any) -> None:
         raise UsageError(f"--jobs takes one number, got {len(jobs)}; pass one")
     report = run_stress(Plan(jobs=jobs[0], seed=seed, **options))
     click.echo(json.dumps(report.as_dict()))
+    if report.missed:
+        click.echo(f"{report.missed} workers fewer were killed than asked for: the jobs were over first", err=True)
     report.require_sound()

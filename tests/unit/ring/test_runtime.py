@@ -221,9 +221,18 @@ def test_worker_processes_may_be_killed() -> None:
 
 
 @pytest.mark.clause("RINGRUN-6")
+def test_a_stress_with_fewer_kills_says_so() -> None:
+    """Jobs that are over before every kill that was asked for are reported with how many are missing."""
+    found = CliRunner().invoke(ring_command, ["stress", "--jobs", "5", "--kills", "3", "--tenants", "2"])
+    assert found.exit_code == 0
+    assert "workers fewer were killed than asked for" in found.output
+
+
+@pytest.mark.clause("RINGRUN-6")
 def test_a_small_stress() -> None:
     """4,000 jobs of 8 tenants with 3 workers, some of which vanish, counters at their wrap: all accounted for."""
     report = run_stress(Plan(jobs=4000, kills=5))
+    assert (report.killed, report.missed) == (5, 0)
     report.require_sound()
     assert report.submitted == 4000
 
