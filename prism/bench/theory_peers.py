@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
+from types import FrameType
 from typing import Any, Final
 
 from prism.bench.harness import Contender, Missing
@@ -271,4 +274,25 @@ def sympy(work: Workload) -> Contender | Missing:
 
         return run
 
+    try:
+        with _alarm():
+            prepare()()
+    except (RecursionError, _SlowError) as error:
+        return Missing(name, str(error))
     return Contender(name, prepare, warm=False)
+
+
+@contextmanager
+def _alarm() -> Iterator[None]:
+    """Raise _SlowError in the main thread after LIMIT_S."""
+
+    def ring(_number: int, _frame: FrameType | None) -> None:
+        raise _SlowError(f"it did not end within {LIMIT_S:.0f} s")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, LIMIT_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -48,6 +48,11 @@ class _Draft:
     rule_names: set[str] = field(default_factory=set)
     _signature: Signature | None = None
 
+    @property
+    def has_literals(self) -> bool:
+        """Whether numbers are literals, in this theory or in the one that it extends."""
+        return self.words.has_literals or (self.base is not None and self.base.signature.has_literals)
+
     def signature(self) -> Signature:
         """Return the signature so far."""
         if self._signature is None:
@@ -106,6 +111,8 @@ def _op(draft: _Draft, node: Node, items: tuple[Node, ...]) -> None:
     if len(items) < 2:
         draft.source.refuse(node, usage, "give the op a name and its number of operands")
     name, arity = _fresh(draft, items[0]), _number(draft, items[1], 0, MAX_ARITY)
+    if name in ARITHMETIC and draft.has_literals:
+        draft.source.refuse(items[0], "an op not called like arithmetic on literals", "rename it")
     commutes, code, doc = False, None, ""
     for item in items[2:]:
         if item.text == "commutes" and not commutes:
@@ -141,6 +148,9 @@ def _literals(draft: _Draft, node: Node, items: tuple[Node, ...]) -> None:
     _only(draft, node, items, 0, "(literals)")
     if draft.words.numerals:
         draft.source.refuse(node, "one meaning of numbers", "remove this one")
+    clash = next((name for name in draft.known if name in ARITHMETIC), None)
+    if clash is not None:
+        draft.source.refuse(node, f"no op called like arithmetic on literals, as {clash} is", "rename that op")
     draft.changed(has_literals=True)
 
 

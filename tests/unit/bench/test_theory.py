@@ -138,6 +138,15 @@ def test_sympy_differentiates() -> None:
             assert found.prepare()() == [term[0] for term in current.normal_all(work.terms)]
 
 
+def test_sympy_on_deep_or_large_terms_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where SymPy's recursion ends, or its time, the row says so."""
+    deep = sympy(WORKLOADS["derivatives linear"]())
+    assert isinstance(deep, Missing)
+    assert deep.reason.startswith("maximum recursion depth exceeded")
+    monkeypatch.setattr(theory_peers, "LIMIT_S", 0.05)
+    assert sympy(WORKLOADS["derivatives wide"]()) == Missing("SymPy diff", "it did not end within 0 s")
+
+
 def test_named_parts_keep_the_terms() -> None:
     """Putting the parts back for their names gives the terms, and no part is long."""
     for name in ("group small", "boolean shared", "derivatives linear"):

@@ -77,6 +77,8 @@ def test_everything_of_a_theory_is_printed() -> None:
         ("(theory t) (op z 0 (code 9)) (op y 0 (code 9))", "1:30", "every op must have a code of its own"),
         ("(theory t) (op z 0) (op z 0)", "1:25", "expected a name that is not in use"),
         ("(theory t) (op def 0)", "1:16", "expected a name that is not in use"),
+        ("(theory t) (literals) (op min 2)", "1:27", "expected an op not called like arithmetic on literals"),
+        ("(theory t) (op max 2) (literals)", "1:23", "expected no op called like arithmetic on literals, as max is"),
         ("(theory t) (numerals z s)", "1:22", "expected an op of 0 operands"),
         (HEAD + "(numerals z s)", "2:1", "expected one meaning of numbers"),
         ("(theory t) (int n)", "1:12", "expected (literals) before variables of literals"),
