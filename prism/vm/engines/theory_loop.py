@@ -123,9 +123,11 @@ def _follow(store, state, node, target):
 
 
 @_loop
-def _value(store, base, n_registers, ref):
-    """Return the node that a ref of the frame at `base` stands for."""
-    return np.int64(store.frames[base + 1 + ref] if ref >= 0 else store.frames[base + 1 + n_registers + ~ref])
+def _value(store, base, slots, ref):
+    """Return the node that a ref stands for; the frame at `base` has the values of its instructions from `slots` on."""
+    if ref > 0:
+        return np.int64(store.frames[base + ref - 1])
+    return np.int64(store.frames[slots + ~ref]) if ref else np.int64(0)
 
 
 @_loop
@@ -144,9 +146,9 @@ def _count_step(store, state, node, variant):
 
 @_loop
 def _begin(automaton, store, state, node, variant):
-    """Begin a right side: keep the registers in a frame, unless it is one of them."""
-    n_registers, base = np.int64(automaton.sizes[0]), state[FRAME]
-    if base + n_registers + automaton.sizes[1] + 1 > len(store.frames):
+    """Begin a right side: keep the registers that it reads in a frame, unless it is one of them."""
+    base = state[FRAME]
+    if base + automaton.sizes[1] + 1 > len(store.frames):
         return np.int64(NO_FRAME)
     if store.waiting[state[DEPTH] - 1, 1] != _PAID:
         answer = _count_step(store, state, node, variant)
@@ -155,23 +157,25 @@ def _begin(automaton, store, state, node, variant):
     first, last = automaton.variant[variant, 2], automaton.variant[variant, 3]
     if first == last:
         return _follow(store, state, node, store.registers[automaton.variant[variant, 4]])
+    for i in range(automaton.variant[variant, 5], automaton.variant[variant, 6]):
+        store.frames[base] = store.registers[automaton.kept[i]]
+        base += 1
+    base += last - first
     store.frames[base] = variant
-    for i in range(n_registers):
-        store.frames[base + 1 + i] = store.registers[i]
-    state[FRAME] = base + n_registers + automaton.sizes[1] + 1
+    state[FRAME] = base + 1
     store.waiting[state[DEPTH] - 1, 1] = 2 * first
     return _build(automaton, store, state, node)
 
 
 @_loop
-def _made(automaton, store, state, base, at):
+def _made(automaton, store, state, base, slots, variant, at):
     """Make the node of one instruction; NO_ROOM or OVERFLOW, nothing lost, where it cannot be."""
-    n_registers = np.int64(automaton.sizes[0])
     kind, x, y = automaton.instruction[at, 0], automaton.instruction[at, 1], automaton.instruction[at, 2]
     if kind != COMPUTE:
-        return _intern(store, state, kind, _value(store, base, n_registers, x), _value(store, base, n_registers, y))
-    for i in range(n_registers):
-        store.registers[i] = store.frames[base + 1 + i]
+        return _intern(store, state, kind, _value(store, base, slots, x), _value(store, base, slots, y))
+    first = automaton.variant[variant, 5]
+    for i in range(first, automaton.variant[variant, 6]):
+        store.registers[automaton.kept[i]] = store.frames[base + i - first]
     value, wrong = computed(automaton, store, state, x, store.registers)
     return np.int64(OVERFLOW) if wrong else _make_literal(store, state, value)
 
@@ -179,18 +183,18 @@ def _made(automaton, store, state, base, at):
 @_loop
 def _build(automaton, store, state, node):
     """Go on with the right side of the node on top, until it is built or must wait for a part of it."""
-    n_registers, depth = np.int64(automaton.sizes[0]), state[DEPTH] - 1
-    base = state[FRAME] - (n_registers + automaton.sizes[1] + 1)
-    variant, phase = store.frames[base], np.int64(store.waiting[depth, 1])
+    depth, top = state[DEPTH] - 1, state[FRAME] - 1
+    variant, phase = np.int64(store.frames[top]), np.int64(store.waiting[depth, 1])
     first, last, result = automaton.variant[variant, 2], automaton.variant[variant, 3], automaton.variant[variant, 4]
-    slots = base + 1 + n_registers - first
+    slots = top - (last - first)
+    base = slots - (automaton.variant[variant, 6] - automaton.variant[variant, 5])
     start = phase >> 1
     if phase & 1:
-        store.frames[slots + start] = _normal_form(store.forward, store.frames[slots + start])
+        store.frames[slots + start - first] = _normal_form(store.forward, store.frames[slots + start - first])
         start += 1
     for at in range(start, last):
         store.waiting[depth, 1] = 2 * at
-        made = _made(automaton, store, state, base, at)
+        made = _made(automaton, store, state, base, slots, variant, at)
         if made < 0:
             return made
         mode = automaton.instruction[at, 3]
@@ -200,13 +204,13 @@ def _build(automaton, store, state, node):
                 store.forward[made] = made
                 normal = made
             if normal == 0 and result != ~(at - first):
-                store.frames[slots + at] = made
+                store.frames[slots + at - first] = made
                 store.waiting[depth, 1] = 2 * at + 1
                 return _push(store, state, made)
             made = normal if normal else made
-        store.frames[slots + at] = made
+        store.frames[slots + at - first] = made
     state[FRAME] = base
-    return _follow(store, state, node, _value(store, base, n_registers, result))
+    return _follow(store, state, node, _value(store, base, slots, result))
 
 
 @_loop

@@ -45,17 +45,19 @@ class Automaton(NamedTuple):
     """The arrays of an automaton; all int32 unless said otherwise.
 
     start: [256], the first state by op code, 0 where no rule has that head. state: [n, 6], kind, x, y, z, then,
-    otherwise; a SWITCH has its row of `jump` in `then`. jump: [m, 256]. variant: [v, 5], its rule, whether it is lazy,
-    first and last instruction, and the ref of its result. instruction: [k, 4], kind, two refs and RAW, OVER_NORMAL or
-    OVER_RAW; ref r >= 0 is register r, r < 0 the value of instruction ~r of the variant. expression: [e, 2], where its
-    steps begin and end. step: int64[s, 2]. sizes: registers, instructions of the longest variant, operands of the
-    deepest expression.
+    otherwise; a SWITCH has its row of `jump` in `then`. jump: [m, 256]. variant: [v, 7], its rule, whether it is lazy,
+    first and last instruction, the ref of its result or without instructions its register, and where in `kept` the
+    registers begin and end that its right side reads. kept: [r]. instruction: [k, 4], kind, two refs and RAW,
+    OVER_NORMAL or OVER_RAW; ref 0 is NULL, r > 0 the kept register r - 1 of the variant, r < 0 the value of its
+    instruction ~r. expression: [e, 2], where its steps begin and end. step: int64[s, 2]. sizes: registers, the most
+    kept registers and instructions of one variant, operands of the deepest expression.
     """
 
     start: NDArray[np.int32]
     state: NDArray[np.int32]
     jump: NDArray[np.int32]
     variant: NDArray[np.int32]
+    kept: NDArray[np.int32]
     instruction: NDArray[np.int32]
     expression: NDArray[np.int32]
     step: NDArray[np.int64]
@@ -87,6 +89,7 @@ class _Compiler:
     steps: list[tuple[int, int]] = field(default_factory=list)
     known: dict[tuple[_Row, ...], int] = field(default_factory=dict)
     registers: dict[str, int] = field(default_factory=lambda: {"": 1, "a": FIRST_OPERANDS, "b": FIRST_OPERANDS + 1})
+    kept: list[int] = field(default_factory=list)
     n_slots: int = 1
 
     def state(self, *row: int) -> int:
@@ -143,12 +146,17 @@ class _Compiler:
         return target
 
     def variant(self, index: int, registers: dict[str, int]) -> int:
-        rule, first = self.rules[index], len(self.instructions)
+        rule, first, begin = self.rules[index], len(self.instructions), len(self.kept)
+        if isinstance(rule.rhs, str):
+            self.variants.append((index, int(rule.is_lazy), first, first, registers[rule.rhs], begin, begin))
+            return self.state(ACCEPT, len(self.variants) - 1)
+        names = sorted(_variables(rule.rhs))
+        self.kept += [registers[name] for name in names]
         made: dict[tuple[int, int, int], int] = {}
 
         def ref(pattern: Encoded) -> int:
             if isinstance(pattern, str):
-                return registers[pattern]
+                return names.index(pattern) + 1
             if is_arithmetic(pattern):
                 row = (COMPUTE, self.expression(pattern, registers), 0)
             else:
@@ -158,8 +166,8 @@ class _Compiler:
 
         result = ref(rule.rhs)
         self.instructions += [(*row, mode) for row, mode in zip(made, _modes(list(made), self.dropping), strict=True)]
-        self.n_slots = max(self.n_slots, len(made))
-        self.variants.append((index, int(rule.is_lazy), first, len(self.instructions), result))
+        self.n_slots = max(self.n_slots, len(made) + len(names))
+        self.variants.append((index, int(rule.is_lazy), first, len(self.instructions), result, begin, len(self.kept)))
         return self.state(ACCEPT, len(self.variants) - 1)
 
     def expression(self, pattern: Pattern, registers: dict[str, int]) -> int:
@@ -202,7 +210,8 @@ def compile_theory(theory: Theory) -> Automaton:
         start,
         np.array(compiler.states, np.int32),
         np.array(compiler.jumps or [[0] * 256], np.int32),
-        np.array(compiler.variants or [(0,) * 5], np.int32),
+        np.array(compiler.variants or [(0,) * 7], np.int32),
+        np.array(compiler.kept, np.int32),
         np.array(compiler.instructions or [(0, 0, 0, 0)], np.int32),
         np.array(compiler.expressions or [(0, 0)], np.int32),
         np.array(compiler.steps or [(0, 0)], np.int64),
@@ -245,7 +254,7 @@ def dropping(rules: Sequence[EncodedRule]) -> frozenset[int]:
 def _variables(pattern: Encoded) -> set[str]:
     if isinstance(pattern, str):
         return {pattern}
-    return set().union(*(_variables(part) for part in pattern[1:]))
+    return set().union(*(_variables(part) for part in pattern[1:] if not isinstance(part, int)))
 
 
 def _modes(made: list[tuple[int, int, int]], dropping: frozenset[int]) -> list[int]:
