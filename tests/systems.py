@@ -83,6 +83,3 @@ NOT_CONFLUENT: Final = {
     + "(rule r3 (mul zero x) zero) (rule r4 (mul (s x) y) (add y (mul x y)))",
 }
 """Twenty systems that are not confluent; Huet's and Klop's have no critical pairs that say so."""
-
-UNDECIDED: Final = frozenset({"Huet", "Klop"})
-"""Those of them that do not terminate, of which the checker only says that it cannot tell."""
