@@ -131,8 +131,9 @@ def cse(sizes: tuple[int, ...], runs: int, as_json: bool) -> None:
 @runs_option
 @json_option
 def theory(names: tuple[str, ...], folder: Path | None, runs: int, as_json: bool) -> None:
-    """Normalise terms of users' theories, beside Maude, egglog and SymPy; then circuits and subexpressions.
+    """Normalise terms of users' theories.
 
+    Beside Maude, egglog and SymPy; then come circuits and common subexpressions, as in `prism bench aig` and `cse`.
     A peer that is not installed, or takes over 5 s, is a row that says so.
     """
     from prism.bench.theory import theory_bench

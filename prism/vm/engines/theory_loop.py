@@ -168,13 +168,14 @@ def _begin(automaton, store, state, node, variant):
 
 
 @_loop
-def _made(automaton, store, state, base, slots, variant, at):
+def _made(automaton, store, state, base, variant, at):
     """Make the node of one instruction; NO_ROOM or OVERFLOW, nothing lost, where it cannot be."""
     kind, x, y = automaton.instruction[at, 0], automaton.instruction[at, 1], automaton.instruction[at, 2]
+    first, last = automaton.variant[variant, 5], automaton.variant[variant, 6]
     if kind != COMPUTE:
+        slots = base + last - first
         return _intern(store, state, kind, _value(store, base, slots, x), _value(store, base, slots, y))
-    first = automaton.variant[variant, 5]
-    for i in range(first, automaton.variant[variant, 6]):
+    for i in range(first, last):
         store.registers[automaton.kept[i]] = store.frames[base + i - first]
     value, wrong = computed(automaton, store, state, x, store.registers)
     return np.int64(OVERFLOW) if wrong else _make_literal(store, state, value)
@@ -194,7 +195,7 @@ def _build(automaton, store, state, node):
         start += 1
     for at in range(start, last):
         store.waiting[depth, 1] = 2 * at
-        made = _made(automaton, store, state, base, slots, variant, at)
+        made = _made(automaton, store, state, base, variant, at)
         if made < 0:
             return made
         mode = automaton.instruction[at, 3]
