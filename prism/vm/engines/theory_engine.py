@@ -7,13 +7,12 @@ from numpy.typing import NDArray
 
 from prism.errors import UsageError
 from prism.status import Status
-from prism.vm.engines import ledger_loop, theory_loop
+from prism.vm.engines import theory_loop
 from prism.vm.engines.admit import admit, admit_literals
-from prism.vm.engines.api import STOPS, Limits, Outcome
-from prism.vm.engines.ledger_loop import NO_FRAME, Work, work_of
-from prism.vm.engines.report import StopReason
+from prism.vm.engines.api import Limits, Outcome
+from prism.vm.engines.ledger_loop import NO_FRAME, Work
+from prism.vm.engines.memo import MemoEngine
 from prism.vm.engines.theory_match import BUDGET, COUNT, ID_BITS, LOGGED, NO_LOG, OVERFLOW, ROOT, ROW, STATE_SIZE, Store
-from prism.vm.ledger.host import HostLedger
 from prism.vm.ledger.optable import op_table
 from prism.vm.ledger.table import NO_ROOM
 from prism.vm.term.graph import TermGraph
@@ -21,7 +20,7 @@ from prism.vm.theory.automaton import compile_theory
 from prism.vm.theory.model import Theory
 
 
-class TheoryEngine:
+class TheoryEngine(MemoEngine):
     """A host ledger and its memo, driven by the matching automaton of a theory.
 
     Each distinct node is rewritten once in a session. `steps_taken` are the rule applications of a session that
@@ -31,32 +30,14 @@ class TheoryEngine:
 
     def __init__(self, limits: Limits, theory: Theory, *, is_logged: bool = False) -> None:
         self.theory = theory
-        self._max_steps = limits.max_steps
         self._table = op_table(theory.signature)
+        super().__init__(limits, self._table)
         self._automaton = compile_theory(theory)
-        self._ledger = HostLedger(limits.layout, limits.capacity, self._table)
-        self._forward = np.zeros(len(self._ledger.table.keys), np.int32)
-        self._forward[1] = 1
         self._waiting = np.empty((1024, 2), np.int32)
         self._frames = np.empty(4096 + int(self._automaton.sizes.sum()), np.int32)
         self._log = np.empty((1024 * is_logged, 2), np.int32)
         self._n_logged = 0
         self.has_overflowed = False
-
-    @property
-    def count(self) -> int:
-        """Nodes in the ledger."""
-        return self._ledger.count
-
-    @property
-    def status(self) -> Status:
-        """OK, or the sticky reason why the session is over."""
-        return self._ledger.status
-
-    @property
-    def ledger(self) -> HostLedger:
-        """The ledger; to be read only, for the memo follows it."""
-        return self._ledger
 
     def applications(self, start: int = 0) -> tuple[NDArray[np.int32], TermGraph]:
         """Return the rule applications of the session from number `start` on: the rule of each, and redexes as roots.
@@ -75,11 +56,7 @@ class TheoryEngine:
         """
         admit(terms, self._table)
         admit_literals(terms)
-        work = work_of(terms)
-        done = self._run(work) if self._ledger.status is Status.OK else 0
-        stop = np.where(work.out_of_steps, STOPS.index(StopReason.STEP_LIMIT), STOPS.index(StopReason.NORMAL_FORM))
-        stop[done:] = STOPS.index(StopReason.of(self._ledger.status))
-        return Outcome(self._decode(work.normal), stop.astype(np.uint8), work.steps, work.nodes, work.reused)
+        return self._normalised(terms)
 
     def _run(self, work: Work) -> int:
         """Evaluate the roots; return how many of them came to an end of their own."""
@@ -119,21 +96,12 @@ class TheoryEngine:
                 self._waiting, self._frames = _doubled(self._waiting), _doubled(self._frames)
             elif answer == NO_LOG:
                 self._log = _doubled(self._log)
-            elif not self._ledger.make_room(self._ledger.count):
-                return False
             else:
-                forward = np.zeros(len(self._ledger.table.keys), np.int32)
-                forward[: len(self._forward)] = self._forward
-                self._forward = forward
+                return self._make_memo_room()
         except MemoryError:
             self._ledger.status = Status.OOM
             return False
         return True
-
-    def _decode(self, normal: NDArray[np.int32]) -> TermGraph:
-        keys, count, id_bits = self._ledger.table.keys, self._ledger.count, self._ledger.layout.id_bits
-        nodes = np.sort(ledger_loop.reach(keys, count, id_bits, normal))
-        return TermGraph(*ledger_loop.renumber(keys, count, id_bits, nodes, normal))
 
 
 def _doubled(array: NDArray[np.int32]) -> NDArray[np.int32]:
