@@ -1,8 +1,8 @@
 """Wide and narrow work on `bsp`, on the host and on a GPU, beside `ledger` on one CPU thread.
 
 `python -m tests.device.probe_bsp [SWIZZLE] [N...]`: sums that all fire in the first cycle, N of them (1e6 and 1e7
-unless told otherwise), and (mul 1024 1024). Loading terms into rows is the host's in every run, and counts in `ledger` only;
-`placing` is the way to the device. Prints a line for each run; the last of three is measured.
+unless told otherwise), and (mul 1024 1024). Loading terms into rows is the host's in every run, and counts in `ledger`
+only; `placing` is the way to the device. Prints a line for each run; the last of three is measured.
 """
 
 from __future__ import annotations
