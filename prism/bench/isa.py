@@ -1,8 +1,8 @@
 """Bench of the instruction set: what a launch costs, how soon a process can make one, how fast lanes run.
 
 Peers do the same work: `jax.jit` on JAX's default device, Numba's loops as one would write them, NumPy. Ours and
-Numba's write into arrays that are there, as NumPy does by `out=`; JAX makes its results anew. `prism xla` works, as
-`jax.jit` does, on arrays that lie on JAX's default device, and both are waited for.
+Numba's write into arrays that are there, as NumPy does by `out=`; JAX makes its results anew. `prism xla` and
+`prism pallas` work, as `jax.jit` does, on arrays that lie on JAX's default device, and all are waited for.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from prism.bench import isa_programs
 from prism.bench.harness import Answer, Case, Contender, Missing, Row, Tick, race
 from prism.errors import PrismError, UsageError
 from prism.kernels import graph
+from prism.kernels.exec import pallas, xla
 from prism.kernels.exec.ahead import build
 from prism.kernels.exec.call import Function
 from prism.kernels.exec.cpu import CpuExecutor
@@ -34,6 +35,8 @@ from prism.kernels.isa.program import Access
 Array = np.ndarray[Any, Any]
 Tries = list[Contender | Missing]
 
+MAKERS: Final = {"xla": xla.function, "pallas": pallas.function}
+"""Executors that take arrays which lie on JAX's device."""
 SIZES: Final = tuple(1 << k for k in range(10, 25, 2))
 CASES: Final = ("launch", "cold", "copy", "add", "chain", "reduce", "matmul", "dispatch")
 _LAUNCHES: Final = 1000
@@ -74,20 +77,28 @@ def _executors(name: str, given: dict[str, Array]) -> Tries:
         def bound() -> Callable[[], Answer]:
             out = np.empty(n, np.float32)
             launch = Launch(isa_programs.stream(name), linear(n), {**given, "out": out}, {"n": n})
-            return _on_device(launch) if executor == "xla" else _then(open_executor(executor).bind(launch), out)
+            return (
+                _on_device(launch, executor) if executor in MAKERS else _then(open_executor(executor).bind(launch), out)
+            )
 
         return bound
 
-    return [_contender(_named(one), prepare(one)) for one in EXECUTORS if one != "numpy"]
+    return [_ours(one, prepare) for one in EXECUTORS if one != "numpy"]
 
 
-def _named(executor: str) -> str:
-    return f"prism {executor}" + (f" {jax.default_backend()}" if executor == "xla" else "")
+def _ours(
+    executor: str, prepare: Callable[[str], Callable[[], Callable[[], Answer]]], how: str = ""
+) -> Contender | Missing:
+    """Return an executor as a contender; pallas without a GPU is a checker and takes no part."""
+    device = jax.default_backend()
+    if executor == "pallas" and device != "gpu":
+        return Missing("prism pallas", "without a GPU pallas checks programs in NumPy, which is not timed")
+    return _contender(f"prism {executor}{f' {device}' if executor in MAKERS else ''}{how}", prepare(executor))
 
 
-def _on_device(launch: Launch) -> Callable[[], Answer]:
+def _on_device(launch: Launch, executor: str) -> Callable[[], Answer]:
     """Return a launch on arrays that lie on JAX's device; its answer is the one array that it writes."""
-    call: Callable[..., Any] = DeviceLaunch.of(launch)
+    call: Callable[..., Any] = DeviceLaunch.of(launch, MAKERS[executor])
     placed = {name: jnp.asarray(one) for name, one in launch.buffers.items()}
     [written] = [one.name for one in launch.verified.program.buffers if one.access is not Access.READ]
 
@@ -235,7 +246,9 @@ def _matmuls(_: str, sizes: Sequence[int]) -> Iterator[tuple[Case, Tries]]:
         def bound() -> Callable[[], Answer]:
             out = np.empty((side, side), np.float32)
             launch = Launch(isa_programs.matmul(), linear(side * side), {**given, "out": out})
-            return _on_device(launch) if executor == "xla" else _then(open_executor(executor).bind(launch), out)
+            return (
+                _on_device(launch, executor) if executor in MAKERS else _then(open_executor(executor).bind(launch), out)
+            )
 
         return bound
 
@@ -243,7 +256,7 @@ def _matmuls(_: str, sizes: Sequence[int]) -> Iterator[tuple[Case, Tries]]:
         out = np.empty((side, side), np.float32)
         return _then(CpuExecutor().bind(isa_programs.tiled(given["x"], given["y"], out)), out)
 
-    ours = [_contender(f"{_named(one)}, a lane an element", prepare(one)) for one in EXECUTORS if one != "numpy"]
+    ours = [_ours(one, prepare, ", a lane an element") for one in EXECUTORS if one != "numpy"]
     ours.append(_contender("prism cpu, standard gemm", tiles))
     yield Case("isa", f"matmul {side}", 2 * side**3, "flop/s"), [*ours, *_peers("matmul", given, (side, side))]
 
@@ -381,7 +394,7 @@ def _dispatches(_: str, sizes: Sequence[int]) -> Iterator[tuple[Case, Tries]]:
 
             return bound
 
-        tries: Tries = [_contender(f"prism {one}", prepare(one)) for one in EXECUTORS]
+        tries: Tries = [_ours(one, prepare) for one in EXECUTORS]
         yield Case("isa", f"dispatch, {lanes} lanes", each * turns * lanes, "instructions/s"), tries
 
 

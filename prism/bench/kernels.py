@@ -51,7 +51,7 @@ def kernels_bench(
             given = STANDARD[name].make(np.random.default_rng(n), n, np.dtype(np.float32))
             contenders: list[Contender | Missing] = [
                 Contender(f"prism {one}", _ours(name, one, given), at_least_s=AT_LEAST_S)
-                for one in executors or [one for one in EXECUTORS if one != "numpy"] or list(EXECUTORS)
+                for one in executors or [one for one in EXECUTORS if one not in ("numpy", "pallas")] or list(EXECUTORS)
             ]
             if name in ON_DEVICE and "xla" in (executors or EXECUTORS):
                 impl = f"prism xla, arrays on {jax.default_backend()}"

@@ -18,8 +18,8 @@ from tests.kernels_programs import disagreement, sample
 pytestmark = [pytest.mark.m8, pytest.mark.clause("ISA-23")]
 
 OTHERS = [name for name in EXECUTORS if name != "numpy"]
-SEEDS = {"xla": range(2), "cpu": range(5)}
-"""Programs of the normal run; a seed that XLA or Numba compiles takes seconds.
+SEEDS = {"xla": range(6), "pallas": range(6), "cpu": range(5)}
+"""Programs of the normal run; a seed that XLA or Numba compiles takes a second.
 
 The rest: python -m tests.kernels_programs.
 """

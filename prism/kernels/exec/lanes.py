@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any, Final
 
 import jax.numpy as jnp
@@ -16,8 +17,9 @@ from jax import Array, lax
 
 from prism.kernels.exec.affine import Affine, Span
 from prism.kernels.exec.faults import FaultKind
+from prism.kernels.exec.lanewise import as_jax
 from prism.kernels.exec.launch import Shape
-from prism.kernels.exec.space import EMPTY, Mask, Space, siblings
+from prism.kernels.exec.space import EMPTY, NOBODY, Mask, Space, siblings
 from prism.kernels.isa.flow import registers_of
 from prism.kernels.isa.table import PREDICATES, SPECIAL
 from prism.kernels.isa.types import BY_NAME, I64, U32, U64, Kind, Type
@@ -28,8 +30,6 @@ PREDICATE: Final = 256
 FUEL: Final = 300
 PHASE: Final = 301
 ALLOCATED: Final = 400
-NOBODY: Final = (1 << 31) - 1
-"""The lane of no fault."""
 _VALUES: Final = 4
 
 
@@ -74,6 +74,15 @@ class Fault:
     values: tuple[Any, ...]
 
 
+def own_memory(verified: Verified, shape: Shape) -> dict[int, tuple[int, int, Type]]:
+    """Return the memory that blocks and lanes have for themselves: shared memory by its handle, pools by -1 - number.
+
+    For each: how many lanes have one together, its elements and their type.
+    """
+    own = {one.handle: (prod(shape.block), one.length, one.type) for one in verified.program.shared}
+    return own | {-1 - one.number: (1, one.size // one.type.size, one.type) for one in verified.pools}
+
+
 def no_fault() -> Fault:
     """Return that nobody has faulted."""
     zero = jnp.zeros((), jnp.int32)
@@ -106,10 +115,13 @@ class Lanes:
         self.fault: Fault | None = None
         self.left: dict[int, list[Left]] = {}
 
-    def size_registers(self, sizes: Mapping[str, int]) -> None:
-        """Set the registers that hold buffers' lengths."""
+    def begin(self, lane_class: int, phase: int, lengths: Mapping[int, int]) -> None:
+        """Set what lanes start with, and how many elements each memory has, by handle."""
+        self.lane_class, self.held[PHASE] = lane_class, Held(U32, Affine(0, phase))
+        self.lengths = dict(lengths)
+        handles = {one.name: one.handle for one in self.verified.program.buffers}
         for size in self.verified.program.sizes:
-            self.held[size.register] = Held(U64, Affine(0, sizes[size.buffer]))
+            self.held[size.register] = Held(U64, Affine(0, lengths[handles[size.buffer]]))
 
     def known(self, register: int) -> Affine | None:
         """Return what is known of a register."""
@@ -140,12 +152,14 @@ class Lanes:
         )
         if known.a == 0:
             return b
-        scaled = numbers(ty.dtype) if known.a == 1 else numbers(ty.dtype) * a
-        return scaled + b if known.b else scaled
+        scaled = numbers(ty.dtype) if known.a == 1 else numbers(ty.dtype) * as_jax(a)
+        return scaled + as_jax(b) if known.b else scaled
 
     def full(self, value: Any, mask: Mask, dtype: Any) -> Array:
         """Return a value as an array over a mask."""
-        found = jnp.asarray(value, dtype)
+        found = as_jax(
+            np.asarray(value).astype(dtype)[()] if isinstance(value, int | np.generic) else value.astype(dtype)
+        )
         return found if found.ndim else lax.broadcast(found, (self.space.width(mask),))
 
     def write(self, register: int, ty: Type | None, array: Any, mask: Mask, **known: Any) -> None:
@@ -276,11 +290,7 @@ class Lanes:
 
     def _record(self, kind: FaultKind, step: int, bad: Mask) -> None:
         old = self.fault or no_fault()
-        if bad.bits is None:
-            lane = jnp.full((), bad.low, jnp.int32)
-        else:
-            numbers = jnp.where(bad.bits, self.space.numbers(bad), np.int32(NOBODY))
-            lane = jnp.min(numbers)
+        lane = self.space.lowest(bad)
         now = lane < old.lane
         reads = [r for r, _, writes in registers_of(self.steps[step].instruction) if not writes][:_VALUES]
         values = tuple(
@@ -299,12 +309,12 @@ class Lanes:
             value: Any = self._affine(held.known, held.type, lane.astype)
         else:
             value = self.read(register, mask)
-            if np.ndim(value):
-                value = self.space.pick(value, mask.low, lane)
         ty = held.type if held is not None and held.type is not None else U32
-        value = jnp.asarray(value, ty.dtype)
+        if isinstance(value, np.generic):
+            return as_jax(value.astype(ty.dtype)[None].view(f"u{ty.size}")[0].astype(np.uint64))
         unsigned: Any = {8: jnp.uint8, 16: jnp.uint16, 32: jnp.uint32, 64: jnp.uint64}[ty.bits]
-        return lax.bitcast_convert_type(value, unsigned).astype(jnp.uint64)
+        bits = lax.bitcast_convert_type(value, unsigned).astype(jnp.uint64)
+        return self.space.pick(bits, mask.low, lane) if bits.ndim else bits
 
 
 def _scalar(ty: Type, value: Any) -> Held:

@@ -13,6 +13,14 @@ from prism.kernels.exec.numeric import identity
 from prism.kernels.isa.types import F64, Kind, Type
 
 
+def as_jax(value: Any) -> Array:
+    """Return a constant or an array as JAX has it; Triton takes constants of 2^63 and more only in two halves."""
+    if isinstance(value, np.generic) and value.dtype == np.uint64 and int(value) >> 63:
+        high, low = (jnp.uint64(one) for one in divmod(int(value), 1 << 32))
+        return lax.bitwise_or(lax.shift_left(high, jnp.uint64(32)), low)
+    return jnp.asarray(value)
+
+
 def _is_float(ty: Type) -> bool:
     return ty.kind is Kind.FLOAT
 
@@ -23,7 +31,7 @@ def _truncated(ty: Type, x: Array) -> Array:
     low, high = float(info.min), float(info.max)
     inside = (x > low) & (x < high)
     cut = jnp.where(inside, x, 0.0).astype(ty.dtype)
-    top, bottom = jnp.asarray(info.max, ty.dtype), jnp.asarray(info.min, ty.dtype)
+    top, bottom = (as_jax(ty.dtype.type(one)) for one in (info.max, info.min))
     return jnp.where(x >= high, top, jnp.where(x <= low, bottom, cut))
 
 
@@ -35,7 +43,7 @@ def cvt(to: Type, of: Type, x: Array) -> Array:
         return x.astype(to.dtype)
     if not _is_float(of):
         magnitude = jnp.where(x < 0, -x, x) if of.kind is Kind.SIGNED else x
-        magnitude = magnitude.astype(jnp.uint64) & jnp.uint64((1 << of.bits) - 1)
+        magnitude = magnitude.astype(jnp.uint64) & as_jax(np.uint64((1 << of.bits) - 1))
         low = magnitude & jnp.uint64(0x7FF)
         sticky = jnp.where(low != 0, (magnitude - low) | jnp.uint64(0x800), magnitude)
         chosen = jnp.where(magnitude < jnp.uint64(1 << 53), magnitude, sticky).astype(jnp.float64)
@@ -115,7 +123,7 @@ UNARY: Final[Mapping[str, Callable[[Type, Array], Array]]] = {
     "mov": lambda _, x: x,
     "abs": lambda _, x: lax.abs(x),
     "neg": lambda _, x: lax.neg(x),
-    "not": lambda _, x: ~x,
+    "not": lambda ty, x: x ^ as_jax(np.array(-1).astype(ty.dtype)[()]),
     "floor": _through(lax.floor),
     "exp": _through(lax.exp),
     "log": _through(lax.log),

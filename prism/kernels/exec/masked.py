@@ -129,11 +129,13 @@ class _Rounds:
         self.walk, self.state, self.node, self.mask = walk, walk.state, node, mask
         steps = self.state.steps
         written = {slot[0] for step in every_step(node.body, steps) for slot in writes(step)}
-        self.slots: list[Slot] = sorted(
-            {one for one in self._live(header) if one[0] in written} | state_of(node.body, steps), key=_order
-        )
+        self.live, self.header, self.end = live_before(self.state.verified), header, self._end(header)
+        self.always = state_of(node.body, steps)
+        ends = {self.end, header} | {step.target for step in steps[header : self.end] if step.target >= 0}
+        live = {slot for end in ends for slot in self.live[end]}
+        self.slots: list[Slot] = sorted({one for one in live if one[0] in written} | self.always, key=_order)
         self.written = written | {slot[0] for slot in self.slots}
-        self.memory = sorted(memory_of(node.body, steps))
+        self.memory = sorted(key for key in memory_of(node.body, steps) if key in self.state.memory)
         self.loses = may_lose(node.body, steps)
         self.again = -1 - node.label
         nodes = list(every_node(node.body))
@@ -142,26 +144,23 @@ class _Rounds:
         gone = {one.label for one in nodes if isinstance(one, Leave)}
         self.labels = sorted((gone | {-1 - one.label for one in nodes if isinstance(one, Again)}) - inner)
 
-    def _live(self, header: int) -> set[Slot]:
-        """Return what may be read at the start of a round or after the loop."""
-        steps, live = self.state.steps, live_before(self.state.verified)
-        last = header
+    def _end(self, header: int) -> int:
+        """Return the step to which a lane comes that leaves the loop at its end."""
+        steps, last = self.state.steps, header
         for node in every_node(self.node.body):
             last = max(last, node.stop if isinstance(node, Run) else node.step + 1 if isinstance(node, Again) else 0)
         loops = [at for at, step in enumerate(steps) if step.op == "loop" and step.target == header]
-        last = max([last, *(at + 1 for at in loops)])
-        ends = {last, header} | {step.target for step in steps[header:last] if step.target >= 0}
-        return {slot for end in ends for slot in live[end]}
+        return max([last, *(at + 1 for at in loops)])
 
     def _enter(self) -> Any:
         """Return what the first round starts with."""
         state, mask = self.state, self.mask
-        arrays = {}
+        arrays = []
         for key, ty in self.slots:
             held = state.held.get(key)
             dtype = np.dtype(bool) if ty is None else ty.dtype
             fits = held is not None and held.type is ty
-            arrays[key] = state.full(state.array(held, mask) if fits and held else 0, mask, dtype)
+            arrays.append(state.full(state.array(held, mask) if fits and held else 0, mask, dtype))
         if self.loses and state.fault is None:
             state.fault = no_fault()
         return arrays, {key: state.memory[key] for key in self.memory}, self._kept()
@@ -174,11 +173,14 @@ class _Rounds:
         found = None if fault is None else (fault.lane, fault.kind, fault.step, fault.values)
         return found, alive if state.meets else None
 
-    def _resume(self, carry: Any) -> None:
-        """Set the state from what is carried."""
+    def _resume(self, carry: Any, at: int) -> None:
+        """Set the state from what is carried, for lanes that come to a step."""
         state, (arrays, memory, (fault, alive)) = self.state, carry
         state.held = {key: held for key, held in state.held.items() if key not in self.written}
-        state.held |= {key: Held(ty, array=arrays[key], low=self.mask.low) for key, ty in self.slots}
+        for slot, array in zip(self.slots, arrays, strict=True):
+            # A register may hold one type from round to round and another where lanes leave.
+            if slot in self.live[at] or slot in self.always:
+                state.held[slot[0]] = Held(slot[1], array=array, low=self.mask.low)
         state.memory = {**state.memory, **memory}
         if fault is not None:
             state.fault = Fault(*fault)
@@ -188,23 +190,23 @@ class _Rounds:
     def _round(self, mask: Mask, carry: Any) -> tuple[Any, list[Left], dict[int, list[Left]]]:
         """Run the body; return what the next round starts with, who came to the end, and who left for where."""
         state, node = self.state, self.node
-        self._resume(carry)
+        self._resume(carry, self.header)
         outer = dict(state.left)
         places = [self.again, *self.labels]
         state.left = {**outer, **{label: [] for label in places}}
         ended = self.walk.sequence(node.body, mask)
         parts, left = [(ended, state.held)], {label: state.left[label] for label in places}
         state.left = outer
-        arrays = dict(carry[0])
+        arrays = list(carry[0])
         for part, held in [*parts, *(one for some in left.values() for one in some)]:
             if part.empty:
                 continue
             bits = None if part is mask and mask.bits is None else state.space.member(part, self.mask)
-            for key, ty in self.slots:
+            for k, (key, ty) in enumerate(self.slots):
                 if key not in held or held[key].type is not ty:
                     continue
                 values = state.full(state.array(held[key], self.mask), self.mask, held[key].dtype)
-                arrays[key] = values if bits is None else lax.select(bits, values, arrays[key])
+                arrays[k] = values if bits is None else lax.select(bits, values, arrays[k])
         return (arrays, {key: state.memory[key] for key in self.memory}, self._kept()), parts, left
 
     def all_together(self, count: Any, fixed: int | None) -> Mask:
@@ -214,7 +216,7 @@ class _Rounds:
             carry, _ = lax.scan(lambda carry, _: (self._round(self.mask, carry)[0], None), start, None, length=fixed)
         else:
             carry = lax.fori_loop(0, count, lambda _, carry: self._round(self.mask, carry)[0], start)
-        self._resume(carry)
+        self._resume(carry, self.end)
         return self.mask
 
     def some(self, mask: Mask, fixed: int | None, count: Array | None) -> Mask:
@@ -248,10 +250,11 @@ class _Rounds:
         if fixed is not None:
             (_, _, out, done, data), _ = lax.scan(lambda carry, _: (turn(carry), None), start, None, length=fixed)
         else:
-            _, _, out, done, data = lax.while_loop(lambda carry: carry[0].any(), turn, start)
-        self._resume(data)
+            _, _, out, done, data = lax.while_loop(lambda carry: state.space.some(carry[0]), turn, start)
         for label in self.labels:
+            self._resume(data, label if label >= 0 else -1 - label)
             state.left[label].append((Mask(whole.low, whole.high, out[label]), state.held))
+        self._resume(data, self.end)
         return Mask(whole.low, whole.high, done)
 
 

@@ -13,6 +13,7 @@ from prism.kernels.exec import lanewise, numeric
 from prism.kernels.exec.affine import Affine, combined, inside, where
 from prism.kernels.exec.faults import FaultKind
 from prism.kernels.exec.lanes import ALLOCATED, PHASE, PREDICATE, Held, Lanes
+from prism.kernels.exec.lanewise import as_jax
 from prism.kernels.exec.space import EMPTY, Mask
 from prism.kernels.isa.address import UNITY, mirror, neighbours, phi_offset
 from prism.kernels.isa.flow import registers_of
@@ -154,7 +155,7 @@ def _computed(state: Lanes, step: Step, ty: Type, sources: list[int], mask: Mask
         return Held(ty, array=number) if ty.kind is Kind.FLOAT else Held(ty, Affine(0, int(number)))
     if any(np.ndim(one) for one in operands):
         operands = [state.full(one, mask, one.dtype) for one in operands]
-    values = _value(lanewise, step, [jnp.asarray(one) for one in operands])
+    values = _value(lanewise, step, [as_jax(one) for one in operands])
     held = state.held.get(sources[0])
     bounds = {}
     if step.op == "cvt" and held is not None and held.least is not None and ty.kind is not Kind.FLOAT:
@@ -213,7 +214,7 @@ def _compare(state: Lanes, given: list[Any], ty: Type, mask: Mask) -> None:
         operands = [state.full(one, mask, ty.dtype) for one in operands]
     constant = all(isinstance(one, np.generic) for one in operands)
     meaning: Any = numeric if constant else lanewise
-    bits = meaning.COMPARE[condition](*(one if constant else jnp.asarray(one) for one in operands))
+    bits = meaning.COMPARE[condition](*(one if constant else as_jax(one) for one in operands))
     if constant:
         state.held[key] = Held(None, span=mask.span if bool(bits) else (mask.low, mask.low))
     else:
@@ -289,8 +290,8 @@ def _class_map(state: Lanes, at: int, given: list[Any], mask: Mask) -> Mask:
         "nbr.count": lambda c: len(neighbours(c)),
         "nbr.get": lambda c: neighbours(c)[given[2]] if given[2] < len(neighbours(c)) else 0,
     }
-    table = jnp.asarray(np.array([rows[step.op](c) for c in range(CLASSES)] + [0] * (256 - CLASSES), np.uint8))
-    state.write(given[0], U8, table[cls.astype(jnp.int32)], mask)
+    table = np.array([rows[step.op](c) for c in range(CLASSES)] + [0] * (256 - CLASSES), np.uint8)
+    state.write(given[0], U8, state.space.look_up(table, cls), mask)
     return mask
 
 

@@ -15,6 +15,9 @@ from prism.kernels.exec.launch import Shape
 from prism.kernels.isa.table import SPECIAL
 from prism.kernels.isa.types import BY_NAME
 
+NOBODY: Final = (1 << 31) - 1
+"""The lane that there is not: lowest of none."""
+
 
 @dataclass(eq=False, slots=True)
 class Mask:
@@ -96,6 +99,20 @@ class Space:
         numbers = self.numbers(on)
         below = numbers < np.int32(mask.high)
         return below if mask.low <= on.low else below & (numbers >= np.int32(mask.low))
+
+    def lowest(self, mask: Mask) -> Array:
+        """Return the lowest lane of a mask, or NOBODY."""
+        if mask.bits is None:
+            return jnp.full((), mask.low, np.int32)
+        return jnp.min(lax.select(mask.bits, self.numbers(mask), lax.full_like(mask.bits, NOBODY, np.int32)))
+
+    def some(self, bits: Array) -> Array:
+        """Tell whether any bit is set."""
+        return bits.any()
+
+    def look_up(self, table: np.ndarray[Any, Any], index: Array) -> Array:
+        """Return elements of a table by whole numbers that lie in it."""
+        return jnp.asarray(table)[index.astype(np.int32)]
 
     def pick(self, array: Array, low: int, lane: Array) -> Array:
         """Return the element of one lane."""

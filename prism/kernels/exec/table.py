@@ -40,7 +40,13 @@ def _xla() -> Executor:
     return XlaExecutor()
 
 
-EXECUTORS: Final[Mapping[str, Callable[[], Executor]]] = {"numpy": _numpy, "cpu": _cpu, "xla": _xla}
+def _pallas() -> Executor:
+    from prism.kernels.exec.pallas import PallasExecutor
+
+    return PallasExecutor()
+
+
+EXECUTORS: Final[Mapping[str, Callable[[], Executor]]] = {"numpy": _numpy, "cpu": _cpu, "xla": _xla, "pallas": _pallas}
 """Constructors by name; the first is the living definition."""
 
 

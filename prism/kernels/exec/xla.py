@@ -19,19 +19,20 @@ import numpy as np
 from prism.errors import UsageError
 from prism.kernels.exec.affine import Affine
 from prism.kernels.exec.faults import FaultError, FaultKind
-from prism.kernels.exec.lanes import NOBODY, PHASE, Held, Lanes
+from prism.kernels.exec.lanes import Held, Lanes, own_memory
 from prism.kernels.exec.launch import FUEL, Launch, Shape, scalar_value
 from prism.kernels.exec.masked import run_regions
 from prism.kernels.exec.masked_access import FlatAccesses
-from prism.kernels.exec.space import Space
+from prism.kernels.exec.space import NOBODY, Space
 from prism.kernels.isa.flow import registers_of
 from prism.kernels.isa.program import Access
 from prism.kernels.isa.show import show_instruction
-from prism.kernels.isa.types import U32, Kind
+from prism.kernels.isa.types import Kind
 from prism.kernels.isa.verify import Verified
 
 Array = jax.Array
 Arrays = Mapping[str, Any]
+Make = Callable[..., Callable[[Arrays, Arrays], "tuple[Written, Faulted]"]]
 Written = dict[str, Array]
 Faulted = dict[str, Array] | None
 """`lane`, `kind`, `step` and the bits of up to four `values` of the lowest lane that faulted, NOBODY as lane where none
@@ -56,17 +57,13 @@ def function(
 
     def call(buffers: Arrays, scalars: Arrays) -> tuple[Written, Faulted]:
         state = Lanes(verified, shape, Space(shape), scalars, fuel)
-        state.lane_class, state.held[PHASE] = lane_class, Held(U32, Affine(0, phase))
         given = {one.name: jnp.asarray(buffers[one.name]).reshape(-1) for one in program.buffers}
-        state.size_registers({name: array.size for name, array in given.items()})
         state.memory = {one.handle: given[one.name] for one in program.buffers}
-        state.lengths = {handle: array.size for handle, array in state.memory.items()}
-        state.lengths |= {one.handle: one.length for one in program.shared}
-        block, lanes = shape.lanes // shape.blocks, shape.lanes
-        own = {one.handle: (block, one.length, one.type) for one in program.shared}
-        own |= {-1 - one.number: (1, one.size // one.type.size, one.type) for one in verified.pools}
+        lengths = {handle: array.size for handle, array in state.memory.items()}
+        state.begin(lane_class, phase, lengths | {one.handle: one.length for one in program.shared})
+        own = own_memory(verified, shape)
         for key, (each, length, ty) in own.items():
-            state.memory[key] = jnp.zeros(lanes // each * length, ty.dtype)
+            state.memory[key] = jnp.zeros(shape.lanes // each * length, ty.dtype)
         run_regions(state, FlatAccesses({key: (each, length) for key, (each, length, _) in own.items()}))
         written = {one.name: state.memory[one.handle] for one in program.buffers if one.access is not Access.READ}
         fault = state.fault
@@ -81,15 +78,17 @@ def function(
 class DeviceLaunch:
     """A launch on arrays of JAX's: `f(buffers)` returns those that the program writes, as new arrays on the device.
 
-    donate: the arrays of written buffers may be used up, and must not be read again. Compiled once for each program,
+    donate: the arrays of written buffers may be used up, and must not be read again. make: `function` here or
+    another executor's. Compiled once for each program,
     shape and sizes; a scalar's value is a part of that only where it equals a size or cuts lanes off.
     """
 
     def __init__(
-        self, verified: Verified, shape: Shape, scalars: Arrays, *, fuel: int = FUEL, donate: bool = False
+        self, verified: Verified, shape: Shape, scalars: Arrays, *, donate: bool = False, make: Make | None = None
     ) -> None:
         program = verified.program
-        self.verified, self._shape, self._donate, self._start = verified, shape, donate, (fuel, 0, 0)
+        self.verified, self._shape, self._donate, self._start = verified, shape, donate, (FUEL, 0, 0)
+        self._make = make or function
         self._scalars = {one.name: scalar_value(one.type, scalars[one.name], one.name) for one in program.scalars}
         names = [one.name for one in program.buffers]
         self._written = [one.name for one in program.buffers if one.access is not Access.READ]
@@ -97,9 +96,9 @@ class DeviceLaunch:
         self._ready: dict[Any, tuple[Any, tuple[Any, ...]]] = {}
 
     @classmethod
-    def of(cls, launch: Launch) -> DeviceLaunch:
+    def of(cls, launch: Launch, make: Make | None = None) -> DeviceLaunch:
         """Return a checked launch as one on arrays of JAX's."""
-        made = cls(launch.verified, launch.shape, launch.scalars)
+        made = cls(launch.verified, launch.shape, launch.scalars, make=make)
         made._start = (launch.fuel, launch.lane_class, launch.phase)
         return made
 
@@ -122,7 +121,7 @@ class DeviceLaunch:
         given = tuple(
             jnp.asarray(self._scalars[name]) for name, (least, most) in facts if least is None or least != most
         )
-        return _compiled(self.verified, self._shape, self._start, facts, self._donate), given
+        return _compiled(self._make, self.verified, self._shape, self._start, facts, self._donate), given
 
     def __call__(self, buffers: Arrays) -> Written:
         """Return the written arrays, by name; FaultError where a lane faults."""
@@ -150,10 +149,12 @@ def _facts(verified: Verified, scalars: Mapping[str, np.generic], sizes: tuple[i
 
 
 @lru_cache(maxsize=256)
-def _compiled(verified: Verified, shape: Shape, start: tuple[int, int, int], facts: Facts, donate: bool) -> Any:
+def _compiled(
+    make: Make, verified: Verified, shape: Shape, start: tuple[int, int, int], facts: Facts, donate: bool
+) -> Any:
     """Return the jitted function of (written arrays, other arrays, scalars that are no constants)."""
     program = verified.program
-    call = function(verified, shape, fuel=start[0], lane_class=start[1], phase=start[2])
+    call = make(verified, shape, fuel=start[0], lane_class=start[1], phase=start[2])
     types = {one.name: one.type for one in program.scalars}
     written = [one.name for one in program.buffers if one.access is not Access.READ]
     kept = [one.name for one in program.buffers if one.access is Access.READ]
