@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, overload
@@ -14,6 +14,7 @@ from prism.kernels.schema.source import Definition, definition_of
 if TYPE_CHECKING:
     from prism.kernels.calls import Plan
     from prism.kernels.exec.call import Calls
+    from prism.kernels.interchange import Placed
     from prism.kernels.isa.program import Program
     from prism.kernels.schema.records import Kernel as Records
 
@@ -63,6 +64,7 @@ class Kernel:
         self._programs: dict[tuple[tuple[str, str], ...], Program] = {}
         self._plans: dict[tuple[tuple[str, str], ...], Plan] = {}
         self.calls: Calls = {}
+        self.placed: dict[Hashable, Placed] = {}
         self._lanes: dict[tuple[tuple[str, str], ...], Callable[..., Any]] = {}
 
     def __repr__(self) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 
 from prism.errors import UsageError
-from prism.kernels.runs import Dim, Run, is_jax, is_traced
+from prism.kernels.runs import Dim, Run, is_jax, is_placed, is_traced
 from prism.kernels.schema.lane import LaneArray
 from prism.kernels.schema.source import Definition
 from prism.kernels.schema.types import ELEMENTS, promote
@@ -17,7 +17,7 @@ from prism.kernels.schema.values import Value
 
 if TYPE_CHECKING:
     from prism.kernels.exec.call import Calls
-    from prism.kernels.exec.xla import DeviceLaunch
+    from prism.kernels.interchange import Placed
     from prism.kernels.isa.program import Program
     from prism.kernels.schema.records import Kernel as Records
 
@@ -25,6 +25,8 @@ Size = int | tuple[int, ...]
 """A grid or a block: one to three sizes."""
 BLOCK: Final = 256
 """The most lanes of a block where a call says none."""
+PLACED: Final = 64
+"""Forms of calls on JAX's arrays that a kernel remembers."""
 
 
 def arguments(definition: Definition, args: tuple[Any, ...], more: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,6 +88,7 @@ class Planned(Protocol):
     """What a call needs of a kernel: its definition, a plan for some types, and the calls it remembers."""
 
     calls: Calls
+    placed: dict[Hashable, Placed]
 
     @property
     def definition(self) -> Definition:
@@ -108,7 +111,6 @@ class Plan:
         self.arrays = {one.name: one.rank for one in records.params if one.rank}
         self.scalars = [one.name for one in records.params if not one.rank]
         self.lengths = {one.name for one in program.scalars} - set(self.scalars)
-        self.placed: dict[Hashable, DeviceLaunch] = {}
 
     def shape(self, given: Mapping[str, Any]) -> tuple[Dim, Dim]:
         """Return a grid and a block of one lane for each element of the longest array.
@@ -133,6 +135,8 @@ def launch(kernel: Planned, executor: str, shape: tuple[Size, Size] | None, args
     from prism.kernels.exec.call import remember
 
     key = _key(executor, shape, args, more)
+    if key in kernel.placed:
+        return kernel.placed[key]((*args, *more.values()))
     known = None if key is None or recording else kernel.calls.get(key)
     if known is not None:
         known.run()
@@ -145,10 +149,17 @@ def launch(kernel: Planned, executor: str, shape: tuple[Size, Size] | None, args
     grid, block = plan.shape(given) if shape is None else (dim(shape[0]), dim(shape[1]))
     arrays = {one: given[one] for one in plan.arrays}
     if any(is_jax(one) for one in arrays.values()):
-        from prism.kernels.interchange import functional
+        from prism.kernels.interchange import functional, placed
 
-        return functional(Run(plan.verified, executor or "xla", (grid, block), scalars, plan.placed), arrays)
-    bound = Run(plan.verified, executor or default_executor(), (grid, block), scalars, plan.placed).bind(arrays)
+        run = Run(plan.verified, executor or "xla", (grid, block), scalars)
+        lie = all(map(is_placed, arrays.values())) and not any(map(is_placed, scalars.values()))
+        if key is None or run.executor != "xla" or 0 in grid or not lie:
+            return functional(run, arrays)
+        while len(kernel.placed) >= PLACED:
+            kernel.placed.pop(next(iter(kernel.placed)), None)
+        kernel.placed[key] = placed(run, [*kernel.definition.parameters()[: len(args)], *more], arrays)
+        return kernel.placed[key]((*args, *more.values()))
+    bound = Run(plan.verified, executor or default_executor(), (grid, block), scalars).bind(arrays)
     bound()
     if key is not None and isinstance(bound, CpuBound) and not recording:
         remember(kernel.calls, key, bound, arrays.values())
@@ -162,6 +173,8 @@ def _key(executor: str, shape: Any, args: tuple[Any, ...], more: Mapping[str, An
         kind = type(one)
         if kind is np.ndarray:
             found.append((id(one), one.shape, one.dtype.num, one.flags.writeable))
+        elif is_placed(one):
+            found.append((one.shape, one.dtype))
         elif kind is int:
             found.append(one)
         elif kind in (float, bool) or isinstance(one, np.generic):

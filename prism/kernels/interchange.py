@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,9 +16,6 @@ from prism.kernels.exec.xla import DeviceLaunch, check_types, function, raise_fa
 from prism.kernels.isa.program import Access
 from prism.kernels.isa.verify import Verified
 from prism.kernels.runs import Run, is_traced
-
-PLACED: Final = 64
-"""Launches on JAX arrays that a kernel keeps for some types."""
 
 
 def functional(run: Run, arrays: Mapping[str, Any]) -> Any:
@@ -32,7 +30,7 @@ def functional(run: Run, arrays: Mapping[str, Any]) -> Any:
     if 0 in run.shape[0]:
         found: Mapping[str, Any] = {name: jnp.asarray(arrays[name]) for name in written}
     elif run.executor == "xla":
-        found = _traced(run, arrays) if traced else _placed(run)({name: jnp.asarray(a) for name, a in arrays.items()})
+        found = _traced(run, arrays) if traced else _launch(run)({name: jnp.asarray(a) for name, a in arrays.items()})
     elif traced:
         raise UsageError(
             f"a kernel under a JAX trace must run on the executor xla, got {run.executor!r}, which runs on the host; "
@@ -46,16 +44,37 @@ def functional(run: Run, arrays: Mapping[str, Any]) -> Any:
     return results[0] if len(results) == 1 else results
 
 
-def _placed(run: Run) -> DeviceLaunch:
-    """Return the launch of a run on arrays of JAX's, the same one for the same numbers."""
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A call of a kernel on arrays of JAX's of some form, with all that its form decides; its arguments are arrays.
+
+    used, kept: where among the arguments the written buffers and the others are.
+    """
+
+    verified: Verified
+    call: Callable[..., Any]
+    used: tuple[int, ...]
+    kept: tuple[int, ...]
+
+    def __call__(self, given: Sequence[Any]) -> Any:
+        """Return the written arrays, alone or as a tuple; FaultError where a lane faults."""
+        written, faulted = self.call([given[k] for k in self.used], [given[k] for k in self.kept])
+        if faulted is not None:
+            raise_fault(self.verified, faulted)
+        return written[0] if len(written) == 1 else tuple(written)
+
+
+def placed(run: Run, names: Sequence[str], arrays: Mapping[str, Any]) -> Placed:
+    """Return a run as a call whose arguments have these names, on arrays like these."""
+    launch = _launch(run)
+    used, kept = (tuple(names.index(name) for name in some) for some in launch.order)
+    return Placed(run.verified, launch.ready(arrays), used, kept)
+
+
+def _launch(run: Run) -> DeviceLaunch:
+    """Return a run as a launch on arrays of JAX's."""
     scalars = {name: np.asarray(one)[()] if isinstance(one, jax.Array) else one for name, one in run.scalars.items()}
-    key = (run.shape, *((type(one), repr(one)) for one in scalars.values()))
-    kept = run.placed
-    if key not in kept:
-        while len(kept) >= PLACED:
-            kept.pop(next(iter(kept)), None)
-        kept[key] = DeviceLaunch(run.verified, Shape(*run.shape), scalars)
-    return kept[key]
+    return DeviceLaunch(run.verified, Shape(*run.shape), scalars)
 
 
 def _traced(run: Run, arrays: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from prism.kernels.exec.table import Executor
-    from prism.kernels.exec.xla import DeviceLaunch
     from prism.kernels.isa.verify import Verified
 
 Dim = tuple[int, int, int]
@@ -19,14 +18,13 @@ Dim = tuple[int, int, int]
 class Run:
     """A program with all but its arrays.
 
-    shape: grid and block. placed: the launches on JAX arrays that its kernel keeps.
+    shape: grid and block.
     """
 
     verified: Verified
     executor: str
     shape: tuple[Dim, Dim]
     scalars: Mapping[str, Any]
-    placed: dict[Hashable, DeviceLaunch]
 
     def bind(self, arrays: Mapping[str, Any]) -> Callable[[], None]:
         """Return what runs it on some NumPy arrays, as often as it is called; a grid without blocks does nothing."""
@@ -48,6 +46,11 @@ def opened(executor: str) -> Executor:
 def is_jax(value: Any) -> bool:
     """Tell whether a value is one of JAX's, which need not be imported for that."""
     return type(value).__module__.partition(".")[0] in ("jax", "jaxlib")
+
+
+def is_placed(value: Any) -> bool:
+    """Tell whether a value is an array of JAX's that lies on a device."""
+    return type(value).__name__ == "ArrayImpl" and is_jax(value)
 
 
 def is_traced(value: Any) -> bool:

@@ -32,6 +32,7 @@ from prism.kernels.isa.verify import Verified
 
 Array = jax.Array
 Arrays = Mapping[str, Any]
+Ready = Callable[[list[Any], list[Any]], "tuple[list[Array], Faulted]"]
 Make = Callable[..., Callable[[Arrays, Arrays], "tuple[Written, Faulted]"]]
 Written = dict[str, Array]
 Faulted = dict[str, Array] | None
@@ -93,7 +94,7 @@ class DeviceLaunch:
         names = [one.name for one in program.buffers]
         self._written = [one.name for one in program.buffers if one.access is not Access.READ]
         self._kept = [name for name in names if name not in self._written]
-        self._ready: dict[Any, tuple[Any, tuple[Any, ...]]] = {}
+        self._ready: dict[Any, Ready] = {}
 
     @classmethod
     def of(cls, launch: Launch, make: Make | None = None) -> DeviceLaunch:
@@ -108,20 +109,35 @@ class DeviceLaunch:
         kept = [buffers[name] for name in self._kept]
         forms = tuple((array.size, array.dtype) for array in (*used, *kept))
         ready = self._ready.get(forms)
-        with jax.enable_x64(True):
-            if ready is None:
-                check_types(self.verified, buffers)
-                ready = self._ready[forms] = self._prepared(tuple(array.size for array in (*used, *kept)))
-            written, faulted = ready[0](used, kept, ready[1])
+        if ready is None:
+            ready = self._ready[forms] = self.ready(buffers)
+        written, faulted = ready(used, kept)
         return dict(zip(self._written, written, strict=True)), faulted
 
-    def _prepared(self, sizes: tuple[int, ...]) -> tuple[Any, tuple[Any, ...]]:
-        """Return the function for arrays of some sizes, and the scalars that it takes."""
+    @property
+    def order(self) -> tuple[list[str], list[str]]:
+        """The written buffers and the others, as `ready` takes them."""
+        return self._written, self._kept
+
+    def ready(self, buffers: Arrays) -> Ready:
+        """Return the function of (written arrays, other arrays) for arrays like these, a call of `jax.jit`.
+
+        UsageError for arrays of another type than the program says.
+        """
+        check_types(self.verified, buffers)
+        sizes = {int(array.size) for array in buffers.values()}
         facts = _facts(self.verified, self._scalars, tuple(sorted({0, self._shape.lanes, *sizes})))
-        given = tuple(
-            jnp.asarray(self._scalars[name]) for name, (least, most) in facts if least is None or least != most
-        )
-        return _compiled(self._make, self.verified, self._shape, self._start, facts, self._donate), given
+        with jax.enable_x64(True):
+            given = tuple(
+                jnp.asarray(self._scalars[name]) for name, (least, most) in facts if least is None or least != most
+            )
+        call = _compiled(self._make, self.verified, self._shape, self._start, facts, self._donate)
+
+        def run(used: list[Any], kept: list[Any]) -> tuple[list[Array], Faulted]:
+            with jax.enable_x64(True):
+                return call(used, kept, given)
+
+        return run
 
     def __call__(self, buffers: Arrays) -> Written:
         """Return the written arrays, by name; FaultError where a lane faults."""

@@ -155,3 +155,16 @@ def test_a_repeated_call_is_remembered_and_checked() -> None:
         m.shape = shape
         column(m, last)
         assert last.tolist() == want
+
+
+def test_calls_of_one_form_share_what_was_compiled() -> None:
+    """Other arrays of the same shapes and types are the same form, another number or name is another one."""
+    add.placed.clear()
+    for k in range(3):
+        x, y = jnp.full(9, k, jnp.float32), jnp.arange(9, dtype=jnp.float32)
+        assert np.array_equal(add(x, y, x, 9), k + np.arange(9))
+        assert np.array_equal(add(y, x, c=x, n=4), np.where(np.arange(9) < 4, k + np.arange(9), k))
+    assert len(add.placed) == 2
+    for n in (2, 5):
+        assert add(y, y, jnp.zeros(9), jnp.uint32(n)).tolist() == [*(2.0 * k for k in range(n)), *[0.0] * (9 - n)]
+    assert len(add.placed) == 2
