@@ -17,7 +17,7 @@ from prism.kernels.isa.verify import Verified, verify
 from tests.kernels_programs import sample
 from tests.kernels_runs import run
 
-pytestmark = [pytest.mark.m8, pytest.mark.clause("EXEC-9")]
+pytestmark = [pytest.mark.m8, pytest.mark.clause("EXEC-10")]
 
 TURNED = """
 .buffer x u32 readwrite 1
