@@ -16,11 +16,11 @@ from typing import Any, Final
 
 import jax
 import jax.numpy as jnp
-import numba
 import numpy as np
 
 from prism.bench import isa_programs
 from prism.bench.harness import Answer, Case, Contender, Missing, Row, Tick, race
+from prism.bench.isa_peers import JAX, NUMBA, NUMPY
 from prism.errors import PrismError, UsageError
 from prism.kernels import graph
 from prism.kernels.exec import pallas, xla
@@ -126,76 +126,14 @@ def _then(run: Callable[[], Any], out: Array) -> Callable[[], Answer]:
     return work
 
 
-_JAX: Final[dict[str, Callable[..., Any]]] = {
-    "copy": jnp.copy,
-    "add": jnp.add,
-    "chain": lambda x, y, z: jnp.maximum((x * y + z) * x, y) - z,
-    "reduce": jnp.sum,
-    "matmul": jnp.matmul,
-}
-
-
 def _jitted(name: str, given: Sequence[Array]) -> Contender:
     """Return `jax.jit` on arrays that lie on its device."""
 
     def prepare() -> Callable[[], Answer]:
-        function, placed = jax.jit(_JAX[name]), [jnp.asarray(one) for one in given]
+        function, placed = jax.jit(JAX[name]), [jnp.asarray(one) for one in given]
         return lambda: Answer(function(*placed).block_until_ready(), 0.0)
 
     return Contender(f"jax.jit {jax.default_backend()}", prepare, at_least_s=_STEADY_S)
-
-
-@numba.njit(cache=True)
-def _copy(x, out):
-    for k in range(len(x)):
-        out[k] = x[k]
-
-
-@numba.njit(cache=True)
-def _add(x, y, out):
-    for k in range(len(x)):
-        out[k] = x[k] + y[k]
-
-
-@numba.njit(cache=True)
-def _chain(x, y, z, out):
-    for k in range(len(x)):
-        out[k] = max((x[k] * y[k] + z[k]) * x[k], y[k]) - z[k]
-
-
-@numba.njit(cache=True, fastmath={"reassoc"})
-def _reduce(x, out):
-    total = np.float32(0)
-    for k in range(len(x)):
-        total += x[k]
-    out[0] = total
-
-
-@numba.njit(cache=True)
-def _matmul(x, y, out):
-    out[:] = 0
-    for i in range(x.shape[0]):
-        for k in range(x.shape[1]):
-            for j in range(y.shape[1]):
-                out[i, j] += x[i, k] * y[k, j]
-
-
-def _numpy_chain(x: Array, y: Array, z: Array, out: Array) -> None:
-    np.multiply(x, y, out=out)
-    np.add(out, z, out=out)
-    np.multiply(out, x, out=out)
-    np.maximum(out, y, out=out)
-    np.subtract(out, z, out=out)
-
-
-_NUMBA: Final = {"copy": _copy, "add": _add, "chain": _chain, "reduce": _reduce, "matmul": _matmul}
-_NUMPY: Final[dict[str, Callable[..., Any]]] = {
-    "copy": lambda x, out: np.copyto(out, x),
-    "add": lambda x, y, out: np.add(x, y, out=out),
-    "chain": _numpy_chain,
-    "reduce": lambda x, out: np.sum(x, out=out[:1].reshape(())),
-    "matmul": lambda x, y, out: np.matmul(x, y, out=out),
-}
 
 
 def _peers(name: str, given: dict[str, Array], shape: tuple[int, ...] | None = None) -> Tries:
@@ -210,8 +148,8 @@ def _peers(name: str, given: dict[str, Array], shape: tuple[int, ...] | None = N
 
     return [
         _jitted(name, arrays),
-        Contender("numba", prepare(_NUMBA[name]), at_least_s=_STEADY_S),
-        Contender("numpy", prepare(_NUMPY[name]), at_least_s=_STEADY_S),
+        Contender("numba", prepare(NUMBA[name]), at_least_s=_STEADY_S),
+        Contender("numpy", prepare(NUMPY[name]), at_least_s=_STEADY_S),
     ]
 
 
@@ -282,12 +220,12 @@ def _launches(_: str, sizes: Sequence[int]) -> Iterator[tuple[Case, Tries]]:
         function, a, b = jax.jit(jnp.add), jnp.asarray(x), jnp.asarray(y)
         return lambda: function(a, b).block_until_ready()
 
-    out = np.empty(1, np.float32)
+    out, loop = np.empty(1, np.float32), NUMBA["add"]
     ways: dict[str, Callable[[], Callable[[], Any]]] = {
         "prism bound call": bound,
         "prism call": called,
         f"jax.jit {jax.default_backend()}": jitted,
-        "numba": lambda: lambda: _add(x, y, out),
+        "numba": lambda: lambda: loop(x, y, out),
         "numpy": lambda: lambda: np.add(x, y, out=out),
     }
 
