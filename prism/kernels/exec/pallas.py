@@ -28,6 +28,7 @@ from prism.kernels.exec.numeric import identity
 from prism.kernels.exec.space import EMPTY, NOBODY, Mask, Space
 from prism.kernels.exec.xla import Arrays, DeviceLaunch, Faulted, Written, raise_fault
 from prism.kernels.isa.program import Access
+from prism.kernels.isa.show import show_instruction
 from prism.kernels.isa.types import TYPES, Kind, Type
 from prism.kernels.isa.verify import Verified
 from prism.pallas.api import run as run_on_host
@@ -210,8 +211,8 @@ def require_supported(verified: Verified) -> None:
         floats = kind == "atom" and step.instruction.types[0].kind is Kind.FLOAT
         if kind == "atom" and (word == "cas" or (floats and word in ("min", "max"))):
             raise UsageError(
-                f"a program on pallas must not use {step.op}{' of floats' if floats else ''} "
-                f"(instruction {step.index}): Pallas has no such operation on vectors; use another executor"
+                f"a program on pallas must not use `{show_instruction(step.instruction)}` (instruction {step.index}): "
+                "Pallas has no such operation on vectors; use another executor"
             )
 
 

@@ -76,7 +76,7 @@ def test_atomics_that_pallas_lacks_are_refused(op: str, ty: str) -> None:
     """By name, before anything runs."""
     sources = "r1, r1" if op == "cas" else "r1"
     text = f".buffer x {ty} readwrite 1\nmov_imm.{ty} r1, 0\natom.{op}.{ty} r2, [buf1 + 0], {sources}"
-    with pytest.raises(UsageError, match=rf"a program on pallas must not use atom.{op}.*\(instruction 1\)"):
+    with pytest.raises(UsageError, match=rf"a program on pallas must not use `atom.{op}.*\(instruction 1\)"):
         run(text, executor="pallas", x=np.zeros(1, np.dtype(ty.replace("f", "float").replace("u", "uint"))))
 
 
