@@ -176,7 +176,10 @@ def kernels(
     *,
     as_json: bool,
 ) -> None:
-    """Compile a kernel of thirty lines; run standard kernels, beside jax.jit, Numba, Warp and Taichi."""
+    """Run standard kernels, and compile one of thirty lines.
+
+    Beside jax.jit, Numba, Warp and Taichi.
+    """
     from prism.bench.kernel_compile import compile_bench
     from prism.bench.kernels import kernels_bench
 

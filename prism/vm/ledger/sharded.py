@@ -361,8 +361,9 @@ class ShardedLedger:
         self.state = self._widened(self.state, room)
 
     def _widened(self, state: Shards, room: int) -> Shards:
+        # Not in place: XLA cannot use a smaller array's memory for a larger one.
         widen = _mapped(
-            _widen_local, self._mesh, (_STATE,), _STATE, True, room=room, probing=self._probing, shards=self.shards
+            _widen_local, self._mesh, (_STATE,), _STATE, False, room=room, probing=self._probing, shards=self.shards
         )
         return widen(state)
 
