@@ -59,3 +59,23 @@ class IngestAccounts:
             IngestFinding.MIXED: beside != 0,
         }
         return next((finding for finding, holds in wrong.items() if holds), IngestFinding.OK)
+
+
+@dataclass(frozen=True, slots=True)
+class WriteAccounts:
+    """Counts of bytes, writes and fences; what went out of a write that failed later is in `completed_bytes`."""
+
+    submitted_bytes: int = 0
+    completed_bytes: int = 0
+    submitted_writes: int = 0
+    completed_writes: int = 0
+    failed_writes: int = 0
+    cpu_bounce_bytes: int = 0
+    passed_fences: int = 0
+    failed_fences: int = 0
+    synced_files: int = 0
+
+    @property
+    def inflight(self) -> int:
+        """Writes that have neither completed nor failed."""
+        return self.submitted_writes - self.completed_writes - self.failed_writes

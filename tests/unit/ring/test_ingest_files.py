@@ -15,11 +15,12 @@ from prism.ring import layout as at
 from prism.ring.build import interpreted, polling_io, prioritised, self_loading
 from prism.ring.errors import LaunchError
 from prism.ring.ingest import IngestFinding, IngestPath
-from prism.ring.ingest_files import FileIngest, IngestFault
+from prism.ring.ingest_files import FileIngest
 from prism.ring.ioqueue import Request
 from prism.ring.layout import IoOp, IoStatus, Opcode, Reason, SlotStatus
 from prism.ring.runtime import Runtime
 from prism.ring.state import RingSpec
+from prism.ring.transfers import IngestFault
 
 pytestmark = [pytest.mark.m9, pytest.mark.clause("RINGRUN-11")]
 
