@@ -133,24 +133,19 @@ class Reason(IntEnum):
 
 
 class IoOp(IntEnum):
-    """What an io slot asks for."""
+    """What an io slot asks for: file to buffer, buffer to file, or an IoSync (SRC_HANDLE) once all before it ended."""
 
     READ = 1
-    """Bytes of the file SRC_HANDLE to the buffer DST_HANDLE."""
     WRITE = 2
-    """The first bytes of the buffer SRC_HANDLE to the file DST_HANDLE."""
     FENCE = 3
-    """Ends when everything that was asked for before it has ended; SRC_HANDLE is an IoSync, DST_HANDLE its file."""
 
 
 class IoSync(IntEnum):
-    """What a fence has put on its device before it ends."""
+    """What a fence has put on its device before it ends: nothing, the file DST_HANDLE, or all that may be written."""
 
     NONE = 0
     FILE = 1
-    """The file that it names."""
     ALL = 2
-    """Each file that may be written."""
 
 
 class IoStatus(IntEnum):
