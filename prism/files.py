@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -32,6 +33,28 @@ def write_bytes(path: Path, data: bytes) -> None:
                 stream.write(data)
         else:
             _replace(Path(os.path.realpath(path)), data)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def require_writable(path: Path) -> None:
+    """Raise the OSError that `write_bytes` would, as far as can be told now; what is there is not touched.
+
+    It makes the folders above `path`, and a file beside it that it removes: permissions alone do not tell of a file
+    system that is read-only or full.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if _is_stream(path):
+            if not os.access(path, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            return
+        real = Path(os.path.realpath(path))
+        if real.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        trial = real.parent / f".{real.name}.{secrets.token_hex(6)}"
+        os.close(os.open(trial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        trial.unlink()
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
 

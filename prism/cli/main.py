@@ -7,6 +7,7 @@ import importlib
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -33,8 +34,8 @@ COMMANDS: Final = {
 }
 """Subcommands: where each is defined, and its line in `prism --help`."""
 
-USAGE, OOM, CORRUPT, STEPS, INTERRUPTED = 2, 3, 4, 5, 130
-"""Exit codes besides 0 [TERMS-9]; the last is what shells give a command that an interrupt ended."""
+USAGE, OOM, CORRUPT, STEPS, INTERRUPTED, PIPE_CLOSED = 2, 3, 4, 5, 130, 141
+"""Exit codes besides 0 [TERMS-9]; the last two are what shells give a command that SIGINT or SIGPIPE ended."""
 
 ENDED_AT_ONCE: Final = frozenset({"run"})
 """Commands that an interrupt ends by the signal itself, as SIGTERM does: they hold nothing but what is printed already,
@@ -62,7 +63,16 @@ class _LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            answer = super().invoke(ctx)
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+            return answer
+        except (BrokenPipeError, SystemExit) as error:
+            # Nobody reads any more: no fault, and no one to tell. Rich makes an exit of code 1 of it.
+            if not isinstance(error if isinstance(error, OSError) else error.__context__, BrokenPipeError):
+                raise
+            _discard_output()
+            return ctx.exit(PIPE_CLOSED)
         except (KeyboardInterrupt, SystemError) as error:
             if not is_interrupt(error):
                 raise
@@ -92,13 +102,21 @@ def main(args: list[str] | None = None) -> None:
     except MemoryError:
         _fail("a program must fit memory, but the machine has no more; split it", OOM)
     except OSError as error:
+        _discard_output()
         what = error.filename or "what was printed"
         _fail(f"{what} must be readable or writable as asked, but: {error.strerror}; name another, or make room", USAGE)
 
 
+def _discard_output() -> None:
+    """Let what standard output still holds go nowhere: the end of the process would fail to write it once more."""
+    with suppress(OSError, ValueError), Path(os.devnull).open("w") as nothing:
+        os.dup2(nothing.fileno(), sys.stdout.fileno())
+
+
 def _fail(message: str, code: int) -> NoReturn:
-    click.secho("error: ", fg="red", err=True, nl=False)
-    click.echo(message, err=True)
+    with suppress(OSError):  # nobody reads what is said: the code still tells
+        click.secho("error: ", fg="red", err=True, nl=False)
+        click.echo(message, err=True)
     sys.exit(code)
 
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
-from prism.cli.form import FORMATS, OVERFLOW, explain
-from prism.cli.main import CORRUPT, OOM, STEPS
+from prism.cli.form import FORMATS, LONG, OVERFLOW, Line, explain, gathered
+from prism.cli.main import CORRUPT, OOM, STEPS, USAGE
 from prism.cli.options import SOURCE, engine_options, limits_of, opened, theory_option
 from prism.cli.progress import Counted, progress_over
 from prism.cli.schedule import refuse_schedule, schedule_options, session_of
@@ -48,8 +48,9 @@ def run(files: tuple[str, ...], engine: str, form: str, **options: Any) -> None:
     """Normalise every expression of FILE... (- is standard input) and print one result a line.
 
     All files share one store; definitions hold to the end of their file. Exit code: 0 when every expression reached
-    its normal form; 2 for a usage, file or parse error; 130 when interrupted; else the worst of 4 corrupt, 3 oom,
-    5 step budget. The options from --cycles to --telemetry are for the engine bsp alone.
+    its normal form; 2 for a usage, file or parse error, and when a result was too long to print; 130 when interrupted;
+    141 when nobody reads the output any more; else the worst of 4 corrupt, 3 oom, 5 step budget.
+    The options from --cycles to --telemetry are for the engine bsp alone.
     """
     limits, theory = limits_of(options), load(options["theory_name"] or BUILT_IN)
     totals = _Totals(engine, limits)
@@ -59,7 +60,8 @@ def run(files: tuple[str, ...], engine: str, form: str, **options: Any) -> None:
         with totals.reported(stats=options["stats"]):
             work = TheoryRun(theory, engine, limits, form, explains=options["explains"])
             for answered in work.answers(files):
-                click.echo("".join(f"{line}\n" for line in answered.lines), nl=False)
+                for text in gathered(answered.lines, totals.see):
+                    click.echo(text)
                 totals.add(answered.outcome, work.engine)
     else:
         with (
@@ -68,7 +70,8 @@ def run(files: tuple[str, ...], engine: str, form: str, **options: Any) -> None:
             progress_over(files) as progress,
         ):
             for done in evaluate(session, _programs(files, progress.read)):
-                progress.write("\n".join(FORMATS[form](done)))
+                for text in gathered(FORMATS[form](done), totals.see):
+                    progress.write(text)
                 totals.add(done.outcome, session)
     sys.exit(totals.code())
 
@@ -85,6 +88,11 @@ class _Totals:
         self._counts, self._started = Counter[str](), time.perf_counter()
         self._in_store = 2
         self._has_overflowed = False
+        self._has_long = False
+
+    def see(self, line: Line) -> None:
+        """Take note of a line that is printed."""
+        self._has_long |= line.is_too_long
 
     def add(self, outcome: Outcome, session: Engine) -> None:
         """Add what some expressions cost."""
@@ -106,13 +114,17 @@ class _Totals:
                 if self._counts[stop.value]:
                     reason = OVERFLOW if stop is StopReason.CORRUPT and self._has_overflowed else None
                     click.echo(reason or explain(stop, self._limits), err=True)
+            if self._has_long:
+                click.echo(LONG, err=True)
             if stats:
                 counts = ", ".join(f"{self._counts[key]} {key}" for key in ("expressions", "steps", "nodes", "reused"))
                 seconds = time.perf_counter() - self._started
                 click.echo(f"{self._engine}: {counts}, {self._in_store} nodes in the store, {seconds:.3f} s", err=True)
 
     def code(self) -> int:
-        """Return the exit code: that of the worst expression."""
+        """Return the exit code: that of the worst expression, unless a result could not be printed."""
+        if self._has_long:
+            return USAGE
         return next((code for stop, code in SEVERITY.items() if self._counts[stop.value]), 0)
 
 

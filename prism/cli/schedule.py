@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from prism.errors import UsageError
+from prism.files import require_writable
 from prism.vm.arena.layout import SWIZZLES, Layout
 from prism.vm.engines.api import Engine, Limits
 from prism.vm.engines.schedule import MAX_COUNT, Schedule
@@ -60,6 +61,8 @@ def session_of(engine: str, limits: Limits, options: dict[str, Any]) -> Iterator
     from prism.vm.arena.store import rules_of
     from prism.vm.engines.bsp import BspEngine, Watch
 
+    if options["telemetry"]:
+        require_writable(options["telemetry"])
     schedule, theory = schedule or Schedule(), load(BUILT_IN)
     log = DamageLog(schedule.layout, rules_of(theory))
     watches: list[Watch] = [log] if options["telemetry"] else []

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 
+from prism.cli.form import Line, in_place
 from prism.cli.options import opened
 from prism.errors import UsageError
 from prism.vm.engines.api import STOPS, Engine, Limits, Outcome
@@ -15,6 +17,7 @@ from prism.vm.engines.table import open_engine
 from prism.vm.engines.theory_engine import TheoryEngine
 from prism.vm.term.parse import Program
 from prism.vm.term.read import TermReader
+from prism.vm.term.show import MAX_CHARACTERS
 from prism.vm.term.write import TermWriter
 from prism.vm.theory.model import Theory
 from prism.vm.theory.signature import Signature
@@ -22,9 +25,9 @@ from prism.vm.theory.signature import Signature
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What came of the expressions of one file: the lines to print, and what they cost."""
+    """What came of the expressions of one file: the lines to print, made as they are taken, and what they cost."""
 
-    lines: list[str]
+    lines: Iterator[Line]
     outcome: Outcome
 
 
@@ -48,9 +51,9 @@ class TheoryRun:
             with opened(file) as (stream, name):
                 program = reader.read(stream.read(), name)
             outcome = self.engine.normalise(program.graph)
-            lines = [*self._steps(reader.symbols), *self._results(program, outcome, reader.symbols)]
+            results = self._results(program, outcome, reader.symbols)
+            yield Answered(chain(map(Line, self._steps(reader.symbols)), results), outcome)
             self._n_expressions += len(program)
-            yield Answered(lines, outcome)
 
     def _steps(self, symbols: list[str]) -> Iterator[str]:
         """Yield the rule applications since the last call, a line each."""
@@ -59,15 +62,16 @@ class TheoryRun:
             yield from (f"; {step}" for step in steps)
             self._n_explained += len(steps)
 
-    def _results(self, program: Program, outcome: Outcome, symbols: list[str]) -> Iterator[str]:
+    def _results(self, program: Program, outcome: Outcome, symbols: list[str]) -> Iterator[Line]:
         result = outcome.result
         writer = TermWriter(self._theory.signature, result, symbols)
         numbers = TermWriter(_without_numerals(self._theory), result, symbols) if self._form != "nat" else writer
         for index, root in enumerate(result.roots.tolist()):
             report = outcome.report(index)
-            text = (writer if self._form == "nat" else numbers).text(root) if root else None
+            chosen = writer if self._form == "nat" else numbers
+            text = chosen.text(root) if root and chosen.width(root) <= MAX_CHARACTERS else None
             if self._form != "json":
-                yield text if text is not None else STOPS[outcome.stop[index]].value
+                yield in_place(text, STOPS[outcome.stop[index]], has_result=root != 0)
                 continue
             value = writer.number(root) if root else None
             row = {
@@ -80,7 +84,7 @@ class TheoryRun:
                 "nodes": report.nodes,
                 "reused": report.reused,
             }
-            yield json.dumps(row)
+            yield Line(json.dumps(row), is_too_long=root != 0 and text is None)
 
 
 def _without_numerals(theory: Theory) -> Signature:

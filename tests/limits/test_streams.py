@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -69,3 +70,21 @@ def test_graphs_come_one_at_a_time(engine: str) -> None:
     rest = list(parts)
     assert rest[0].first == len(first.program)
     assert sum(len(part.program) for part in (first, *rest)) == 4000
+
+
+@pytest.mark.clause("TERMS-9")
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [[], ["--theory", "peano", "--explain"]])
+def test_memory_is_bounded_by_the_largest_result(options: list[str], tmp_path: Path) -> None:
+    """A block of four thousand results of 24 KB in full needs about the memory of one of them."""
+    peaks = []
+    for count in (1, 4000):
+        path = tmp_path / f"{count}.prism"
+        path.write_text("4000\n" * count)
+        command = [sys.executable, "-c", _RUN, "--format", "json", *options, str(path)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        rows = done.stdout.splitlines()
+        assert len(rows) == count
+        assert {len(json.loads(row)["result"]) for row in rows} == {4000 * 6 + 4}
+        peaks.append(int(done.stderr.split()[-1]) / 1024)
+    assert peaks[1] - peaks[0] < 64, f"MiB: {peaks}"

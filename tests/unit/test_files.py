@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from prism.files import write_bytes, write_text
+from prism.files import require_writable, write_bytes, write_text
 
 pytestmark = pytest.mark.m1
 
@@ -80,3 +80,21 @@ def test_what_cannot_be_written_leaves_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="folder"):
         write_text(tmp_path / "folder", "x")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_file_is_known_to_be_writable_without_being_touched(tmp_path: Path) -> None:
+    """What is there keeps its content and nothing is left beside it; a folder, or a place below a file, is refused."""
+    old, pipe = tmp_path / "old", tmp_path / "pipe"
+    old.write_text("kept")
+    os.mkfifo(pipe)
+    for path in (old, tmp_path / "new", pipe, Path("/dev/null")):
+        require_writable(path)
+    assert old.read_text() == "kept"
+    assert {path.name for path in tmp_path.iterdir()} == {"old", "pipe"}
+    for path in (tmp_path, old / "below"):
+        with pytest.raises(OSError, match=path.name):
+            require_writable(path)
+    pipe.chmod(0)
+    if os.geteuid():
+        with pytest.raises(PermissionError, match="pipe"):
+            require_writable(pipe)

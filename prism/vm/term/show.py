@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from prism.errors import UsageError
@@ -23,14 +24,25 @@ def show_terms(graph: TermGraph, *, as_numerals: bool = False) -> list[str]:
     term that unfolds to more than MAX_CHARACTERS. Cost: the length of the texts; numerals print at memory speed.
     """
     values = numerals(graph)
-    widths = _widths(graph) if (values[graph.roots] < 0).any() else values
-    for root in graph.roots.tolist():
-        if values[root] < 0 and widths[root] > MAX_CHARACTERS:
-            raise UsageError(
-                f"a term must unfold to at most {MAX_CHARACTERS} characters, got about {widths[root]:.2g}; "
-                "print it as a program, which keeps what is shared"
-            )
+    widths = _widths(graph, values, as_numerals=as_numerals)[graph.roots]
+    if (widths > MAX_CHARACTERS).any():
+        raise UsageError(
+            f"a term must unfold to at most {MAX_CHARACTERS} characters, got about {widths.max():.2g}; "
+            "print it as a program, which keeps what is shared"
+        )
     return [_unfold(graph, root, values, as_numerals=as_numerals) for root in graph.roots.tolist()]
+
+
+def each_term(graph: TermGraph, *, as_numerals: bool = False) -> Iterator[str | None]:
+    """Yield the text of each root, one at a time; None for a term that `show_terms` refuses, and for a root of 0.
+
+    Cost: one pass over the graph; of the texts, memory holds the one that is yielded.
+    """
+    values = numerals(graph)
+    widths = _widths(graph, values, as_numerals=as_numerals)
+    for root in graph.roots.tolist():
+        is_text = root != 0 and widths[root] <= MAX_CHARACTERS
+        yield _unfold(graph, root, values, as_numerals=as_numerals) if is_text else None
 
 
 def show_number(value: int, *, as_numeral: bool) -> str:
@@ -38,12 +50,29 @@ def show_number(value: int, *, as_numeral: bool) -> str:
     return str(value) if as_numeral else f"({SUC.name} " * value + ZERO.name + ")" * value
 
 
-def _widths(graph: TermGraph) -> NDArray[np.float64]:
-    """Return about how many characters each row unfolds to; float64, so that no sharing overflows it."""
-    widths = [0.0]
-    for op, a, b in zip(graph.op.tolist()[1:], graph.a.tolist()[1:], graph.b.tolist()[1:], strict=True):
-        widths.append(len(BY_CODE[op].name) + 3 + widths[a] + widths[b])
-    return np.array(widths)
+def _widths(graph: TermGraph, values: NDArray[np.int64], *, as_numerals: bool) -> NDArray[np.float64]:
+    """Return how many characters each row unfolds to; float64, so that no sharing overflows it."""
+    if as_numerals:
+        widths = np.floor(np.log10(np.maximum(values, 1))) + 1
+    else:
+        widths = values * float(len(f"({SUC.name} )")) + len(ZERO.name)
+    if (values[graph.roots] < 0).any():
+        names = np.array([len(BY_CODE[code].name) if code in BY_CODE else 0 for code in range(256)])
+        _add_widths(graph.op, graph.a, graph.b, (values < 0, names), widths)
+    return widths
+
+
+@njit(cache=True)
+def _add_widths(op, a, b, applied, widths):
+    """Set the widths of the rows that are applications; `applied` says which those are, and the width of each name."""
+    is_applied, names = applied
+    for row in range(1, len(op)):
+        if is_applied[row]:
+            widths[row] = names[op[row]] + 2
+            if a[row] > 0:
+                widths[row] += 1 + widths[a[row]]
+            if b[row] > 0:
+                widths[row] += 1 + widths[b[row]]
 
 
 def _unfold(graph: TermGraph, row: int, values: NDArray[np.int64], *, as_numerals: bool) -> str:

@@ -53,6 +53,10 @@ class TermWriter:
             widths.append(float(len(leaf)) if leaf is not None else below + 3 + len(self.name(row)))
         return widths
 
+    def width(self, row: int) -> float:
+        """Return about how many characters a row unfolds to."""
+        return self._width[row]
+
     def number(self, row: int) -> int | None:
         """Return the number that a row writes as a literal or a numeral, None for any other row."""
         if self._is_literal[row]:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -85,15 +87,79 @@ def test_a_file_that_cannot_be_written_is_named(
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 
 
+PRINTING = {
+    "run": ["run", "{program}"],
+    "run as a theory": ["run", "--explain", "{program}"],
+    "show": ["show", "--program", "{program}"],
+    "compile": ["compile", "{kernel}"],
+    "compile to bytes": ["compile", "{kernel}", "--emit", "artefact"],
+    "aig": ["aig", "strash", "{circuit}", "-o", "-"],
+    "aig in a table": ["aig", "stats", "{circuit}"],
+    "an error": ["run", "{wrong}"],
+}
+"""Commands that print, by what they print."""
+
+
+@pytest.fixture
+def printing(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
+    """Return a command line whose files are there."""
+    files = {name: tmp_path / name for name in ("program", "wrong", "circuit")}
+    files["program"].write_text("(add 1 2)\n" * 3)
+    files["wrong"].write_text("(add 1")
+    files["circuit"].write_text("aag 1 1 0 1 0\n2\n2\n")
+    kernel = Path(__file__).parents[3] / "examples" / "vector_add.py"
+    words = [word.format(kernel=kernel, **files) for word in PRINTING[request.param]]
+    return [sys.executable, "-m", "prism", *words]
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here is always full")
+@pytest.mark.parametrize("printing", PRINTING, indirect=True)
+@pytest.mark.clause("TERMS-9")
 @pytest.mark.slow
-def test_a_full_disk_is_no_traceback() -> None:
-    """Output that cannot be written ends the command with code 2 and says why."""
-    command = [sys.executable, "-m", "prism", "run", "-"]
+def test_a_full_output_has_a_code_and_no_traceback(printing: list[str], request: pytest.FixtureRequest) -> None:
+    """Output that cannot be written ends the command with code 2, and one line says why."""
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(command, input="1", stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(printing, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr.startswith("error: what was printed must be readable or writable as asked, but: No space left")
+    if "an error" not in request.node.callspec.id:
+        said = done.stderr.splitlines()[-1]
+        assert said.startswith("error: what was printed must be readable or writable as asked, but: No space left")
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize("printing", PRINTING, indirect=True)
+@pytest.mark.clause("TERMS-9")
+@pytest.mark.slow
+def test_a_closed_pipe_has_a_code_and_nothing_is_said(printing: list[str], request: pytest.FixtureRequest) -> None:
+    """A command whose output nobody reads any more ends with 141 and in silence; an error keeps its own code."""
+    is_error = "an error" in request.node.callspec.id
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        streams = {"stdout": writer, "stderr": writer if is_error else subprocess.PIPE}
+        done = subprocess.run(printing, check=False, text=True, **streams)
+    finally:
+        os.close(writer)
+    assert done.returncode == (2 if is_error else 141)
+    said = (done.stderr or "").splitlines()
+    assert not [line for line in said if not re.match(r".*ands, .* levels$", line)]
+
+
+@pytest.mark.slow
+def test_the_head_of_a_long_output_is_enough(tmp_path: Path) -> None:
+    """`prism run | head -1` prints one line; the run ends with 141."""
+    path = tmp_path / "long.prism"
+    path.write_text("(add 1 2)\n" * 200_000)
+    with subprocess.Popen(
+        [sys.executable, "-m", "prism", "run", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as done:
+        assert done.stdout is not None
+        assert done.stderr is not None
+        assert done.stdout.readline() == "3\n"
+        done.stdout.close()
+        assert done.stderr.read() == ""
+    assert done.returncode == 141
 
 
 @pytest.mark.parametrize("command", ["run -", "show -", "telemetry host -", "repl"])

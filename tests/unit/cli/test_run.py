@@ -17,6 +17,7 @@ from prism.vm.engines.api import Limits
 from prism.vm.engines.report import StopReason
 from prism.vm.engines.table import ENGINES
 from prism.vm.ledger.key import COMPACT, WIDE
+from prism.vm.term import write
 
 pytestmark = pytest.mark.m1
 
@@ -59,6 +60,36 @@ def test_json(option: str, program: Path, capsys: pytest.CaptureFixture[str]) ->
     assert {"status": "ok", "result": "(suc (suc zero))", "nat": 2}.items() <= rows[0].items()
     assert list(rows[0]) == ["index", "source", "status", "result", "nat", "steps", "nodes", "reused"]
     assert rows[0]["steps"] == 2
+
+
+_DEEP = "(def x0 (add 0 1))" + "".join(f"(def x{i + 1} (mul x{i} x{i}))" for i in range(40)) + "(add 1 2) x40 4"
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["--engine bsp --cycles 0", "--theory {}"],
+)
+@pytest.mark.clause("TERMS-9")
+def test_a_result_too_long_to_print_costs_only_its_own_place(
+    options: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The others are printed, stderr has a remedy that exists, and the exit code is 2; in JSON its result is null."""
+    program, inert = tmp_path / "p.prism", tmp_path / "inert.theory"
+    program.write_text(_DEEP)
+    inert.write_text(
+        "(theory inert) (op zero 0) (op suc 1) (op add 2) (op mul 2) (numerals zero suc) (claim terminating)"
+    )
+    for form in ("nat", "json"):
+        assert _run("run", "--format", form, *options.format(inert).split(), program) == 2
+        out, err = capsys.readouterr()
+        if form == "nat":
+            assert out.splitlines() == ["(add 1 2)", "too-long", "4"]
+        else:
+            rows = [json.loads(line) for line in out.splitlines()]
+            assert [row["result"] is None for row in rows] == [False, True, False]
+        assert "too long: a result must unfold to at most 1073741824 characters to be printed" in err
+    assert "write_program of prism.vm.term.write" in err
+    assert callable(write.write_program)
 
 
 def test_files_share_a_store_and_not_their_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

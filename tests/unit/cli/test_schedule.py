@@ -171,3 +171,22 @@ def test_check_names_the_cycle_that_broke_a_promise(
     assert "after cycle 1 the arena must keep its promises, but: row " in err
     assert "must be in the frontier, for it is a live redex" in err
     assert "this is a defect of the engine, please report it with the program" in err
+
+
+@pytest.mark.clause("TERMS-9")
+def test_an_output_file_that_cannot_be_written_is_refused_before_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No result is printed before `--telemetry` is found to be no file; an old record outlives a failed run."""
+    (tmp_path / "file").write_text("old")
+    program = PROGRAMS / "add_cache.prism"
+    for path in (tmp_path, tmp_path / "file" / "below"):
+        with pytest.raises(SystemExit) as end:
+            main(["run", "--engine", "bsp", "--telemetry", str(path), str(program)])
+        out, err = capsys.readouterr()
+        assert (end.value.code, out) == (2, "")
+        assert f"{path} must be readable or writable as asked, but: " in err
+    (tmp_path / "bad.prism").write_text("(add 1")
+    with pytest.raises(SystemExit):
+        main(["run", "--engine", "bsp", "--telemetry", str(tmp_path / "file"), str(tmp_path / "bad.prism")])
+    assert (tmp_path / "file").read_text() == "old"
