@@ -52,10 +52,11 @@ def show_number(value: int, *, as_numeral: bool) -> str:
 
 def _widths(graph: TermGraph, values: NDArray[np.int64], *, as_numerals: bool) -> NDArray[np.float64]:
     """Return how many characters each row unfolds to; float64, so that no sharing overflows it."""
+    widths = np.maximum(values, 1).astype(np.float64)
     if as_numerals:
-        widths = np.floor(np.log10(np.maximum(values, 1))) + 1
+        widths[:] = np.floor(np.log10(widths)) + 1
     else:
-        widths = values * float(len(f"({SUC.name} )")) + len(ZERO.name)
+        widths[:] = values * len(f"({SUC.name} )") + len(ZERO.name)
     if (values[graph.roots] < 0).any():
         names = np.array([len(BY_CODE[code].name) if code in BY_CODE else 0 for code in range(256)])
         _add_widths(graph.op, graph.a, graph.b, (values < 0, names), widths)
