@@ -18,13 +18,14 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, *, durable: bool = False) -> None:
     """Write `data` to `path` atomically, making the folders above it.
 
     A link is followed: what it names is written, the link stays. A new file has the mode that the umask leaves, one
     that was there keeps its own. A device, a pipe, and any name under /dev or /proc is written in place, never
-    replaced. Raises OSError, with `path` as its file name, where that cannot be; whatever it raises, an old file stays
-    as it was and nothing is left beside it.
+    replaced. durable: return only when the file, and its name in its folder, would outlast a stop of the machine.
+    Raises OSError, with `path` as its file name, where that cannot be; whatever it raises, an old file stays as it was,
+    or is replaced whole, and nothing is left beside it.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,7 +33,7 @@ def write_bytes(path: Path, data: bytes) -> None:
             with path.open("wb") as stream:
                 stream.write(data)
         else:
-            _replace(Path(os.path.realpath(path)), data)
+            _replace(Path(os.path.realpath(path)), data, durable)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
@@ -69,14 +70,28 @@ def _is_stream(path: Path) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
-def _replace(path: Path, data: bytes) -> None:
+def _replace(path: Path, data: bytes, durable: bool) -> None:
     name = path.parent / f".{path.name}.{secrets.token_hex(6)}"
     try:
         with os.fdopen(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
             if path.exists():
                 os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
             file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         name.replace(path)
+        if durable:
+            _settle(path.parent)
     except BaseException:
         name.unlink(missing_ok=True)
         raise
+
+
+def _settle(folder: Path) -> None:
+    """Wait until the names in a folder are on its disk."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

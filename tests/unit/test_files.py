@@ -98,3 +98,19 @@ def test_a_file_is_known_to_be_writable_without_being_touched(tmp_path: Path) ->
     if os.geteuid():
         with pytest.raises(PermissionError, match="pipe"):
             require_writable(pipe)
+
+
+def test_a_durable_write_waits_for_file_and_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is on its disk before it has its name, and the name before the call returns; else nothing waits."""
+    waits: list[bool] = []
+    sync = os.fsync
+
+    def seen(opened: int) -> None:
+        waits.append((tmp_path / "new").exists())
+        sync(opened)
+
+    monkeypatch.setattr(os, "fsync", seen)
+    write_bytes(tmp_path / "new", b"x", durable=True)
+    assert waits == [False, True]
+    write_bytes(tmp_path / "other", b"x")
+    assert (len(waits), (tmp_path / "new").read_bytes()) == (2, b"x")

@@ -59,3 +59,11 @@ class Ledger(Protocol):
     def keys(self) -> NDArray[np.uint64]:
         """Return the packed key of every node: uint64[count], a copy."""
         ...
+
+    def restore(self, keys: NDArray[np.uint64], status: Status) -> None:
+        """Hold these nodes instead of its own, with ids in their order, and this status.
+
+        keys: uint64[n], those of a ledger of the same layout and ops, no more than this one may hold. Nothing is
+        checked: `prism.vm.ledger.verify.verify` says whether they were.
+        """
+        ...

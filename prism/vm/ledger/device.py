@@ -163,6 +163,14 @@ class DeviceLedger:
         return np.array(self.state.keys)[: self.count]
 
     @in_64_bits
+    def restore(self, keys: NDArray[np.uint64], status: Status) -> None:
+        """Hold these nodes and this status instead; see `prism.vm.ledger.api.Ledger.restore`."""
+        room = min(max(_SMALLEST_ROOM, 1 << (len(keys) - 1).bit_length()), self._limit)
+        rows, index = jnp.asarray(np.pad(keys, (0, room - len(keys)))), jnp.zeros(0, np.int32)
+        held = State(rows, index, jnp.asarray(len(keys), np.int32), jnp.asarray(int(status), np.int32))
+        self.state = _widen(held, room, self._probing)
+
+    @in_64_bits
     def find(self, keys: NDArray[np.uint64]) -> NDArray[np.int32]:
         """Return the id of every packed key, -1 where the ledger lacks it: int32[n]."""
         wanted = _padded(np.asarray(keys, np.uint64), ABSENT)

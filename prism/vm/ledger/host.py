@@ -41,6 +41,10 @@ class HostLedger:
         """Return the packed key of every node: uint64[count], a copy."""
         return self.table.keys[: self.count].copy()
 
+    def restore(self, keys: NDArray[np.uint64], status: Status) -> None:
+        """Hold these nodes and this status instead; see `prism.vm.ledger.api.Ledger.restore`."""
+        self.table, self.status = Table.of(keys, self.table.limit), status
+
     def find(self, keys: NDArray[np.uint64]) -> NDArray[np.int32]:
         """Return the id of every packed key, -1 where the ledger lacks it: int32[n]."""
         return batch.look_up(self.table.keys, self.table.index, np.ascontiguousarray(keys, np.uint64))

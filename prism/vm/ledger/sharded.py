@@ -251,7 +251,7 @@ class ShardedLedger:
         self._mesh = Mesh(np.array(devices), (_AXIS,))
         self._probing, self._spare = probing or default_probing(), spare
         self._rules = self._bounds()
-        self.state = self._empty()
+        self.restore(layout.pack(*RESERVED), Status.OK)
 
     @property
     def count(self) -> int:
@@ -270,6 +270,21 @@ class ShardedLedger:
         for shard, held in enumerate(np.asarray(self.state.held)):
             out[ids[shard, :held]] = keys[shard, :held]
         return out
+
+    @in_64_bits
+    def restore(self, keys: NDArray[np.uint64], status: Status) -> None:
+        """Hold these nodes and this status instead; see `prism.vm.ledger.api.Ledger.restore`."""
+        owners = np.asarray(owner_of(mix(keys), self.shards.bit_length() - 1))
+        held = np.bincount(owners, minlength=self.shards).astype(np.int32)
+        room = max(_SMALLEST_ROOM, 1 << (int(held.max()) - 1).bit_length())
+        rows, ids = np.zeros((self.shards, room), np.uint64), np.zeros((self.shards, room), np.int32)
+        for shard in range(self.shards):
+            mine = np.flatnonzero(owners == shard)
+            rows[shard, : len(mine)], ids[shard, : len(mine)] = keys[mine], mine
+        index = self.placed(np.zeros(self.shards, np.int32))
+        parts = self.placed(rows.reshape(-1)), self.placed(ids.reshape(-1)), index, self.placed(held)
+        count, now = self._to_all(np.int32(len(keys))), self._to_all(np.int32(status))
+        self.state = self._widened(Shards(*parts, count, now), room)
 
     @in_64_bits
     def nodes(self, ids: ArrayLike) -> tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.int32]]:
@@ -342,20 +357,6 @@ class ShardedLedger:
         limit, beyond = self.layout.bound(self.capacity)
         ops: Any = OpTable(*(self._to_all(column) for column in self.ops))  # pyright: ignore[reportArgumentType]
         return _Rules(ops, self._to_all(np.int64(limit)), self._to_all(np.int32(beyond)))
-
-    @in_64_bits
-    def _empty(self) -> Shards:
-        room, keys = _SMALLEST_ROOM, self.layout.pack(*RESERVED)
-        owners = np.asarray(owner_of(jnp.asarray(mix(keys)), self.shards.bit_length() - 1))
-        rows, ids = np.zeros((self.shards, room), np.uint64), np.zeros((self.shards, room), np.int32)
-        held = np.zeros(self.shards, np.int32)
-        for node, owner in enumerate(owners):
-            rows[owner, held[owner]], ids[owner, held[owner]] = keys[node], node
-            held[owner] += 1
-        count, status = self._to_all(np.int32(len(keys))), self._to_all(np.int32(Status.OK))
-        index = self.placed(np.zeros(self.shards, np.int32))
-        parts = self.placed(rows.reshape(-1)), self.placed(ids.reshape(-1)), index, self.placed(held)
-        return self._widened(Shards(*parts, count, status), room)
 
     def _widen(self, room: int) -> None:
         self.state = self._widened(self.state, room)
