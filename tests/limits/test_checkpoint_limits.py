@@ -145,32 +145,44 @@ def test_a_newer_version_says_so(folder):
 
 
 HOSTILE = {
-    "a name that leads out": lambda c: c["files"][0].update(name="../../elsewhere"),
-    "an absolute name": lambda c: c["files"][0].update(name="/dev/zero"),
-    "a name of other ids": lambda c: c["files"][1].update(name=c["files"][0]["name"]),
-    "a gap": lambda c: c["files"][1].update(first=5),
-    "files twice": lambda c: c["files"].append(c["files"][0]),
-    "a file too few": lambda c: c["files"].pop(),
-    "an empty file": lambda c: c["files"][0].update(count=0),
-    "a negative count": lambda c: c["files"][0].update(count=-4),
-    "a count beyond all ids": lambda c: c.update(count=1 << 40),
-    "a count beyond the capacity": lambda c: c.update(capacity=5),
-    "a count of a fraction": lambda c: c.update(count=6.0),
-    "a true count": lambda c: c.update(count=True),
-    "no capacity": lambda c: c.pop("capacity"),
-    "a capacity of one": lambda c: c.update(capacity=1),
-    "a wider layout": lambda c: c["layout"].update(id_bits=40),
-    "a layout for fewer ops": lambda c: c["layout"].update(id_bits=31),
-    "a layout that is a text": lambda c: c.update(layout="wide"),
-    "an unknown status": lambda c: c.update(status="FINE"),
-    "ops out of order": lambda c: c["ops"].reverse(),
-    "an op of three operands": lambda c: c["ops"][2].__setitem__(1, 3),
-    "ops without ZERO": lambda c: c["ops"].pop(1),
-    "no ops": lambda c: c["ops"].clear(),
-    "files that are none": lambda c: c.update(files=7),
-    "a file that is none": lambda c: c.update(files=[7]),
-    "a short digest": lambda c: c["files"][0].update(sha256="00"),
-    "a digest of other letters": lambda c: c["files"][0].update(sha256="Z" * 64),
+    "a name that leads out": (
+        lambda c: c["files"][0].update(name="../../elsewhere"),
+        "got a file '../../elsewhere' for the ids of keys-0000000000",
+    ),
+    "an absolute name": (
+        lambda c: c["files"][0].update(name="/dev/zero"),
+        "got a file '/dev/zero' for the ids of keys-0000000000",
+    ),
+    "a name of other ids": (
+        lambda c: c["files"][1].update(name=c["files"][0]["name"]),
+        "for the ids of keys-0000000004",
+    ),
+    "a gap": (lambda c: c["files"][1].update(first=5), "a number that is not from 4 to 4"),
+    "files twice": (lambda c: c["files"].append(c["files"][0]), "a number that is not from 6 to 6"),
+    "a file too few": (lambda c: c["files"].pop(), "a number that is not from 6 to 6"),
+    "an empty file": (lambda c: c["files"][0].update(count=0), "a number that is not from 1 to 6"),
+    "a negative count": (lambda c: c["files"][0].update(count=-4), "a number that is not from 1 to 6"),
+    "a count beyond all ids": (lambda c: c.update(count=1 << 40), "a number that is not from 2 to 67108864"),
+    "a count beyond the capacity": (lambda c: c.update(capacity=5), "a number that is not from 2 to 5"),
+    "a count of a fraction": (lambda c: c.update(count=6.0), "float instead of int"),
+    "a true count": (lambda c: c.update(count=True), "bool instead of int"),
+    "no capacity": (lambda c: c.pop("capacity"), "'capacity'"),
+    "a capacity of one": (lambda c: c.update(capacity=1), "ledger capacity must be at least 2"),
+    "a wider layout": (lambda c: c["layout"].update(id_bits=40), "a number that is not from 1 to 31"),
+    "a layout for fewer ops": (
+        lambda c: c["layout"].update(id_bits=31),
+        "the key layout wide takes ops with codes up to 3",
+    ),
+    "a layout that is a text": (lambda c: c.update(layout="wide"), "string indices must be integers"),
+    "an unknown status": (lambda c: c.update(status="FINE"), "'FINE'"),
+    "ops out of order": (lambda c: c["ops"].reverse(), "a number that is not from"),
+    "an op of three operands": (lambda c: c["ops"][2].__setitem__(1, 3), "a number that is not from 0 to 2"),
+    "ops without ZERO": (lambda c: c["ops"].pop(1), "no ops NULL and ZERO"),
+    "no ops": (lambda c: c["ops"].clear(), "no ops NULL and ZERO"),
+    "files that are none": (lambda c: c.update(files=7), "int instead of list"),
+    "a file that is none": (lambda c: c.update(files=[7]), "'int' object is not subscriptable"),
+    "a short digest": (lambda c: c["files"][0].update(sha256="00"), "that is not 64 hexadecimal digits"),
+    "a digest of other letters": (lambda c: c["files"][0].update(sha256="Z" * 64), "that is not 64 hexadecimal digits"),
 }
 
 
@@ -179,10 +191,13 @@ HOSTILE = {
 def test_hostile_manifests_are_refused(hostile, folder):
     """A manifest that describes no ledger is refused though its digest is right; nothing is opened or written."""
     content = content_of(folder)
-    HOSTILE[hostile](content)
+    change, words = HOSTILE[hostile]
+    change(content)
     write(folder, content)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert "a manifest must describe a ledger, got" in refusal(folder)
+    said = refusal(folder)
+    assert said.startswith(f"{folder / MANIFEST}: a manifest must describe a ledger, got ")
+    assert words in said
     with pytest.raises(CheckpointError, match="it was not written by Prism: save the ledger again"):
         save(load_alike(), folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

@@ -170,7 +170,7 @@ def _ops(rows: Any) -> OpTable:
 
 def _checked(value: Any, kind: type) -> Any:
     if type(value) is not kind:
-        raise TypeError(f"a {type(value).__name__} instead of a {kind.__name__}")
+        raise TypeError(f"{type(value).__name__} instead of {kind.__name__}")
     return value
 
 
