@@ -13,6 +13,7 @@ from typing import Any, Final, NoReturn
 
 import click
 
+from prism.codegen.kept import guard_cache
 from prism.errors import CapacityError, CorruptError, PrismError
 
 COMMANDS: Final = {
@@ -90,6 +91,7 @@ def main(args: list[str] | None = None) -> None:
     """Run the command line; errors that Prism raises on purpose go to stderr, with their exit code."""
     if args is None and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    guard_cache()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller, who does not want what is written there
             stream = Path(os.devnull).open("w")  # noqa: SIM115 (as long as the process)
