@@ -17,6 +17,7 @@ from prism.pallas.api import source as source
 from prism.pallas.breakpoints import breakpoint_at as breakpoint_at
 from prism.pallas.breakpoints import print_line as print_line
 from prism.pallas.breakpoints import single_step as single_step
+from prism.pallas.errors import CheckError as CheckError
 from prism.pallas.errors import DeadlockError as DeadlockError
 from prism.pallas.errors import KernelError as KernelError
 from prism.pallas.errors import KernelSite as KernelSite

@@ -86,6 +86,16 @@ def format_debug(parameters: Parameters, operands: Sequence[JaxObject]) -> str:
     return text[0]
 
 
+def failed_check(parameters: Parameters, operands: Sequence[JaxObject]) -> str:
+    """Return what a `check` that does not hold says, or ""; a debug check always holds unless they are enabled."""
+    if parameters["debug"] and not pallas_core.debug_checks_enabled():
+        return ""
+    error = jax.tree.unflatten(parameters["err_tree"], [np.asarray(v) for v in operands])
+    if not any(np.any(failed) for failed in error._pred.values()):
+        return ""
+    return error.get().partition(" (`check` failed)")[0]
+
+
 def scan_parts(parameters: Parameters) -> tuple[int, int]:
     """Return the numbers of constants and of carried values of a `scan`."""
     if "num_consts" in parameters:
@@ -103,6 +113,11 @@ def element_type(dtype: JaxObject) -> DType:
     if jax_dtypes.issubdtype(dtype, jax.dtypes.prng_key):
         return np.dtype(np.uint64)
     return np.dtype(dtype)
+
+
+def generator_of(aval: JaxObject) -> str:
+    """Return the name of the generator of a type of keys."""
+    return aval.dtype._impl.name
 
 
 def is_semaphore(dtype: JaxObject) -> bool:

@@ -16,11 +16,12 @@ import numpy as np
 from prism.pallas import state
 from prism.pallas.analysis import IDLE, dropped, used_variables
 from prism.pallas.dtypes import Numeric
-from prism.pallas.errors import UNKNOWN_SITE, KernelSite, UnsupportedError
+from prism.pallas.errors import UNKNOWN_SITE, CheckError, KernelSite, UnsupportedError
 from prism.pallas.kernel import Atom, Constant, Equation, Kernel, Var, chosen, parts_of_scan, parts_of_while
 from prism.pallas.machine import Machine
 from prism.pallas.memory import Ref
 from prism.pallas.params import TraceEvent
+from prism.pallas.primitives import keys
 from prism.pallas.primitives.site import Aval, Site
 from prism.pallas.primitives.table import TABLE
 from prism.pallas.races import watch_of
@@ -305,6 +306,23 @@ def _debug_callback(equation: Equation, operands: Values, env: Environment) -> V
     return list(equation.params["callback"](*_shown(operands)) or ())
 
 
+def _check(equation: Equation, operands: Values, env: Environment) -> Values:
+    failure = equation.params["failure"](operands)
+    if failure:
+        remedy = "the kernel's own check does not hold: see what it was given"
+        raise env.machine.problem(CheckError, f"check failed: {failure}", "", (), (), remedy=remedy)
+    return []
+
+
+def _prng_seed(_: Equation, operands: Values, env: Environment) -> Values:
+    keys.seed_generator(env.machine, *operands)
+    return []
+
+
+def _prng_random_bits(equation: Equation, _: Values, env: Environment) -> Values:
+    return [keys.draw(env.machine, equation.outs[0].shape, equation.outs[0].dtype)]
+
+
 def _shown(operands: Values) -> Values:
     """Return what a callback sees: of a reference, what it holds."""
     return [v.load(()) if isinstance(v, Ref) else v for v in operands]
@@ -332,6 +350,9 @@ _STRUCTURED: dict[str, Callable[[Numeric, Values, Environment], Values]] = {
     "pallas_call": _pallas_call,
     "debug_print": _debug_print,
     "debug_callback": _debug_callback,
+    "check": _check,
+    "prng_seed": _prng_seed,
+    "prng_random_bits": _prng_random_bits,
     **dict.fromkeys(IDLE, _nothing),
     "commit_smem": _nothing,
     "commit_group": _nothing,

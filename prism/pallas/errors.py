@@ -27,8 +27,8 @@ class KernelError(PrismError):
     """A kernel did what its call does not allow.
 
     `kernel` is the name of the kernel, `site` the place of the access in its source, `step` the grid indices of the
-    step that made it, `ref` the name of the reference, `index` the offending element or block index, and `shape` the
-    shape of what was indexed.
+    step that made it, `ref` the name of the reference or "" if there is none, `index` the offending element or block
+    index, and `shape` the shape of what was indexed.
     """
 
     def __init__(
@@ -47,9 +47,8 @@ class KernelError(PrismError):
         self.ref, self.index, self.shape, self.remedy = ref, index, shape, remedy
         text = linecache.getline(site.file, site.line).strip()
         shown = f"\n    {text}" if text else ""
-        super().__init__(
-            f"{site}: {problem}{shown}\n  kernel {kernel}, grid step {step}, {ref} of shape {shape}\n  {remedy}"
-        )
+        accessed = f", {ref} of shape {shape}" if ref else ""
+        super().__init__(f"{site}: {problem}{shown}\n  kernel {kernel}, grid step {step}{accessed}\n  {remedy}")
 
 
 class OutOfBoundsError(KernelError, IndexError):
@@ -71,6 +70,10 @@ class UninitializedReadError(KernelError):
 
 class DeadlockError(KernelError):
     """A semaphore was waited for that nobody will signal [PALLAS-15]."""
+
+
+class CheckError(KernelError, ValueError):
+    """A `checkify.check` of a kernel does not hold, or a `pl.debug_check` where they are enabled [PALLAS-17]."""
 
 
 class UnsupportedError(PrismError, NotImplementedError):

@@ -32,7 +32,8 @@ class Machine:
     and `culprit`, if there is one, which line and reference alone read it so.
     `parallel` says along which axes steps may run in either order; `lanes`, of a run whose steps may wait for one
     another, what they know of each other. `maps` has the sites of the index maps that cut outputs into blocks.
-    `late` is the first race of a load in the current step.
+    `late` is the first race of a load in the current step. `draws` has the key of each core's generator of random bits
+    and how often it was asked.
     """
 
     kernel: str
@@ -49,6 +50,7 @@ class Machine:
     doubts: dict[Use, UninitializedReadError] = field(default_factory=dict)
     lanes: Lanes | None = None
     late: RaceError | None = None
+    draws: dict[int, tuple[Numeric, int]] = field(default_factory=dict)
 
     def poison(self, dtype: DType, name: str = "") -> Numeric:
         """Return what the reference `name` holds, at the current line, where nobody wrote."""

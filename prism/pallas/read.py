@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Final
 
 import jax
 import numpy as np
@@ -82,6 +83,8 @@ class _Reader:
 
     def _equation(self, equation: JaxObject, ins: tuple[Atom, ...], outs: tuple[Var, ...]) -> Equation:
         name, primitive, site = equation.primitive.name, equation.primitive, compat.site_of(equation)
+        if name == "random_bits" and compat.generator_of(equation.invars[0].aval) == _STATEFUL:
+            name, ins = "prng_random_bits", ()
         inner = tuple(
             Inner(self.kernel(jaxpr, encloses=name == "run_scoped"), operands)
             for jaxpr, operands in _bodies(name, equation.params, ins)
@@ -153,10 +156,16 @@ def _of_scope(given: Parameters) -> Parameters:
     return {"collective_axes": axes if isinstance(axes, tuple) else (axes,)}
 
 
+_STATEFUL: Final = "_pallas_internal_stateful"
+"""JAX's name of the generator whose state a TPU's core holds: its keys say nothing."""
+
+
 def _of_keys(given: Parameters) -> Parameters:
     name = getattr(given.get("impl"), "name", "threefry2x32")
     if name == "threefry2x32":
         return {**given, "generator": name if compat.counts_bits() else "jax_threefry_partitionable=False"}
+    if name == _STATEFUL:
+        return {**given, "generator": "the core's"}
     return {**given, "generator": f"keys of the generator {name}"}
 
 
@@ -168,6 +177,7 @@ _NARROWED: dict[str, Callable[[Parameters], Parameters]] = {
     "platform_index": lambda given: {"position": compat.cpu_position(given["platforms"])},
     "debug_print": lambda given: {"text": partial(compat.format_debug, given)},
     "debug_callback": lambda given: {"callback": given["callback"]},
+    "check": lambda given: {"failure": partial(compat.failed_check, given)},
     **dict.fromkeys(("random_wrap", "random_seed", "random_split", "random_fold_in", "random_bits"), _of_keys),
 }
 

@@ -18,7 +18,7 @@ from prism.pallas.analysis import (
     use_of,
     used_variables,
 )
-from prism.pallas.errors import UnsupportedError
+from prism.pallas.errors import SuspectError, UnsupportedError
 from prism.pallas.kernel import Constant, Equation, Kernel, Var, chosen, counts_by_one, parts_of_scan, parts_of_while
 from prism.pallas.numpy_source import memory
 from prism.pallas.numpy_source.constant_folding import known_value
@@ -40,6 +40,7 @@ from prism.pallas.numpy_source.values import (
     value_of,
 )
 from prism.pallas.numpy_source.writer import Writer
+from prism.pallas.primitives import keys
 from prism.pallas.primitives.table import TABLE
 
 Handler = Callable[[Equation, Sequence[Given], Context], list[Value]]
@@ -324,6 +325,34 @@ def _debug_callback(equation: Equation, operands: Sequence[Given], context: Cont
     return []
 
 
+def _check(equation: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
+    if context.lead:
+        raise DependsOnError(frozenset(context.batched))
+    failure, shown = context.writer.bind(equation.params["failure"], "failure"), _texts(operands, context)
+    context.writer.line(f"if {failure}([{shown}]): raise {context.writer.bind(SuspectError, 'Suspect')}")
+    return []
+
+
+def _prng_seed(_: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
+    if context.lead:
+        raise DependsOnError(frozenset(context.batched))
+    context.writer.line(f"{context.writer.bind(keys.seed_generator, 'seed_generator')}(m, {_texts(operands, context)})")
+    return []
+
+
+def _prng_random_bits(equation: Equation, _: Sequence[Given], context: Context) -> list[Value]:
+    if context.lead:
+        raise DependsOnError(frozenset(context.batched))
+    (out,), drawn, writer = equation.outs, context.writer.name(), context.writer
+    dtype = writer.bind(out.dtype, out.dtype.name)
+    writer.line(f"{drawn} = {writer.bind(keys.draw, 'draw')}(m, {out.shape!r}, {dtype})")
+    return [Value(drawn)]
+
+
+def _texts(operands: Sequence[Given], context: Context) -> str:
+    return ", ".join(value_of(v, context).text for v in operands)
+
+
 def _nothing(*_: object) -> list[Value]:
     return []
 
@@ -339,5 +368,8 @@ _HANDLERS: dict[str, Handler] = {
     "platform_index": _platform_index,
     "debug_print": _debug_print,
     "debug_callback": _debug_callback,
+    "check": _check,
+    "prng_seed": _prng_seed,
+    "prng_random_bits": _prng_random_bits,
     **dict.fromkeys(IDLE, _nothing),
 }

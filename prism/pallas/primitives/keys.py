@@ -5,10 +5,13 @@ A key is one 64-bit word, so that it has the shape that JAX gives it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from prism.pallas.dtypes import Array, DType, Numeric
 from prism.pallas.errors import UNKNOWN_SITE, UnsupportedError
+from prism.pallas.machine import Machine
 from prism.pallas.primitives.site import Site
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
@@ -74,6 +77,28 @@ def bits(keys: Numeric, shape: tuple[int, ...], dtype: DType) -> Array:
     return (high ^ low).astype(dtype)
 
 
+def seed_generator(machine: Machine, *seeds: Numeric) -> None:
+    """Seed the current core's generator with integers or keys, whose order matters; the bits are not a device's."""
+    key = np.uint64(0)
+    for seed in seeds:
+        key = folded(key, np.asarray(seed))
+    machine.draws[_lane(machine)] = key, 0
+
+
+def draw(machine: Machine, shape: tuple[int, ...], dtype: DType) -> Array:
+    """Return the next bits, of int32 or uint32, of the current core's generator.
+
+    They are Threefry's, under the key folded with the number of the draw. A generator that nobody has seeded has key 0.
+    """
+    key, number = machine.draws.get(_lane(machine), (np.uint64(0), 0))
+    machine.draws[_lane(machine)] = key, number + 1
+    return bits(folded(key, np.uint64(number)), shape, np.dtype(np.uint32)).view(dtype)
+
+
+def _lane(machine: Machine) -> int:
+    return 0 if machine.lanes is None else machine.lanes.current
+
+
 def _supported(site: Site) -> Site:
     if site.params["generator"] != "threefry2x32":
         raise UnsupportedError(site.params["generator"], UNKNOWN_SITE)
@@ -100,7 +125,7 @@ def emit_threefry(site: Site) -> str:
 
 def emit_wrap(site: Site) -> str:
     """Make keys of words."""
-    return _supported(site).call(wrapped, site.arg(0))
+    return _made(site, wrapped)
 
 
 def emit_unwrap(site: Site) -> str:
@@ -110,7 +135,13 @@ def emit_unwrap(site: Site) -> str:
 
 def emit_seed(site: Site) -> str:
     """Make a key of a seed."""
-    return _supported(site).call(_seeded, site.arg(0))
+    return _made(site, _seeded)
+
+
+def _made(site: Site, function: Callable[[Numeric], Array]) -> str:
+    if site.params["generator"] == "the core's":
+        return "np.uint64(0)"  # It stands for no key: the core has the state.
+    return _supported(site).call(function, site.arg(0))
 
 
 def emit_split(site: Site) -> str:
