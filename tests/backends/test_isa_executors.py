@@ -60,9 +60,38 @@ stg.f32 [r1 + r5], r11
 """
 
 
+PARTED = """
+.buffer x u32 write 1
+mov_imm.u64 r1, 1
+mov_imm.u64 r2, 64
+mov_imm.u64 r4, 0
+mov_imm.u32 r3, 7
+seteq.u64 p0, r255, r4
+bra.p0 @later
+bar.sync 0
+stg.u32 [r1 + r4], r3
+bra @end
+later: stg.u32 [r1 + r2], r3
+end: stg.u32 [r1 + r4], r3
+"""
+"""Lane 0 goes to `later`, and lane 1 waits at a barrier that lies before it."""
+
+
 def checked(text: str) -> Verified:
     """Return a verified program."""
     return verify(assemble(text))
+
+
+@pytest.mark.clause("ISA-17")
+@pytest.mark.parametrize("name", list(EXECUTORS))
+def test_the_lower_steps_run_first_where_lanes_part(name: str) -> None:
+    """Who waits at a barrier meets nobody from a later arm, though the lane there faults: nothing is stored."""
+    buffers = {"x": np.zeros(4, np.uint32)}
+    launch = Launch(checked(PARTED), Shape((1, 1, 1), (2, 1, 1)), buffers)
+    with pytest.raises(FaultError) as caught:
+        open_executor(name).bind(launch)()
+    assert (caught.value.kind, caught.value.lane) == (FaultKind.BOUNDS, 0)
+    assert not buffers["x"].any()
 
 
 @pytest.mark.parametrize("name", list(EXECUTORS))

@@ -75,9 +75,11 @@ class _Walk:
         return mask
 
     def _choice(self, predicate: int, arms: tuple[Sequence[Node], Sequence[Node]], mask: Mask) -> Mask:
+        """Run the arm of the lower steps first, as lanes move [ISA-17]: who waits there meets nobody from the other."""
         state, parts = self.state, []
         before = state.held
-        for part, arm in zip(state.choose(predicate, mask), arms, strict=True):
+        pairs = zip(state.choose(predicate, mask), arms, strict=True)
+        for part, arm in sorted(pairs, key=lambda pair: _first_step(pair[1])):
             state.held = dict(before)
             parts.append((self.sequence(arm, part), state.held))
         mask, state.held = state.join(parts)
@@ -260,3 +262,8 @@ class _Rounds:
 
 def _order(slot: Slot) -> tuple[int, int]:
     return slot[0], -1 if slot[1] is None else slot[1].code
+
+
+def _first_step(nodes: Sequence[Node]) -> int:
+    """Return the first step of regions, or -1 if they have none."""
+    return next((node.start for node in every_node(nodes) if isinstance(node, Run)), -1)

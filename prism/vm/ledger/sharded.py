@@ -7,6 +7,7 @@ an exclusive sum of what each adds gives ids in the order of the mixing [LEDGER-
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -362,11 +363,13 @@ class ShardedLedger:
         self.state = self._widened(self.state, room)
 
     def _widened(self, state: Shards, room: int) -> Shards:
-        # Not in place: XLA cannot use a smaller array's memory for a larger one.
         widen = _mapped(
-            _widen_local, self._mesh, (_STATE,), _STATE, False, room=room, probing=self._probing, shards=self.shards
+            _widen_local, self._mesh, (_STATE,), _STATE, True, room=room, probing=self._probing, shards=self.shards
         )
-        return widen(state)
+        with warnings.catch_warnings():
+            # Smaller arrays are given up rather than used again, which XLA on a GPU says each time it compiles this.
+            warnings.filterwarnings("ignore", "Some donated buffers were not usable", UserWarning)
+            return widen(state)
 
     def _to_all(self, column: ArrayLike) -> jax.Array:
         return jax.device_put(np.asarray(column), NamedSharding(self._mesh, _SAME))
