@@ -14,9 +14,15 @@ import numpy as np
 
 from prism.bench.harness import Row, Tick
 from prism.errors import PrismError
+from prism.kernels.exec.table import open_executor
+from prism.kernels.isa.build import Builder
+from prism.kernels.isa.program import Access, RegisterIndirectComputed
+from prism.kernels.isa.types import U32, U64
+from prism.kernels.isa.verify import verify
 from prism.ring.exec.cpu import CpuExecutor
+from prism.ring.handlers import isa_handler
 from prism.ring.layout import DONE_COUNT, WORD_MASK
-from prism.ring.program import Handler, Order, Program
+from prism.ring.program import Handler, Order, Program, Span
 from prism.ring.runtime import Executor, Runtime
 
 SLOTS: Final = 1 << 17
@@ -198,6 +204,20 @@ def _fused(args: Any, control: Any, start: Any, words: Any) -> int:  # noqa: ARG
     return 0
 
 
+def _counting() -> Program:
+    """Return a fused program of which each job adds 1 to its tenant's first word by an ISA program's machine code."""
+    build = Builder("counting")
+    place = build.buffer("x", U32, Access.READWRITE)
+    for ty, register, value in ((U64, 1, place), (U64, 2, 0), (U32, 3, 1)):
+        build.emit("mov_imm", ty, register, value)
+    build.emit("ldg", U32, 4, RegisterIndirectComputed(1, 2))
+    build.emit("add", U32, 5, 4, 3)
+    build.emit("stg", U32, RegisterIndirectComputed(1, 2), 5)
+    build.emit("exit")
+    handler = isa_handler(64, verify(build.program()), {"x": Span(0, 1)}, open_executor("cpu"))
+    return Program(order=Order.PRIORITY, payload=handler)
+
+
 def _device() -> Executor:
     from prism.ring.exec.device import DeviceExecutor
 
@@ -219,6 +239,7 @@ RINGS: Final[dict[str, Callable[[int], Way]]] = {
     "ring cpu, 2 workers": lambda tenants: ThroughRing(CpuExecutor(2), tenants, PRIORITY),
     "ring cpu, direct": lambda tenants: ThroughRing(CpuExecutor(), tenants, DIRECT),
     "ring cpu, fused": lambda tenants: ThroughRing(CpuExecutor(), tenants, FUSED),
+    "ring cpu, ISA program": lambda tenants: ThroughRing(CpuExecutor(), tenants, _counting()),
     "ring device, direct": lambda tenants: ThroughRing(_device(), tenants, DIRECT),
     "ring cuda": lambda tenants: ThroughRing(_cuda(), tenants, PRIORITY),
     "ring cuda, 8 blocks": lambda tenants: ThroughRing(_cuda(blocks=8), tenants, PRIORITY),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final
 
 import numpy as np
 
@@ -37,7 +38,8 @@ def isa_handler(
 
     spans: for each buffer of the program where it lies; what the program reads of it is copied in, what it writes is
     copied back, so its access is what the handler declares. scalars: the argument that holds each. shape: one lane
-    unless given. A fault of the program is a FAULT of the slot. Raises LaunchError where names do not agree.
+    unless given. A fault of the program is a FAULT of the slot. On the kernels' executor `cpu` its machine code is what
+    the ring's compiled workers call, tenants side by side. Raises LaunchError where names do not agree.
     """
     named, program = dict(scalars or {}), verified.program
     for what, wanted, given in (
@@ -64,7 +66,23 @@ def isa_handler(
         return tuple(held[one.name] for one in written)
 
     reads, writes = (tuple(spans[one.name] for one in listed) for listed in (read, written))
-    return Handler(opcode, program.name, apply, reads, writes, on_host=True)
+    twin = _twin(verified, spans, named, executor, shape or Shape())
+    return Handler(opcode, program.name, apply, reads, writes, on_host=True, twin=twin)
+
+
+def _twin(
+    verified: Verified, spans: Mapping[str, Span], scalars: Mapping[str, Arg], executor: Executor, shape: Shape
+) -> Callable[[Any], Callable[..., int]] | None:
+    """Return what makes a program's twin; None for a program that has none, or that another executor shall run."""
+    if executor.name != "cpu":
+        return None
+    # Only who asks for machine code pays for importing a compiler.
+    from prism.kernels.exec.cpu import CpuExecutor
+    from prism.ring.exec.cpu_isa import has_twin, isa_twin
+
+    if not isinstance(executor, CpuExecutor) or not has_twin(verified, spans):
+        return None
+    return partial(isa_twin, executor, verified, dict(spans), scalars, shape)
 
 
 def normalise_handler(opcode: int, engine: str = "ledger", limits: Limits | None = None) -> Handler:

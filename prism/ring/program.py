@@ -70,7 +70,8 @@ class Handler:
     each span of `writes`; all uint32, and a pure function of arrays, so that NumPy and JAX both run it. Where
     `answers_status`, the first thing it returns is the status in which it leaves the slot: DONE, YIELD, REQUEUE or
     FAULT. on_host: it is not traceable, and runs where NumPy does. native: the same function compiled for an executor
-    that compiles, `native(args, control, start, words) -> Reason`, on the window alone.
+    that compiles, `native(args, control, start, words) -> Reason`, on the window alone. twin: makes such a function
+    that only this process can call, of the locks of windows (`cpu_isa`), for workers compiled for the processor.
     """
 
     opcode: int
@@ -81,6 +82,7 @@ class Handler:
     answers_status: bool = False
     on_host: bool = False
     native: Callable[..., int] | None = None
+    twin: Callable[[Any], Callable[..., int]] | None = None
 
     @property
     def traceable(self) -> bool:

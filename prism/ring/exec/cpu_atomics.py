@@ -207,7 +207,7 @@ def _type_call_handler(_: Any, address: Any, words: Any, args: Any, control: Any
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         word = ir.IntType(32)
         pointer = word.as_pointer()
-        of = ir.FunctionType(word, [pointer, pointer, word, word])
+        of = ir.FunctionType(ir.IntType(64), [pointer, pointer, word, word])
         array = signature.args[1]
         kinds = (None, array, types.intp)
 
@@ -219,7 +219,7 @@ def _type_call_handler(_: Any, address: Any, words: Any, args: Any, control: Any
         count = builder.load(place(builder.add(given[4], given[4].type(1))))
         return builder.call(function, [place(given[2]), place(given[3]), start, count])
 
-    return types.uint32(types.uint64, words, types.intp, types.intp, types.intp), generate
+    return types.uint64(types.uint64, words, types.intp, types.intp, types.intp), generate
 
 
 call_handler: Any = intrinsic(_type_call_handler)
@@ -228,6 +228,30 @@ call_handler: Any = intrinsic(_type_call_handler)
 args, control: where these begin; window: where the tenant's window, start and length, stands. Returns what the
 handler does, plus 1; 0 if it raised.
 """
+
+
+def _type_words_at(_: Any, address: Any) -> Any:
+    pointer = types.CPointer(types.uint32)
+    return pointer(types.uint64), lambda _context, builder, _signature, given: builder.inttoptr(
+        given[0], ir.IntType(32).as_pointer()
+    )
+
+
+words_at: Any = intrinsic(_type_words_at)
+"""Return a pointer to the words at an address; a constant array would be a copy."""
+
+
+@njit(nogil=True, cache=True)
+def lock(words: Any, index: Any) -> None:
+    """Wait until words[index] is 0, and make it 1: it is the caller's until `unlock`."""
+    while compare_swap(words, index, np.uint32(0), np.uint32(1)) != 0:
+        _sched_yield()
+
+
+@njit(nogil=True, cache=True)
+def unlock(words: Any, index: Any) -> None:
+    """Let the next one have words[index]."""
+    store(words, index, np.uint32(0))
 
 
 @njit(nogil=True, cache=True)

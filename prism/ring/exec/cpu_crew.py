@@ -10,9 +10,10 @@ import numpy as np
 
 from prism.ring.effects import Job, Outcome, apply, fault
 from prism.ring.exec import cpu_work
-from prism.ring.exec.cpu_effects import REQUEUES, YIELDS, tenant_of
+from prism.ring.exec.cpu_atomics import lock, unlock
+from prism.ring.exec.cpu_effects import LOCKS, REQUEUES, YIELDS, tenant_of
 from prism.ring.exec.cpu_handlers import Table
-from prism.ring.layout import ARGS, BOOKS_SLOT, OPCODE, Reason, SlotStatus
+from prism.ring.layout import ARGS, BOOKS_SLOT, BOOKS_TENANT, OPCODE, Reason, SlotStatus
 from prism.ring.memory import ENDED, RUNNING, WORKER_PROCESS, WORKER_STATE, Block
 from prism.ring.program import Program
 
@@ -22,6 +23,7 @@ _SLEEP: Final = (0, 50_000_000)
 _SHORT: Final = (0, 200_000)
 _CODES: Final = {SlotStatus.YIELD: YIELDS, SlotStatus.REQUEUE: REQUEUES, SlotStatus.DONE: 0}
 _DETAIL: Final = BOOKS_SLOT.at("DETAIL")
+_WINDOW: Final = BOOKS_TENANT.at("WINDOW_START")
 
 
 class Crew:
@@ -55,11 +57,15 @@ class Crew:
         job = Job(
             slot, int(tenant_of(self.block.words, slot)), int(words[OPCODE]), [int(word) for word in words[ARGS:]]
         )
+        window = int(state.tenants[job.tenant, _WINDOW]) % LOCKS
         with self._host:
+            lock(self.table.locks, window)
             try:
                 outcome = apply(state, self.program, job)
             except Exception:  # A handler is a guest: the worker goes on whatever it does.
                 outcome = fault(Reason.HANDLER, job.opcode)
+            finally:
+                unlock(self.table.locks, window)
         cpu_work.finish(self.block.words, worker, slot, self._code(slot, outcome), desk)
 
     def _code(self, slot: int, outcome: Outcome) -> int:

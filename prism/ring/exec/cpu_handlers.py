@@ -10,22 +10,25 @@ from numba import cfunc, njit, types
 from numba.np.numpy_support import carray
 from numpy.typing import NDArray
 
-from prism.ring.exec.cpu_effects import FUSED, SELF_LOADING, TABLE_COUNT, TABLE_FLAGS, TABLE_PAYLOAD, TABLE_ROWS
+from prism.kernels.exec.cpu_lane import CpuLimitError
+from prism.ring.exec.cpu_effects import FUSED, LOCKS, SELF_LOADING, TABLE_COUNT, TABLE_FLAGS, TABLE_PAYLOAD, TABLE_ROWS
 from prism.ring.layout import ARGS_PER_SLOT
 from prism.ring.program import Handler, Program
 
 _WORDS = types.CPointer(types.uint32)
-_SIGNATURE = types.uint32(_WORDS, _WORDS, types.uint32, types.uint32)
+_SIGNATURE = types.uint64(_WORDS, _WORDS, types.uint32, types.uint32)
 
 
 class Table:
     """A program's handlers for the compiled loop; keeps what it points to alive.
 
-    words: (3 + 2 n,) uint64, as `cpu_effects` reads it. An address of 0 stands for a handler that needs Python.
+    words: (3 + 2 n,) uint64, as `cpu_effects` reads it. An address of 0 stands for a handler that needs Python. locks:
+    what a job of a twin, or in Python, holds while it runs, by where its window begins.
     """
 
     def __init__(self, program: Program) -> None:
         self._compiled: list[Any] = []
+        self.locks = np.zeros(LOCKS, np.uint32)
         self.words: NDArray[np.uint64] = np.zeros(TABLE_ROWS + 2 * len(program.handlers), np.uint64)
         flags = SELF_LOADING if program.self_loading else 0
         if program.payload is not None:
@@ -37,9 +40,15 @@ class Table:
             self.words[at], self.words[at + 1] = handler.opcode, self._address(handler)
 
     def _address(self, handler: Handler) -> int:
-        if handler.native is None:
+        native = handler.native
+        if native is None and handler.twin is not None:
+            try:
+                native = handler.twin(self.locks)
+            except CpuLimitError:  # Beyond what is compiled: Python runs it, and says so for each job.
+                return 0
+        if native is None:
             return 0
-        compiled = _callable(handler.native)
+        compiled = _callable(native)
         self._compiled.append(compiled)
         return compiled.address
 
@@ -50,6 +59,7 @@ def _callable(native: Callable[..., int]) -> Any:
 
     @cfunc(_SIGNATURE)
     def call(args: Any, control: Any, start: Any, words: Any) -> Any:
-        return function(carray(args, ARGS_PER_SLOT), carray(control, start + words), start, words) + 1
+        answer = function(carray(args, ARGS_PER_SLOT), carray(control, start + words), start, words)
+        return np.uint64(answer) + np.uint64(1)
 
     return call

@@ -14,6 +14,8 @@ from numba import njit
 
 from prism.ring.exec import cpu_atomics as atomics
 from prism.ring.exec.cpu_choice import SATURATED, TOOK, choose, contended, hold, keep, release, reserve, serve, take
+
+# Numba keeps what is compiled here by this file alone: count on when cpu_effects compiles to something else (2).
 from prism.ring.exec.cpu_effects import (
     COUNTED,
     ON_HOST,
