@@ -7,7 +7,8 @@ from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import carray, njit
+from numba import njit
+from numba.np.numpy_support import carray
 from numpy.typing import NDArray
 
 from prism.kernels.exec import cpu_record as at
