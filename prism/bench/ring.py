@@ -8,6 +8,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -207,15 +208,13 @@ def _fused(args: Any, control: Any, start: Any, words: Any) -> int:  # noqa: ARG
 def _counting() -> Program:
     """Return a fused program of which each job adds 1 to its tenant's first word by an ISA program's machine code."""
     build = Builder("counting")
-    place = build.buffer("x", U32, Access.READWRITE)
-    for ty, register, value in ((U64, 1, place), (U64, 2, 0), (U32, 3, 1)):
-        build.emit("mov_imm", ty, register, value)
+    for given in ((U64, 1, build.buffer("x", U32, Access.READWRITE)), (U64, 2, 0), (U32, 3, 1)):
+        build.emit("mov_imm", *given)
     build.emit("ldg", U32, 4, RegisterIndirectComputed(1, 2))
     build.emit("add", U32, 5, 4, 3)
     build.emit("stg", U32, RegisterIndirectComputed(1, 2), 5)
     build.emit("exit")
-    handler = isa_handler(64, verify(build.program()), {"x": Span(0, 1)}, open_executor("cpu"))
-    return Program(order=Order.PRIORITY, payload=handler)
+    return replace(FUSED, payload=isa_handler(64, verify(build.program()), {"x": Span(0, 1)}, open_executor("cpu")))
 
 
 def _device() -> Executor:

@@ -99,10 +99,8 @@ TABLE_FLAGS, TABLE_COUNT, TABLE_PAYLOAD, TABLE_ROWS = range(4)
 """Words of a handler table, (3 + 2 n,) uint64: flags, n, the payload's address, then opcode and address of each."""
 DETAILED = 1 << 31
 """In what a handler's native code answers: the word at fault stands in bits 32 to 63, beside the reason."""
-LOCKS = 64
-"""Locks of windows in a process; windows that begin a multiple of it apart share one."""
-COUNTED = 8 + 2 * 128
-"""Where the metrics of a run stand on a worker's desk."""
+COUNTED, LOCKS = 8 + 2 * 128, 64
+"""Where the metrics of a run stand on a worker's desk. Locks of windows: those that begin so far apart share one."""
 
 
 @njit(nogil=True, cache=True)
@@ -307,14 +305,12 @@ def handle(words: Any, slot: Any, opcode: Any, args: Any, handlers: Any) -> Any:
         return ON_HOST
     tenant = np.int64(words[AT_BOOKS]) + BOOKS_TENANTS_START + BOOKS_TENANT_WORDS * tenant_of(words, slot)
     answer = atomics.call_handler(address, words, args, words[AT_CONTROL], tenant + WINDOW_START)
-    if answer == np.uint64(1):
-        return 0
     reason, detail = np.int64(answer & np.uint64(0xFFFF_FFFF)) - 1, np.int64(opcode)
     if reason >= DETAILED:
         reason, detail = reason - DETAILED, np.int64(answer >> np.uint64(32))
-    if reason <= 0 or reason > BAD_HANDLER:
-        return refuse(words, slot, BAD_HANDLER, opcode)
-    return refuse(words, slot, reason, detail)
+    if answer == np.uint64(1) or 0 < reason <= BAD_HANDLER:
+        return refuse(words, slot, reason, detail) if reason else 0
+    return refuse(words, slot, BAD_HANDLER, opcode)
 
 
 @njit(nogil=True, cache=True)
