@@ -28,8 +28,7 @@ from prism.ring.runtime import Executor, Runtime
 
 SLOTS: Final = 1 << 17
 _AT_LEAST_S: Final = 0.15
-_SINGLE: Final = 2000
-_HALVES: Final = 400
+_SINGLE, _HALVES = 2000, 400
 _RUN_S: Final = 20.0
 
 
