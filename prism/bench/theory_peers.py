@@ -290,7 +290,8 @@ def _alarm() -> Iterator[None]:
         raise _SlowError(f"it did not end within {LIMIT_S:.0f} s")
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, LIMIT_S)
+    # Again and again: an exception that arises in the callback of a weak reference goes no further.
+    signal.setitimer(signal.ITIMER_REAL, LIMIT_S, LIMIT_S)
     try:
         yield
     finally:

@@ -224,10 +224,16 @@ class _Flow:
         products += [one for one in walk(value) if isinstance(one, Call) and one.function == "fma"]
         for one in products:
             pair = (one.left, one.right) if isinstance(one, BinaryOp) else one.args[:2]
-            loads = [load for side in pair for load in walk(side) if isinstance(load, Index)]
+            loads = [load for side in pair for load in self._elements(side)]
             if len({load.array for load in loads}) >= 2 and any(self._in_matrix(load) for load in loads):
                 return True
         return False
+
+    def _elements(self, node: Expr) -> list[Index]:
+        """Return the elements in a value, those included that a variable assigned once keeps."""
+        kept = [self.values.get(one.name, []) for one in walk(node) if isinstance(one, Var)]
+        values = [node, *(given[0] for given in kept if len(given) == 1)]
+        return [one for value in values for one in walk(value) if isinstance(one, Index)]
 
     def _in_matrix(self, load: Index) -> bool:
         """Tell whether an element is a matrix's: by two indices, or by one that is computed from a row and a length."""

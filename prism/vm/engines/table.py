@@ -30,6 +30,8 @@ def _ledger(limits: Limits, schedule: Schedule | None, theory: Theory) -> Engine
 
 
 def _bsp(limits: Limits, schedule: Schedule | None, theory: Theory) -> Engine:
+    if theory != load(BUILT_IN):
+        raise UsageError(f"engine bsp must run the theory {BUILT_IN}, got {theory.name!r}; use the engine ledger")
     from prism.vm.engines.bsp import BspEngine
 
     return BspEngine(limits, schedule or Schedule(), theory)

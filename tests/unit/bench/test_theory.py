@@ -139,12 +139,13 @@ def test_sympy_differentiates(monkeypatch: pytest.MonkeyPatch) -> None:
             assert found.prepare()() == [term[0] for term in current.normal_all(work.terms)]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_sympy_on_deep_or_large_terms_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where SymPy's recursion ends, or its time, the row says so."""
     deep = sympy(WORKLOADS["derivatives linear"]())
     assert isinstance(deep, Missing)
     assert deep.reason.startswith("maximum recursion depth exceeded")
-    monkeypatch.setattr(theory_peers, "LIMIT_S", 0.05)
+    monkeypatch.setattr(theory_peers, "LIMIT_S", 0.4)
     assert sympy(WORKLOADS["derivatives wide"]()) == Missing("SymPy diff", "it did not end within 0 s")
 
 

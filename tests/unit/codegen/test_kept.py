@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,16 +25,15 @@ print(f(1))
 _WARNING = "Numba must keep compiled code in its cache, but: "
 
 
-def _ran(folder: Path, limit: Callable[[], None] | None = None) -> list[str]:
-    """Run the module in its folder and return the lines of stderr; the only other place is no folder."""
+def _ran(folder: Path, first: str = "") -> list[str]:
+    """Run a line and the module in its folder and return the lines of stderr; the only other place is no folder."""
     done = subprocess.run(
-        [sys.executable, "-B", "-c", "import m"],
+        [sys.executable, "-B", "-c", f"{first}\nimport m"],
         cwd=folder,
         env={"PYTHONPATH": f"{ROOT}:{folder}", "XDG_CACHE_HOME": "/dev/null", "HOME": "/dev/null"},
         capture_output=True,
         text=True,
         check=False,
-        preexec_fn=limit,
     )
     assert (done.returncode, done.stdout) == (0, "2\n"), done.stderr
     return done.stderr.splitlines()
@@ -68,7 +65,7 @@ def test_a_cache_without_a_place_is_no_cache(tmp_path: Path) -> None:
 def test_a_full_cache_keeps_nothing(tmp_path: Path) -> None:
     """Where a file may hold 64 bytes, one line warns, the result is right and no part of an entry stays."""
     (tmp_path / "m.py").write_text(_MODULE)
-    assert _one_warning(_ran(tmp_path, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))))
+    assert _one_warning(_ran(tmp_path, "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))"))
     assert not [path for path in (tmp_path / "__pycache__").iterdir() if path.suffix == ".nbc"]
     assert _ran(tmp_path) == []
 
