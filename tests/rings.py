@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from prism.kernels.isa.build import Builder
+from prism.kernels.isa.program import Access, Program, RegisterIndirectComputed
+from prism.kernels.isa.types import U32, U64
 from prism.ring import layout as at
 from prism.ring.host import submit
 from prism.ring.layout import Opcode, Priority
@@ -26,6 +29,21 @@ def ring_with(*jobs: tuple[int, int, tuple[int, ...]], spec: RingSpec = SPEC) ->
     for slot, (tenant, opcode, args) in enumerate(jobs):
         state, _ = submit(state, Place(slot, tenant), [(opcode, args)])
     return state
+
+
+def by_scalar(op: str) -> Program:
+    """Return a program that brings x[0] and a scalar together by an instruction, and writes that to y[0]."""
+    build = Builder(f"{op}_by")
+    x, y = build.buffer("x", U32, Access.READ), build.buffer("y", U32, Access.READWRITE)
+    build.scalar("by", U32, 20)
+    for register, handle in ((1, x), (2, y)):
+        build.emit("mov_imm", U64, register, handle)
+    build.emit("mov_imm", U64, 3, 0)
+    build.emit("ldg", U32, 10, RegisterIndirectComputed(1, 3))
+    build.emit(op, U32, 11, 10, 20)
+    build.emit("stg", U32, RegisterIndirectComputed(2, 3), 11)
+    build.emit("exit")
+    return build.program()
 
 
 words = st.one_of(

@@ -9,7 +9,7 @@ A block of uint32 words, each region at a multiple of 16 words (one cache line):
 |---|---|
 | header | constants of the block, then the live words, each kind in a cache line of its own |
 | control, ring, log, io, books | the buffers of `prism.ring.state` |
-| claims | 1 a slot: FREE, QUEUED, else `claim_word` of the worker that has it |
+| claims | 1 a slot: FREE, QUEUED, else `4 * (worker + 1) + phase` of the worker that has it |
 | feeders | 16 a tenant: its slots, where to look for a free one |
 | cursors | 32 a queue: head, where its entries begin, its length - 1; then tail in the next line |
 | entries | slots, a queue after the other; a queue is (tenant, level), the last tenant stands for recovered slots |
@@ -71,11 +71,6 @@ WORKER_WORDS: Final = 2 * LINE
 """A worker's row; the arguments of the operation that it runs inside a packed slot begin at `INNER_ARGS`."""
 ABSENT, RUNNING, PARKING, ENDED, LOST = range(5)
 """States of a worker."""
-
-
-def claim_word(worker: int, phase: int) -> int:
-    """Return the claim word of a slot that a worker has."""
-    return (worker + 1) << 2 | phase
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Final
@@ -166,8 +165,3 @@ class Machine:
         """Return the lowest position and the lanes there, or None when all have stopped."""
         at = int(self.pc.min()) if self.lanes else len(self.steps)
         return None if at >= len(self.steps) else (at, np.flatnonzero(self.pc == at))
-
-
-def held_types(codes: Sequence[int], types: Sequence[Type]) -> list[Type | None]:
-    """Return the types that codes say, None for a register that was never written."""
-    return [None if code == UNSET else types[code] for code in codes]

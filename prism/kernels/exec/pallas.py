@@ -18,14 +18,14 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton
 
 from prism.errors import UsageError
-from prism.kernels.exec.affine import Affine, Span
+from prism.kernels.exec.affine import Affine
 from prism.kernels.exec.lanes import Held, Lanes, no_fault, own_memory
 from prism.kernels.exec.lanewise import BINARY
 from prism.kernels.exec.launch import FUEL, Launch, Shape, scalar_value
 from prism.kernels.exec.masked import run_regions
 from prism.kernels.exec.masked_steps import Atomic, Place
 from prism.kernels.exec.numeric import identity
-from prism.kernels.exec.space import EMPTY, NOBODY, Mask, Space
+from prism.kernels.exec.space import NOBODY, Mask, Space
 from prism.kernels.exec.xla import Arrays, DeviceLaunch, Faulted, Written, raise_fault
 from prism.kernels.isa.program import Access
 from prism.kernels.isa.show import show_instruction
@@ -80,12 +80,7 @@ class _Tile(Space):
         del low, mask
         return array
 
-    def within(self, mask: Mask, span: Span) -> Mask:
-        low, high = max(mask.low, span[0]), min(mask.high, span[1])
-        if low >= high:
-            return EMPTY
-        if (low, high) == mask.span:
-            return mask
+    def cut(self, mask: Mask, low: int, high: int) -> Mask:
         numbers, bits = self.numbers(mask), mask.bits
         for narrower, found in (
             (low > mask.low, numbers >= np.int32(low)),

@@ -85,8 +85,10 @@ class Space:
         low, high = max(mask.low, span[0]), min(mask.high, span[1])
         if low >= high:
             return EMPTY
-        if (low, high) == mask.span:
-            return mask
+        return mask if (low, high) == mask.span else self.cut(mask, low, high)
+
+    def cut(self, mask: Mask, low: int, high: int) -> Mask:
+        """Return the lanes of a mask from `low` to `high`, which lie in its span."""
         bits = mask.bits
         return Mask(low, high, bits if bits is None else lax.slice(bits, (low - mask.low,), (high - mask.low,)))
 

@@ -111,17 +111,6 @@ def ring_done(words: Any) -> None:
 
 
 @njit(nogil=True, cache=True)
-def wait_bell(words: Any, seen: Any, span: Any) -> Any:
-    """Sleep until jobs end, at most for a span, unless the done bell has rung since `seen`; returns the bell."""
-    atomics.add(words, WAITERS, np.uint32(1))
-    atomics.fence()
-    if atomics.load(words, DONE_BELL) == seen:
-        atomics.wait_word(words, DONE_BELL, np.uint32(seen), span)
-    atomics.add(words, WAITERS, np.uint32(0xFFFF_FFFF))
-    return atomics.load(words, DONE_BELL)
-
-
-@njit(nogil=True, cache=True)
 def cancel(words: Any, longs: Any, slot: Any, ticket: Any) -> bool:
     """End a job as cancelled if no worker has claimed it; the queue entry that it leaves is found empty."""
     status = words[AT_RING] + SLOT_WORDS * slot + STATUS

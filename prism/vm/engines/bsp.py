@@ -15,10 +15,10 @@ from prism.vm.arena.store import Loaded, Rules, load, rules_of
 from prism.vm.arena.swizzle import default_swizzle
 from prism.vm.engines.admit import admit
 from prism.vm.engines.api import STOPS, Limits, Outcome
+from prism.vm.engines.ledger_session import LedgerSession
 from prism.vm.engines.project import commit
 from prism.vm.engines.report import StopReason
 from prism.vm.engines.schedule import MAX_COUNT, Schedule
-from prism.vm.ledger.host import HostLedger
 from prism.vm.term.graph import TermGraph
 from prism.vm.theory.model import Theory
 
@@ -26,7 +26,7 @@ Watch = Callable[[View, View], None]
 """Called with the arena before and after a cycle that landed."""
 
 
-class BspEngine:
+class BspEngine(LedgerSession):
     """An arena for each call and a ledger for the session [ARENA-1].
 
     The terms of a call are rewritten together, so what that cost is reported at the first of them. With `watches` every
@@ -40,23 +40,8 @@ class BspEngine:
         self._swizzle = schedule.swizzle or default_swizzle()
         self._watches = watches
         self.rules = rules_of(theory)
-        self._ledger = HostLedger(limits.layout, limits.capacity, self.rules.ops)
+        super().__init__(limits, self.rules.ops)
         self.cycles = 0
-
-    @property
-    def count(self) -> int:
-        """Nodes in the ledger: the normal forms of the session."""
-        return self._ledger.count
-
-    @property
-    def status(self) -> Status:
-        """OK, or the sticky reason why the session is over."""
-        return self._ledger.status
-
-    @property
-    def ledger(self) -> HostLedger:
-        """The ledger; to be read only."""
-        return self._ledger
 
     def normalise(self, terms: TermGraph) -> Outcome:
         """Bring every root to normal form, all at once; see `prism.vm.engines.api.Engine`.

@@ -11,13 +11,13 @@ from prism.status import Status
 from prism.vm.engines import ledger_loop
 from prism.vm.engines.api import STOPS, Limits, Outcome
 from prism.vm.engines.ledger_loop import Work, work_of
+from prism.vm.engines.ledger_session import LedgerSession
 from prism.vm.engines.report import StopReason
-from prism.vm.ledger.host import HostLedger
 from prism.vm.ledger.optable import OpTable
 from prism.vm.term.graph import TermGraph
 
 
-class MemoEngine(ABC):
+class MemoEngine(LedgerSession, ABC):
     """An engine whose loop works on a ledger and `_forward`: int32, a row for each row of the ledger.
 
     A subclass runs its loop over a `Work`, and calls `_make_memo_room` where that ends for want of rows.
@@ -25,24 +25,9 @@ class MemoEngine(ABC):
 
     def __init__(self, limits: Limits, ops: OpTable) -> None:
         self._max_steps = limits.max_steps
-        self._ledger = HostLedger(limits.layout, limits.capacity, ops)
+        super().__init__(limits, ops)
         self._forward = np.zeros(len(self._ledger.table.keys), np.int32)
         self._forward[1] = 1
-
-    @property
-    def count(self) -> int:
-        """Nodes in the ledger."""
-        return self._ledger.count
-
-    @property
-    def status(self) -> Status:
-        """OK, or the sticky reason why the session is over."""
-        return self._ledger.status
-
-    @property
-    def ledger(self) -> HostLedger:
-        """The ledger; to be read only, for the memo follows it."""
-        return self._ledger
 
     @abstractmethod
     def _run(self, work: Work) -> int:

@@ -14,28 +14,15 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
-from click.testing import CliRunner, Result
 
 from docflow import bench, cli, config, formats, rules, watch
 from docflow.errors import ConfigError
 from tests.unit.docflow import tree
+from tests.unit.docflow.command import STALE, run
 
 pytestmark = pytest.mark.m5
 
 ROOT = Path(__file__).parents[3]
-STALE = ("user.md", "dep_version: 2", "dep_version: 1")
-
-
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Write the clean tree and make it the current folder."""
-    monkeypatch.chdir(tree.write(tmp_path))
-    return tmp_path
-
-
-def run(*arguments: str) -> Result:
-    """Run the command in this process."""
-    return CliRunner().invoke(cli.main, list(arguments), catch_exceptions=False)
 
 
 @pytest.mark.clause("DOCFLOW-9")

@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from docflow import cli, evidence, trace, trace_page
+from docflow import evidence, trace, trace_page
 from docflow.errors import DocflowError
 from docflow.evidence import Evidence
-from tests.unit.docflow import tree
+from tests.unit.docflow import command, tree
 
 pytestmark = [pytest.mark.m5, pytest.mark.clause("DOCFLOW-37")]
 
@@ -25,16 +25,15 @@ def case(outcome: str = "", name: str = "test_law", where: str = "tests.test_mar
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Write the clean tree with a manifest, and make it the current folder."""
-    monkeypatch.chdir(tree.write(tmp_path))
-    tree.spoil(tmp_path, [("commitments.toml", None, MANIFEST)])
-    return tmp_path
+def root(root: Path) -> Path:
+    """Give the clean tree a manifest."""
+    tree.spoil(root, [("commitments.toml", None, MANIFEST)])
+    return root
 
 
 def run(*arguments: str) -> Result:
-    """Run the command in this process."""
-    return CliRunner().invoke(cli.main, ["trace", *arguments], catch_exceptions=False)
+    """Run the verb in this process."""
+    return command.run("trace", *arguments)
 
 
 @pytest.mark.parametrize(

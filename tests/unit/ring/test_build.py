@@ -11,9 +11,6 @@ import numpy as np
 import pytest
 
 from prism.kernels.exec.launch import Launch
-from prism.kernels.isa.build import Builder
-from prism.kernels.isa.program import Access, RegisterIndirectComputed
-from prism.kernels.isa.types import U32, U64
 from prism.kernels.isa.verify import verify
 from prism.ring import layout as at
 from prism.ring.build import (
@@ -39,7 +36,7 @@ from prism.vm.engines.report import StopReason
 from prism.vm.term.graph import TermGraph
 from prism.vm.term.ops import ADD, MUL, SUC
 from prism.vm.term.show import show_terms
-from tests.rings import ring_with
+from tests.rings import by_scalar, ring_with
 
 pytestmark = [pytest.mark.m9, pytest.mark.clause("RING-14")]
 
@@ -97,20 +94,6 @@ def test_the_workspace_is_bounded() -> None:
     assert state.slots[:, at.STATUS].tolist() == [SlotStatus.DONE, SlotStatus.FAULT]
 
 
-def _scaled() -> Builder:
-    build = Builder("scaled")
-    x, y = build.buffer("x", U32, Access.READ), build.buffer("y", U32, Access.READWRITE)
-    build.scalar("by", U32, 20)
-    for register, handle in ((1, x), (2, y)):
-        build.emit("mov_imm", U64, register, handle)
-    build.emit("mov_imm", U64, 3, 0)
-    build.emit("ldg", U32, 10, RegisterIndirectComputed(1, 3))
-    build.emit("mul", U32, 11, 10, 20)
-    build.emit("stg", U32, RegisterIndirectComputed(2, 3), 11)
-    build.emit("exit")
-    return build
-
-
 def _bind(launch: Launch) -> Callable[[], None]:
     """Stand in for an executor: y[0] = x[0] * by, as the program says."""
 
@@ -126,15 +109,15 @@ EXECUTOR = SimpleNamespace(name="by hand", bind=_bind)
 def test_an_isa_program_is_a_handler() -> None:
     """Its buffers are words of the window, its scalars arguments; only what it may write changes."""
     spans = {"x": Span(0, 1), "y": Span(Arg(1), 2)}
-    handler = isa_handler(300, verify(_scaled().program()), spans, EXECUTOR, scalars={"by": Arg(2)})
+    handler = isa_handler(300, verify(by_scalar("mul")), spans, EXECUTOR, scalars={"by": Arg(2)})
     assert (handler.reads, handler.writes) == ((spans["x"], spans["y"]), (spans["y"],))
     state = ring_with((0, 300, (0, 170, 5)), (0, 300, (0, 224, 5)), spec=SPEC)
     state.control[[161, 170, 171]] = 7, 1, 2
     after = sweep(state, interpreted(handler))
     assert after.control[[161, 170, 171]].tolist() == [7, 35, 2]
     assert after.slots[:2, at.STATUS].tolist() == [SlotStatus.DONE, SlotStatus.FAULT]
-    with pytest.raises(LaunchError, match="each scalar of program 'scaled' must be given its place, got"):
-        isa_handler(300, verify(_scaled().program()), spans, EXECUTOR)
+    with pytest.raises(LaunchError, match="each scalar of program 'mul_by' must be given its place, got"):
+        isa_handler(300, verify(by_scalar("mul")), spans, EXECUTOR)
 
 
 NODES = [(SUC, 1, 0), (SUC, 2, 0), (MUL, 3, 3), (ADD, 4, 2)]

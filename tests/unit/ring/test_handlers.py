@@ -25,6 +25,7 @@ from prism.ring.state import RingSpec
 from prism.vm.engines.api import STOPS
 from prism.vm.engines.report import StopReason
 from prism.vm.term.ops import ADD, MUL, SUC
+from tests.rings import by_scalar
 
 pytestmark = [pytest.mark.m9, pytest.mark.clause("RINGRUN-5")]
 
@@ -32,21 +33,6 @@ WINDOW = 256
 SPEC = RingSpec(slots=64, tenants=2, observables=1 + 2 * WINDOW)
 OPCODE = 300
 DETAIL = at.BOOKS_SLOT.at("DETAIL")
-
-
-def divided() -> Program:
-    """Return a program that writes x[0] divided by a scalar to y[0]; division by 0 faults."""
-    build = Builder("divided")
-    x, y = build.buffer("x", U32, Access.READ), build.buffer("y", U32, Access.READWRITE)
-    build.scalar("by", U32, 20)
-    for register, handle in ((1, x), (2, y)):
-        build.emit("mov_imm", U64, register, handle)
-    build.emit("mov_imm", U64, 3, 0)
-    build.emit("ldg", U32, 10, RegisterIndirectComputed(1, 3))
-    build.emit("div", U32, 11, 10, 20)
-    build.emit("stg", U32, RegisterIndirectComputed(2, 3), 11)
-    build.emit("exit")
-    return build.program()
 
 
 def left_by(executor: str, handler: Handler, feed: Callable[[Runtime], list[Any]]) -> tuple[Any, ...]:
@@ -62,7 +48,7 @@ def left_by(executor: str, handler: Handler, feed: Callable[[Runtime], list[Any]
 def test_an_isa_program_runs_as_jobs(kernels: str) -> None:
     """Seven jobs for each of two tenants: quotients, a program's own fault, and a span outside the window."""
     spans = {"x": Span(Arg(0), 1), "y": Span(Arg(1), 1)}
-    handler = isa_handler(OPCODE, verify(divided()), spans, open_executor(kernels), scalars={"by": Arg(2)})
+    handler = isa_handler(OPCODE, verify(by_scalar("div")), spans, open_executor(kernels), scalars={"by": Arg(2)})
 
     def feed(runtime: Runtime) -> list[Any]:
         jobs = []
@@ -161,7 +147,7 @@ def test_twins_need_no_python(monkeypatch: pytest.MonkeyPatch) -> None:
     spans = {"x": Span(0, 1), "y": Span(1, 1)}
     for kernels, wanted in (("cpu", 0), ("numpy", 50)):
         calls.clear()
-        handler = isa_handler(100, verify(divided()), spans, open_executor(kernels), scalars={"by": Arg(0)})
+        handler = isa_handler(100, verify(by_scalar("div")), spans, open_executor(kernels), scalars={"by": Arg(0)})
         with Runtime(SPEC, executor="cpu", program=prioritised(interpreted(handler))) as runtime:
             tenant = runtime.tenants[1]
             tenant.write(0, [91])
