@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from jax._src import callback, config, debugging, pjit, source_info_util, state, traceback_util
+from jax._src import callback, config, debugging, pjit, source_info_util, state, traceback_util, xla_bridge
 from jax._src import core as jax_core
 from jax._src import dtypes as jax_dtypes
 from jax._src.indexing import Slice as Slice
@@ -181,12 +181,17 @@ def to_jax(array: JaxObject, aval: JaxObject) -> jax.Array:
 
 def active_params() -> InterpretParams | None:
     """Return the parameters of the innermost `interpret()` context of this thread."""
-    value = config.pallas_tpu_interpret_mode_context_manager.value
+    value = forced()
     return value if isinstance(value, InterpretParams) else None
 
 
+def forced() -> Hashable:
+    """Return what `force` set in this thread, or JAX's own parameters, or None."""
+    return config.pallas_tpu_interpret_mode_context_manager.value
+
+
 @contextlib.contextmanager
-def force(params: InterpretParams) -> Iterator[None]:
+def force(params: Hashable) -> Iterator[None]:
     """Make `params` the interpret parameters of every call; they are part of JAX's trace and jit cache keys."""
     setting = config.pallas_tpu_interpret_mode_context_manager
     previous = setting.swap_local(params)
@@ -221,7 +226,7 @@ def install(eager: Handler, staged: Handler, edge: AbstractContextManager[JaxObj
         params = params_of(parameters)
         if params is None:
             return stock_lowering(ctx, *nodes, **parameters)
-        if "cpu" not in ctx.module_context.platforms and jax.default_backend() == "cpu":
+        if "cpu" not in ctx.module_context.platforms and xla_bridge.default_backend() == "cpu":
             # An exported program runs on another machine, which has the accelerator.
             return stock_lowering(ctx, *nodes, **{**parameters, "interpret": False})
         rule = mlir.lower_fun(lambda *args: staged(params, parameters, *args), multiple_results=True)

@@ -13,6 +13,7 @@ import numpy as np
 
 from prism.pallas import compat
 from prism.pallas.cache import cache
+from prism.pallas.chip import pretend
 from prism.pallas.dtypes import Parameters
 from prism.pallas.execute import execute
 from prism.pallas.params import InterpretParams
@@ -83,6 +84,8 @@ def stage(params: InterpretParams, parameters: Parameters, *args: Any) -> list[A
 @contextlib.contextmanager
 def interpret(params: InterpretParams) -> Iterator[None]:
     """Reroute every Pallas call that is run or lowered inside the context [PALLAS-2]."""
+    if params.chip is not None:
+        pretend.install()
     with compat.force(params):
         yield
 

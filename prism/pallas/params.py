@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from prism.errors import UsageError
+from prism.pallas.chip.table import CHIPS
 from prism.pallas.errors import KernelSite
 
 Mode = Literal["auto", "debug", "fast", "compiled"]
@@ -36,6 +37,7 @@ class InterpretParams:
     * `uninitialized`: `raise` reports a use of memory that nobody wrote, `nan` lets the poison through.
     * `races`: `raise`, `warn` (`RaceWarning`) or `off`.
     * `grid_order`: the order of steps along axes whose steps are independent; a kernel without races cannot tell.
+    * `chip`: the name of a chip in `chip.table` that the machine pretends to have [CHIP-1].
     * `trace`: called with a `TraceEvent` after every equation; it implies `mode="debug"`.
     """
 
@@ -44,6 +46,7 @@ class InterpretParams:
     uninitialized: Uninitialized = "raise"
     races: Races = "raise"
     grid_order: GridOrder = "sequential"
+    chip: str | None = None
     trace: Callable[[TraceEvent], None] | None = None
 
     def __post_init__(self) -> None:
@@ -59,4 +62,5 @@ _CHOICES = {
     "uninitialized": get_args(Uninitialized),
     "races": get_args(Races),
     "grid_order": get_args(GridOrder),
+    "chip": (None, *CHIPS),
 }
