@@ -71,7 +71,8 @@ def test_user_code_is_told_of_the_chip_and_jax_runs_where_it_can() -> None:
     with prism.pallas.interpret(chip="v6e"):
         device = jax.devices("tpu")[0]
         assert (device.device_kind, device.platform, device.num_cores) == ("TPU v6 lite", "tpu", 1)
-        assert jax.default_backend() == "tpu" and jax.local_devices(backend="tpu") == [device]
+        assert jax.default_backend() == "tpu"
+        assert jax.local_devices(backend="tpu") == [device]
         assert float(jnp.sum(jnp.ones(4) + 1)) == 8.0
     with prism.pallas.interpret(chip="h100"):
         device = jax.devices("cuda")[0]
