@@ -6,6 +6,8 @@ module Everything where
 
 import Prism.Arena.Base
 import Prism.Arena.Properties
+import Prism.Cycle.Base
+import Prism.Cycle.Properties
 import Prism.Docflow.Base
 import Prism.Docflow.Properties
 import Prism.Gates.Base

@@ -12,8 +12,8 @@ from xml.etree import ElementTree
 
 from docflow.body import fingerprint
 from docflow.errors import DocflowError
+from docflow.manifest import Commitment
 from docflow.trace import Coverage
-from docflow.witness import Commitment
 
 FILE_NAME: Final = "docflow.witnesses"
 _HEADER: Final = (

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from docflow.corpus import Corpus
-from docflow.witness import CLAUSE_ANCHOR, Commitment
+from docflow.manifest import Commitment
+from docflow.witness import CLAUSE_ANCHOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def coverage(corpus: Corpus) -> tuple[Coverage, ...]:
     for mark in corpus.witnesses.marks:
         if mark.is_run:
             tests.setdefault(mark.clause, []).append(mark.test)
-    for commitment in corpus.witnesses.commitments:
+    for commitment in corpus.witnesses.manifest.commitments:
         label = commitment.label
         wrong = {test for test, _ in wrong_tests(corpus, commitment)}
         tests.setdefault(label, []).extend(test for test in commitment.tests if test not in wrong)

@@ -89,7 +89,7 @@ def complaints(tree: Corpus, rows: Sequence[Coverage], known: Evidence) -> Itera
                 if state != "passed":
                     yield f"NOT A WITNESS {test} of {row.clause.label}: {state}"
     if known.killers is not None:
-        for one, mutant in evidence.survivors(tree.witnesses.commitments, known.killers):
+        for one, mutant in evidence.survivors(tree.witnesses.manifest.commitments, known.killers):
             yield f"NOT KILLED {mutant} by a test of {one}"
 
 

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import ast
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from docflow import files
 from docflow.cache import Cache
 from docflow.config import Trace
-from docflow.model import Fault
-from docflow.schema import suggest
+from docflow.manifest import Manifest
+from docflow.manifest import parse as manifest_of
 
 CLAUSE_ANCHOR: Final = re.compile(r"[a-z][a-z0-9]*-[0-9]+")
 BROKEN: Final = ""
 """The clause of a mark that stands for a test file which is not Python."""
-_KEYS: Final = ("id", "clause", "theorem", "statement_sha256", "tests", "mutants", "exemption")
-_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _TAG: Final = re.compile(r"\[covers ([A-Z][A-Z0-9]*-[0-9]+(?:[, ]+[A-Z][A-Z0-9]*-[0-9]+)*)\]")
 _NAMED: Final = re.compile(
     r"""\b(?:fn|func|function|def|void|sub|proc|class|struct|let|const)\s+(?:\([^)]*\)\s*)?([\w$]+)"""
@@ -41,33 +38,12 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Commitment:
-    """One row of the manifest; `line` is where its id stands."""
-
-    id: str
-    clause: str
-    theorem: str
-    statement_sha256: str
-    tests: tuple[str, ...]
-    mutants: tuple[str, ...]
-    exemption: str
-    line: int
-
-    @property
-    def label(self) -> str:
-        """Name the clause that the commitment is about, from `spec/ledger.md#ledger-1` or `LEDGER-1`."""
-        return self.clause.rpartition("#")[2].upper()
-
-
-@dataclass(frozen=True, slots=True)
 class Witnesses:
-    """All marks, the ids of all tests that pytest would collect in the test folders, and the manifest's rows."""
+    """All marks, the ids of all tests that pytest would collect in the test folders, and the manifest."""
 
     marks: tuple[Mark, ...] = ()
     tests: frozenset[str] = frozenset()
-    commitments: tuple[Commitment, ...] = ()
-    faults: tuple[Fault, ...] = ()
-    """What is wrong with the manifest."""
+    manifest: Manifest = field(default_factory=Manifest)
 
     def has_test(self, test: str) -> bool:
         """Say whether a test, or one in the class or file named, is collected."""
@@ -102,7 +78,7 @@ def gathered(cache: Cache, trace: Trace, files_: Mapping[str, bytes], manifest: 
         found, names = read(cache, path, data, trace)
         marks.extend(found)
         tests.update(names)
-    return Witnesses(tuple(marks), frozenset(tests), *parse_commitments(trace.commitments, manifest))
+    return Witnesses(tuple(marks), frozenset(tests), manifest_of(trace.commitments, manifest))
 
 
 def read(cache: Cache, path: str, data: bytes, trace: Trace) -> tuple[list[Mark], list[str]]:
@@ -179,66 +155,6 @@ def _tags_in(path: str, text: str) -> Iterator[Mark]:
             name = (named[1] or named[2]).strip() if named else str(number)
             for clause in re.split(r"[, ]+", found[1]):
                 yield Mark(clause, f"{path}::{name}", number)
-
-
-def parse_commitments(path: str, data: bytes) -> tuple[tuple[Commitment, ...], tuple[Fault, ...]]:
-    """Read a manifest's bytes; what cannot be read is a fault."""
-    try:
-        text = data.decode("utf-8")
-        rows = tomllib.loads(text).get("commitment", [])
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        return (), (Fault(path, 1, "manifest", f"must be TOML in UTF-8, but: {error}"),)
-    if not isinstance(rows, list):
-        return (), (Fault(path, 1, "manifest", "commitments must be tables [[commitment]]"),)
-    lines = {
-        found[1]: text.count("\n", 0, found.start()) + 1
-        for found in re.finditer(r'^id\s*=\s*"([^"]*)"', text, re.MULTILINE)
-    }
-    taken: dict[str, Commitment] = {}
-    faults: list[Fault] = []
-    for number, row in enumerate(rows, 1):
-        name = row.get("id") if isinstance(row, dict) else None
-        subject = name if isinstance(name, str) and name else f"commitment {number}"
-        line = lines.get(subject, 1)
-        complaints = [f"{subject}: {complaint}" for complaint in _complaints(row, taken.keys())]
-        faults.extend(Fault(path, line, subject, complaint) for complaint in complaints)
-        if not complaints:
-            taken[subject] = _commitment(row, line)
-    return tuple(taken.values()), tuple(faults)
-
-
-def _commitment(row: Mapping[str, Any], line: int) -> Commitment:
-    """Take over a row that has no complaints."""
-    return Commitment(
-        row["id"],
-        row.get("clause", ""),
-        row.get("theorem", ""),
-        row.get("statement_sha256", ""),
-        tuple(row.get("tests", ())),
-        tuple(row.get("mutants", ())),
-        row.get("exemption", ""),
-        line,
-    )
-
-
-def _complaints(row: Any, taken: Any) -> Iterator[str]:
-    if not isinstance(row, dict):
-        yield "must be a table"
-        return
-    for key in row.keys() - set(_KEYS):
-        yield f"unknown key {key}{suggest(key, _KEYS)}"
-    if not isinstance(row.get("id"), str) or row["id"] in taken:
-        yield "needs an id of its own"
-    for key in ("clause", "theorem", "statement_sha256", "exemption"):
-        if not isinstance(row.get(key, ""), str):
-            yield f"{key} must be text"
-    for key in ("tests", "mutants"):
-        if not isinstance(row.get(key, []), list) or not all(isinstance(item, str) for item in row.get(key, [])):
-            yield f"{key} must be a list of text"
-    if row.get("theorem") and not _SHA256.fullmatch(str(row.get("statement_sha256", ""))):
-        yield "a theorem needs statement_sha256, 64 hexadecimal digits, so that weakening its statement is seen"
-    if not (row.get("theorem") or row.get("tests") or row.get("exemption")):
-        yield "names no theorem, no test and no exemption, so it commits to nothing"
 
 
 def has_proof(root: Path, trace: Trace, theorem: str) -> bool:

@@ -12,77 +12,28 @@ import re
 import subprocess
 import sys
 import tempfile
-import tomllib
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from click import echo
 
+from agda.tools.computed import by_definition
 from agda.tools.files import REPOSITORY, copy_sources, modules
-from agda.tools.mutants import MUTANTS
+from agda.tools.mutants import MUTANTS, Mutant
 from agda.tools.sources import place_findings, pragma_findings
 from agda.tools.statements import definition_digest, digest, statements
+from docflow.manifest import Manifest, parse
 from prism.files import write_text
 
 MANIFEST: Final = REPOSITORY / "spec" / "commitments.toml"
 
 
-@dataclass(frozen=True, slots=True)
-class Commitment:
-    """One witness of a clause: a theorem with the hash of its statement, tests, mutants that the tests kill.
-
-    Where one of them is absent, `exemption` says why.
-    """
-
-    id: str
-    clause: str
-    theorem: str
-    statement_sha256: str
-    tests: tuple[str, ...]
-    mutants: tuple[str, ...]
-    exemption: str
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """All commitments; `definitions` are the hashes of the modules that give the statements their meaning."""
-
-    commitments: tuple[Commitment, ...]
-    definitions: Mapping[str, str]
-
-    @property
-    def theorems(self) -> dict[str, str]:
-        """The statement hash of every theorem."""
-        return {one.theorem: one.statement_sha256 for one in self.commitments if one.theorem}
-
-    @property
-    def tests(self) -> list[str]:
-        """The pytest ids that the commitments name, each once."""
-        return sorted({test for commitment in self.commitments for test in commitment.tests})
-
-
 def load(text: str) -> Manifest:
-    """Read a manifest."""
-    data = tomllib.loads(text)
-    return Manifest(
-        tuple(
-            Commitment(
-                row["id"],
-                row["clause"],
-                row.get("theorem", ""),
-                row.get("statement_sha256", ""),
-                tuple(row.get("tests", ())),
-                tuple(row.get("mutants", ())),
-                row.get("exemption", ""),
-            )
-            for row in data["commitment"]
-        ),
-        data["definitions"],
-    )
+    """Read a manifest, as docflow does."""
+    return parse(MANIFEST.name, text.encode())
 
 
 def statement_findings(manifest: Manifest, stated: Mapping[str, str]) -> Iterator[str]:
@@ -116,15 +67,29 @@ def witness_findings(manifest: Manifest, passing: AbstractSet[str]) -> Iterator[
 
 
 def shape_findings(manifest: Manifest, mutants: AbstractSet[str]) -> Iterator[str]:
-    """Yield commitments without a witness, repeated ids, and mutants that exist or are named on one side only."""
-    ids = [commitment.id for commitment in manifest.commitments]
-    yield from (f"{name}: two commitments bear this id" for name in sorted(set(ids)) if ids.count(name) > 1)
+    """Yield what docflow's reader refuses, commitments without a witness, and mutants named on one side only."""
+    yield from (fault.message for fault in manifest.faults)
     for commitment in manifest.commitments:
         if not (commitment.theorem and commitment.tests and commitment.mutants) and not commitment.exemption:
             yield f"{commitment.id}: needs a theorem, tests and mutants, or an exemption that says why one is missing"
     named = {mutant for commitment in manifest.commitments for mutant in commitment.mutants}
     yield from (f"{name}: a commitment names this mutant, but there is none" for name in sorted(named - mutants))
     yield from (f"{name}: no commitment names this mutant" for name in sorted(mutants - named))
+
+
+def killer_findings(manifest: Manifest, mutants: Sequence[Mutant]) -> Iterator[str]:
+    """Yield every test of a commitment that kills no mutant of it, and every mutant whose killer is no test of one."""
+    kills: dict[str, set[str]] = {}
+    for mutant in mutants:
+        kills.setdefault(mutant.killer.split("[")[0], set()).add(mutant.id)
+    for commitment in manifest.commitments:
+        for test in commitment.tests:
+            if not kills.get(test.split("[")[0], set()) & set(commitment.mutants):
+                yield f"{commitment.id}: {test} kills none of its mutants; write one that it is named to kill"
+    witnesses = {(mutant, test) for one in manifest.commitments for mutant in one.mutants for test in one.tests}
+    for mutant in mutants:
+        if (mutant.id, mutant.killer.split("[")[0]) not in witnesses:
+            yield f"{mutant.id}: its killer {mutant.killer} is a test of no commitment that names it"
 
 
 def change_findings(before: Manifest, after: Manifest) -> Iterator[str]:
@@ -223,6 +188,7 @@ def findings(manifest: Manifest, passing: AbstractSet[str]) -> list[str]:
         stated = exported_theorems(copy_sources(Path(folder) / "agda"))
     return [
         *shape_findings(manifest, {mutant.id for mutant in MUTANTS}),
+        *killer_findings(manifest, MUTANTS),
         *statement_findings(manifest, stated),
         *definition_findings(manifest, definition_digests()),
         *clause_findings(manifest, anchors()),
@@ -255,7 +221,11 @@ def main(arguments: list[str]) -> int:
     found = findings(manifest, passed(options.junit) if options.junit else collected(manifest.tests))
     for finding in found:
         echo(finding, err=True)
-    echo(f"commitments: {len(manifest.commitments)}, theorems: {len(manifest.theorems)}, findings: {len(found)}")
+    computed = len(by_definition(manifest.theorems))
+    echo(
+        f"commitments: {len(manifest.commitments)}, theorems: {len(manifest.theorems) - computed} "
+        f"and {computed} that hold by definition, findings: {len(found)}"
+    )
     return int(bool(found))
 
 

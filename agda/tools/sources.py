@@ -31,7 +31,7 @@ def pragma_findings(root: Path = AGDA_ROOT) -> Iterator[str]:
         text = _source(root, name)
         for pragma in _PRAGMA.findall(text)[1 if text.startswith(PRAGMA) else 0 :]:
             yield f"{name}: its only pragma must be the first line, {PRAGMA}, got {' '.join(pragma.split())}"
-        for word in () if name.endswith(_DEFINING) else _PRINTS.findall(_COMMENT.sub("", text)):
+        for word in () if name.endswith(_DEFINING) else _PRINTS.findall(code(text)):
             yield f"{name}: {word!r} may not occur, for it can make a statement print as another; write the name out"
 
 
@@ -45,10 +45,15 @@ def place_findings(stated: Mapping[str, str], root: Path = AGDA_ROOT) -> Iterato
     for name in modules(root):
         if name.endswith(_DEFINING) or not name.startswith("Prism."):
             continue
-        text = _VARIABLES.sub("", _COMMENT.sub("", _source(root, name)))
+        text = _VARIABLES.sub("", code(_source(root, name)))
         declared = {word for words in _DECLARED.findall(text.partition(" where")[2]) for word in words.split()}
         for word in sorted((declared & mentioned) - theorems):
             yield f"{name}: {word!r} is mentioned by a statement and must be defined in a Base module, which is hashed"
+
+
+def code(text: str) -> str:
+    """Return a source without its comments."""
+    return _COMMENT.sub("", text)
 
 
 def _source(root: Path, module: str) -> str:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from docflow import config, lock, trace
 from docflow.corpus import Corpus, EdgeView
+from docflow.manifest import Commitment
 from docflow.model import SEVERITIES, Document, Fault, Severity, edge_key
 from docflow.rules.ledger import normal
 from docflow.rules.links import is_normative
-from docflow.witness import Commitment
 
 if TYPE_CHECKING:
     from docflow.base import Change
@@ -137,14 +137,18 @@ def _coverage(corpus: Corpus) -> Mapping[str, trace.Coverage]:
 
 
 def weakened_commitment(change: Change) -> Iterator[Fault]:
-    """Require that a commitment keeps its clause, its theorem as stated, its tests and its mutants."""
+    """Require that a commitment keeps its clause, its theorem as stated, its tests and mutants; and what words mean."""
     settings = change.new.config.trace or change.old.config.trace
     manifest = settings.commitments if settings else ""
-    now = {one.id: one for one in change.new.witnesses.commitments}
-    for old in change.old.witnesses.commitments:
+    then, after = change.old.witnesses.manifest, change.new.witnesses.manifest
+    now = {one.id: one for one in after.commitments}
+    for old in then.commitments:
         new = now.get(old.id)
         for what in [f"{old.id} was dropped"] if new is None else _weakened(old, new):
             yield Fault(manifest, new.line if new else 1, old.id, f"commitment {what} since the base")
+    for name, text in then.definitions.items():
+        if after.definitions.get(name) != text:
+            yield Fault(manifest, 1, name, f"the definitions of {name} have another hash than at the base")
 
 
 def _weakened(old: Commitment, new: Commitment) -> Iterator[str]:

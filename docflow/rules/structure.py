@@ -82,9 +82,9 @@ def dangling_commitment(corpus: Corpus) -> Iterator[Fault]:
     settings = corpus.config.trace
     if settings is None:
         return
-    yield from corpus.witnesses.faults
+    yield from corpus.witnesses.manifest.faults
     known = {clause.label: clause for clause in trace.clauses(corpus)}
-    for row in corpus.witnesses.commitments:
+    for row in corpus.witnesses.manifest.commitments:
         clause = known.get(row.label)
         path = row.clause.partition("#")[0] if "#" in row.clause else ""
         if clause is None or (path and path != clause.path):

@@ -10,7 +10,7 @@ import pytest
 
 from agda.tools import host
 from agda.tools.files import copy_sources
-from agda.tools.model import ENGINES, Model, Program, mismatches, python_trace, random_programs
+from agda.tools.model import BUILT_IN_ROWS, ENGINES, Model, Program, mismatches, python_trace, random_programs
 from agda.tools.obligations import obligations
 from docflow.corpus import EdgeView
 from docflow.lock import Entry, Seen
@@ -18,8 +18,12 @@ from docflow.model import Edge, Review
 from docflow.rules.edges import OK, statuses
 from prism.status import Status
 from prism.vm.arena.permute import Cells, apply
+from prism.vm.engines.project import commit
 from prism.vm.ledger.host import HostLedger
+from prism.vm.rewrite.candidates import Candidates
 from prism.vm.term.ops import ADD, MUL, OPS, SUC
+from prism.vm.term.parse import read_text
+from tests.reference.cycle import State, cycle, sites_among
 
 pytestmark = pytest.mark.m5
 
@@ -99,6 +103,46 @@ def test_layouts_agree(model: Model) -> None:
     programs = random_programs(seed=6, count=40)
     compact, wide = (model.run([Program(bits, 1000, program.batches) for program in programs]) for bits in (16, 28))
     assert [trace.rows for trace in compact] == [trace.rows for trace in wide]
+
+
+@pytest.mark.clause("STRATA-2")
+@pytest.mark.clause("STRATA-3")
+@pytest.mark.slow
+def test_cycles_agree(model: Model) -> None:
+    """Cycle after cycle, room or none, a ledger ends as the model's: status, where every slot went, and all keys."""
+    statuses_seen, slots = set(), 0
+    for capacity in (1 << 20, 40, 30):
+        ledger = HostLedger(capacity=capacity)
+        commit(ledger, read_text("(add (mul 3 2) (add 1 1)) (mul 4 3) (mul (add 1 2) (add 2 1))").graph)
+        forward = np.arange(ledger.count, dtype=np.int32)
+        state = State(forward, sites_among(ledger, forward, forward))
+        for _ in range(6):
+            before = ledger.keys().tolist()
+            done = cycle(ledger, state)
+            call = ("cycled", BUILT_IN_ROWS, 28, capacity, [str(key) for key in before], _sites(done.found))
+            (status, *rest), state = model.call([call])[0], done.state
+            assert status == (ledger.status,)
+            assert [list(part) for part in rest] == [
+                done.landed.q[0::2].tolist(),
+                done.landed.q[1::2].tolist(),
+                ledger.keys().tolist(),
+            ]
+            statuses_seen.add(ledger.status)
+            slots += np.count_nonzero(done.found.enabled)
+            if ledger.status is not Status.OK:
+                break
+    assert statuses_seen == {Status.OK, Status.OOM}
+    assert slots > 50
+
+
+def _sites(found: Candidates) -> list[list[list[int]]]:
+    """Return candidates as the model reads them: op, then 0 and a row or 1 and a site for each operand."""
+
+    def slot(at: int) -> list[int]:
+        operands = [(1, ~ref // 2) if ref < 0 else (0, ref) for ref in (int(found.a[at]), int(found.b[at]))]
+        return [int(found.op[at]), *operands[0], *operands[1]] if found.enabled[at] else []
+
+    return [[slot(at), slot(at + 1)] for at in range(0, len(found.enabled), 2)]
 
 
 @pytest.mark.clause("ARENA-2")

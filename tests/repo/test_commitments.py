@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,6 @@ import pytest
 from agda.tools import host
 from agda.tools.commitments import (
     MANIFEST,
-    Manifest,
     accept,
     anchors,
     change_findings,
@@ -22,6 +22,7 @@ from agda.tools.commitments import (
     definition_digests,
     definition_findings,
     exported_theorems,
+    killer_findings,
     load,
     manifest_at,
     passed,
@@ -29,11 +30,13 @@ from agda.tools.commitments import (
     statement_findings,
     witness_findings,
 )
+from agda.tools.computed import by_definition
 from agda.tools.files import AGDA_ROOT, copy_sources, modules
 from agda.tools.generate import GATES_TARGET, RING_TARGET, TARGET, generated, generated_gates, generated_ring
 from agda.tools.mutants import MUTANTS, Mutant, MutantError, killed, mutated
 from agda.tools.sources import place_findings, pragma_findings
 from agda.tools.statements import digest
+from docflow.manifest import Manifest
 from tests.repo.source import ROOT
 
 pytestmark = [pytest.mark.m5, pytest.mark.clause("TRUSTED-2")]
@@ -136,6 +139,7 @@ def test_the_manifest_holds(manifest: Manifest, stated: dict[str, str]) -> None:
     """Every theorem, definition, mutant and clause is what the manifest says, and none is left out."""
     found = [
         *shape_findings(manifest, {mutant.id for mutant in MUTANTS}),
+        *killer_findings(manifest, MUTANTS),
         *statement_findings(manifest, stated),
         *definition_findings(manifest, definition_digests()),
         *clause_findings(manifest, anchors()),
@@ -200,10 +204,45 @@ def test_an_earlier_manifest_is_read_from_git() -> None:
 
 @pytest.mark.slow
 def test_the_named_tests_are_there(manifest: Manifest) -> None:
-    """Every test that a commitment names is collected and bears no skip; every killer is named by its commitment."""
+    """Every test that a commitment names is collected and bears no skip."""
     assert list(witness_findings(manifest, collected(manifest.tests))) == []
-    witnesses = {(mutant, test) for one in manifest.commitments for mutant in one.mutants for test in one.tests}
-    assert [one.id for one in MUTANTS if (one.id, one.killer.split("[")[0]) not in witnesses] == []
+
+
+def test_a_test_that_kills_nothing_is_noticed(manifest: Manifest) -> None:
+    """Each test of a commitment kills a mutant that the commitment names; a killer is a test of one."""
+    first = manifest.commitments[0]
+    mutants = [one for one in MUTANTS if one.id in first.mutants]
+    assert list(killer_findings(Manifest((first,)), mutants)) == []
+    idle = replace(first, tests=(*first.tests, "tests/x.py::test_x"))
+    stray = Mutant("stray", "prism/status.py", "a", "b", "tests/y.py::test_y[1]")
+    assert list(killer_findings(Manifest((idle,)), [*mutants, stray])) == [
+        f"{first.id}: tests/x.py::test_x kills none of its mutants; write one that it is named to kill",
+        "stray: its killer tests/y.py::test_y[1] is a test of no commitment that names it",
+    ]
+
+
+def test_theorems_that_hold_by_definition_are_marked(manifest: Manifest) -> None:
+    """The page on trust lists exactly the theorems whose proof is that both sides compute to the same."""
+    page = (ROOT / "spec" / "trusted.md").read_text(encoding="utf-8")
+    part = page.partition("## Hold by definition")[2].partition("\n## ")[0]
+    listed = {f"Prism.{name}" for name in re.findall(r"`([\w.]+\.Properties\.[^`]+)`", part)}
+    assert by_definition(manifest.theorems) == listed
+    assert 0 < len(listed) < len(manifest.theorems) / 5
+
+
+def test_a_proof_that_is_no_proof_is_found(draft: Path) -> None:
+    """`refl` in each case is found, also after a split; a proof by induction, by rewriting or by a lemma is not."""
+    path = draft / "Prism" / "Ledger" / "Properties.agda"
+    more = (
+        "\n-- C.\nc : ∀ n → n + 0 ≡ n\nc zero = refl\nc (suc n) = cong suc (c n)\n"
+        "\n-- D.\nd : (x : Bool) → not (not x) ≡ x\nd true  = refl\nd false = refl\n"
+        "\n-- E.\ne : ∀ n → n + 0 ≡ n\ne n rewrite c n = refl\n"
+        "\n-- F.\nf : ∀ n → 0 + n ≡ n\nf n =\n  refl\n"
+    )
+    path.write_text(path.read_text(encoding="utf-8") + more, encoding="utf-8")
+    assert host.check(draft, "Prism.Ledger.Properties").accepted
+    names = {f"Prism.Ledger.Properties.{name}" for name in "cdef"}
+    assert by_definition(names, draft) == {f"Prism.Ledger.Properties.{name}" for name in "df"}
 
 
 @pytest.mark.slow
@@ -211,15 +250,13 @@ def test_a_weakened_statement_is_noticed(draft: Path, manifest: Manifest) -> Non
     """A theorem with one more hypothesis still checks, but its hash has changed."""
     target = draft / "Prism" / "Ledger" / "Properties.agda"
     text = target.read_text(encoding="utf-8")
-    strong = "malformed⇒corrupt : ∀ c ks batch → all"
+    strong = "refused⇒null : ∀ c ks batch → status"
     assert strong in text
-    weak = text.replace(strong, "malformed⇒corrupt : ∀ c ks batch → 2 ≤ length ks → all")
-    target.write_text(
-        weak.replace("malformed⇒corrupt c ks batch p rewrite p", "malformed⇒corrupt c ks batch _ p rewrite p"), "utf-8"
-    )
+    weak = text.replace(strong, "refused⇒null : ∀ c ks batch → 2 ≤ length ks → status")
+    target.write_text(weak.replace("refused⇒null c ks batch e with", "refused⇒null c ks batch _ e with"), "utf-8")
     found = list(statement_findings(manifest, exported_theorems(draft)))
     assert len(found) == 1
-    assert found[0].startswith("Prism.Ledger.Properties.malformed⇒corrupt: its statement changed (hash ")
+    assert found[0].startswith("Prism.Ledger.Properties.refused⇒null: its statement changed (hash ")
 
 
 def test_a_weakened_definition_is_noticed(manifest: Manifest) -> None:
@@ -284,7 +321,6 @@ def test_a_commitment_without_a_witness_is_noticed(manifest: Manifest) -> None:
     """A commitment needs a theorem, a test and a mutant, or a reason; mutants are named on both sides."""
     bare = replace(manifest.commitments[0], id="bare", theorem="", mutants=("ghost",), exemption="")
     assert list(shape_findings(Manifest((bare, bare), {}), {"lonely"})) == [
-        "bare: two commitments bear this id",
         *2 * ["bare: needs a theorem, tests and mutants, or an exemption that says why one is missing"],
         "ghost: a commitment names this mutant, but there is none",
         "lonely: no commitment names this mutant",

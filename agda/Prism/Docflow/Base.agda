@@ -59,6 +59,10 @@ fresh? print documents r = both-unchanged (self-seen r) (dependency-seen r)
 all-fresh? : {Section : Set} → (Nat → Nat) → Documents Section → List (Review Section) → Bool
 all-fresh? print documents = all (fresh? print documents)
 
--- The hypothesis of soundness: no two contents have one fingerprint.
-CollisionFree : (Nat → Nat) → Set
-CollisionFree print = ∀ {x y} → print x ≡ print y → x ≡ y
+-- The hypothesis of soundness, of two contents only: if they have one fingerprint, they are one content.
+Apart : (Nat → Nat) → Nat → Nat → Set
+Apart print x y = print x ≡ print y → x ≡ y
+
+-- It, of what a section was and what it is.
+Told : {Section : Set} → (Nat → Nat) → (then now : Documents Section) → Section → Set
+Told print then now s = Apart print (content then s) (content now s)

@@ -15,10 +15,9 @@ open import Prism.Nat.Properties
 open Documents
 
 private
-  unchanged⇒same : (print : Nat → Nat) → CollisionFree print → {Section : Set} (then now : Documents Section) → ∀ s →
+  unchanged⇒same : (print : Nat → Nat) {Section : Set} (then now : Documents Section) → ∀ s → Told print then now s →
     unchanged (look print then s) (look print now s) ≡ true → content then s ≡ content now s
-  unchanged⇒same print injective then now s p =
-    injective (==⇒≡ _ _ (∧-right {version then s == version now s} p))
+  unchanged⇒same print then now s apart p = apart (==⇒≡ _ _ (∧-right {version then s == version now s} p))
 
   same⇒unchanged : (print : Nat → Nat) {Section : Set} (then now : Documents Section) → ∀ s →
     version then s ≡ version now s → content then s ≡ content now s →
@@ -26,13 +25,22 @@ private
   same⇒unchanged print then now s p q rewrite p | q =
     ∧-intro (==-refl (version now s)) (==-refl (print (content now s)))
 
--- If no two contents have one fingerprint, a fresh review means that both sections read as when it was written.
-fresh-sound : {Section : Set} (print : Nat → Nat) → CollisionFree print → (then now : Documents Section) → ∀ s d →
-  fresh? print now (reviewed print then s d) ≡ true →
+-- A fresh review means that both sections read as when it was written, if the fingerprint tells what each was from what
+-- it is; of other texts nothing is assumed.
+fresh-sound : {Section : Set} (print : Nat → Nat) (then now : Documents Section) → ∀ s d →
+  Told print then now s → Told print then now d → fresh? print now (reviewed print then s d) ≡ true →
   content then s ≡ content now s × content then d ≡ content now d
-fresh-sound print injective then now s d p =
-  unchanged⇒same print injective then now s (∧-left p) ,
-  unchanged⇒same print injective then now d (∧-right {unchanged (look print then s) (look print now s)} p)
+fresh-sound print then now s d apart apart′ p =
+  unchanged⇒same print then now s apart (∧-left p) ,
+  unchanged⇒same print then now d apart′ (∧-right {unchanged (look print then s) (look print now s)} p)
+
+-- So it is of a whole tree: if all reviews are fresh, what each of them saw reads as it did when that review was written.
+all-fresh-sound : {Section : Set} (print : Nat → Nat) (now : Documents Section) (reviews : List (Review Section)) →
+  all-fresh? print now reviews ≡ true → (then : Documents Section) → ∀ s d →
+  Told print then now s → Told print then now d → reviewed print then s d ∈ reviews →
+  content then s ≡ content now s × content then d ≡ content now d
+all-fresh-sound print now reviews p then s d apart apart′ m =
+  fresh-sound print then now s d apart apart′ (all⇒All (fresh? print now) reviews p m)
 
 -- A review of sections that are as they were is fresh, whatever the fingerprint.
 fresh-complete : {Section : Set} (print : Nat → Nat) (then now : Documents Section) → ∀ s d →

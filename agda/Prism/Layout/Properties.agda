@@ -95,6 +95,17 @@ private
       (ranks-twin t)
       (unrank-twin (canon (map (rank c) ks)) t (λ m → to (∈-canon (map (rank c) ks)) m))
 
+  ok-before : ∀ c l batch → status (after c l batch) ≡ ok → status l ≡ ok
+  ok-before c (ledger ks ok)      batch p = refl
+  ok-before c (ledger ks oom)     batch ()
+  ok-before c (ledger ks corrupt) batch ()
+
+  reserved-fits : ∀ c {o} → Roomy c → Packable (bits c) (node o 0 0)
+  reserved-fits c p = packable zero-fits zero-fits
+    where
+    zero-fits : Fits (bits c) 0
+    zero-fits = below-cap (2 ^ bits c) (≤-trans (s≤s z≤n) (≤-trans p (limit-≤-idCount c)))
+
 -- If two ledgers that rank nodes alike hold the same nodes under two layouts and both accept a batch, they give the same
 -- ids and hold the same nodes again.
 layout-free : ∀ c d l k batch → Agree c d → Valid c l → Valid d k → Twin (bits c) (bits d) (keys l) (keys k) →
@@ -128,3 +139,26 @@ layout-free-run c d l k (batch ∷ batches) agree x y t p q =
   was-ok c (ledger ks ok)      r = refl
   was-ok c (ledger ks oom)     r = trans (cong status (sym (sticky-run c (ledger ks oom) batches λ ()))) r
   was-ok c (ledger ks corrupt) r = trans (cong status (sym (sticky-run c (ledger ks corrupt) batches λ ()))) r
+
+-- Two ledgers with room for NULL and the unit begin with the same nodes.
+initial-twin : ∀ c d → Roomy c → Roomy d → Twin (bits c) (bits d) (keys (initial c)) (keys (initial d))
+initial-twin c d p q =
+  _∷_ {x = node null-code 0 0} (reserved-fits c p , reserved-fits d q)
+    (_∷_ {x = node unit-code 0 0} (reserved-fits c p , reserved-fits d q) [])
+
+-- So from the beginning on: whatever the two layouts and capacities, as long as both take every batch, the ledgers hold
+-- the same nodes under the same ids, and the next batch that both take gets the same ids.
+layouts-agree : ∀ c d batches batch → Agree c d → Roomy c → Roomy d →
+  let l = run c (initial c) batches
+      k = run d (initial d) batches in
+  status (after c l batch) ≡ ok → status (after d k batch) ≡ ok →
+  Twin (bits c) (bits d) (keys l) (keys k) × ids c l batch ≡ ids d k batch
+layouts-agree c d batches batch agree p q e f = same , fst (layout-free c d l k batch agree
+  (valid-run c (initial c) batches (valid-initial c p)) (valid-run d (initial d) batches (valid-initial d q)) same e f)
+  where
+  l = run c (initial c) batches
+  k = run d (initial d) batches
+
+  same : Twin (bits c) (bits d) (keys l) (keys k)
+  same = layout-free-run c d (initial c) (initial d) batches agree (valid-initial c p) (valid-initial d q)
+    (initial-twin c d p q) (ok-before c l batch e) (ok-before d k batch f)

@@ -71,6 +71,21 @@ whole-or-nothing c (ledger ks ok) batch with intern c (ledger ks ok) batch | out
 whole-or-nothing c (ledger ks oom)     batch = inj₁ ((λ ()) , refl)
 whole-or-nothing c (ledger ks corrupt) batch = inj₁ ((λ ()) , refl)
 
+-- Every node of a batch that is refused has NULL for its id.
+refused⇒null : ∀ c ks batch → status (after c (ledger ks ok) batch) ≢ ok →
+  length (ids c (ledger ks ok) batch) ≡ length batch × All (_≡ 0) (ids c (ledger ks ok) batch)
+refused⇒null c ks batch e with intern c (ledger ks ok) batch | outcome c ks batch
+... | _ | landed p q  = absurd (e refl)
+... | _ | refused s p = as-many batch , nulls batch
+  where
+  as-many : ∀ xs → length (zeros xs) ≡ length xs
+  as-many []       = refl
+  as-many (x ∷ xs) = cong suc (as-many xs)
+
+  nulls : ∀ xs → All (_≡ 0) (zeros xs)
+  nulls (x ∷ xs) (here p)  = p
+  nulls (x ∷ xs) (there m) = nulls xs m
+
 -- A batch that refers to a node the ledger lacks, or names no op, makes it corrupt.
 malformed⇒corrupt : ∀ c ks batch → all (wellFormed (length ks)) batch ≡ false →
   after c (ledger ks ok) batch ≡ ledger ks corrupt

@@ -5,6 +5,7 @@
 module Prism.Model.Base where
 
 open import Prism.Arena.Base using (Arena; Cell; cell; rearrange)
+import Prism.Cycle.Base as Cycling
 open import Prism.Docflow.Base using (both-unchanged; seen)
 open import Prism.Generated
 open import Prism.Key.Base
@@ -43,6 +44,36 @@ interns signature bits capacity batches = go (initial c) batches
   go l []                = keys l ∷ []
   go l (batch ∷ batches) = row (intern c l (map readNode batch)) batches
   row (l , found) batches = (statusCode (status l) ∷ count l ∷ found) ∷ go l batches
+
+-- Over a signature, one cycle from a ledger of these keys, each site as its two slots: the status, where local rewrites
+-- and continuations went, and the keys. A slot is its op, then for each operand 0 and a row or 1 and the site of a local
+-- rewrite; anything else is disabled.
+cycled : List (List Nat) → Nat → Nat → List Nat → List (List (List Nat)) → List (List Nat)
+cycled signature bits capacity before sites =
+  (statusCode (status l) ∷ []) ∷ q-local c start found ∷ q-continuation c start found ∷ keys l ∷ []
+  where
+  open Interning (map readOp signature)
+  open Cycling (map readOp signature)
+  open Ledger
+
+  readRef : Nat → Nat → Ref
+  readRef kind n = if kind == 0 then row n else local n
+
+  readSlot : List Nat → Maybe Slot
+  readSlot (o ∷ s ∷ a ∷ t ∷ b ∷ []) = just (slot o (readRef s a) (readRef t b))
+  readSlot _                        = nothing
+
+  readSite : List (List Nat) → Site
+  readSite (first ∷ second ∷ []) = site (readSlot first) (readSlot second)
+  readSite _                     = site nothing nothing
+
+  f = mixKey bits
+  g = unmixKey bits
+  c = config bits capacity (mixing (patch f g) (unpatch f g) (unpatch-patch f g))
+
+  start = ledger before ok
+  found = map readSite sites
+  l     = cycle c start found
 
 -- The signature that is built in, as `interns` takes it.
 built-in : List (List Nat)

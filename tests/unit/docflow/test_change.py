@@ -17,7 +17,9 @@ from tests.unit.docflow.tree import Edit
 
 pytestmark = [pytest.mark.m5, pytest.mark.clause("DOCFLOW-30")]
 
-MANIFEST = '[[commitment]]\nid = "one"\nclause = "base.md#base-1"\ntests = ["tests/test_marked.py::test_law"]\n'
+TEXT = "0123456789abcdef" * 4
+ROW = '[[commitment]]\nid = "one"\nclause = "base.md#base-1"\ntests = ["tests/test_marked.py::test_law"]\n'
+MANIFEST = f'[definitions]\n"A.Base" = "{TEXT}"\n\n{ROW}'
 NEW = tree.LIGHT["user.md"].replace("doc_id: user", "doc_id: new")
 
 
@@ -72,7 +74,13 @@ CASES = (
         "weakened_commitment",
         "one",
         (("commitments.toml", 'tests = ["tests/test_marked.py::test_law"]', 'exemption = "seen by eye"'),),
-        (("commitments.toml", None, MANIFEST + MANIFEST.replace('"one"', '"two"')),),
+        (("commitments.toml", None, MANIFEST + ROW.replace('"one"', '"two"')),),
+    ),
+    Case(
+        "weakened_commitment",
+        "A.Base",
+        (("commitments.toml", f'"A.Base" = "{TEXT}"', f'"A.Base" = "{TEXT[::-1]}"'),),
+        (("commitments.toml", "[definitions]\n", f'[definitions]\n"A.Other" = "{TEXT}"\n'),),
     ),
     Case(
         "loosened_settings",
