@@ -92,13 +92,14 @@ class Place:
 
 
 class StandIn:
-    """`numba.cuda` in plain Python; `failures` holds what lanes raised."""
+    """`numba.cuda` in plain Python; `failures` holds what lanes raised, `compiled` how many kernels were made."""
 
     def __init__(self) -> None:
         self.atomic = Atomic()
         self.shared = self.local = self
         self._mine = threading.local()
         self.failures: list[BaseException] = []
+        self.compiled = 0
 
     # Device code --------------------------------------------------------------
 
@@ -106,6 +107,7 @@ class StandIn:
         """Leave a device function as it is; make a kernel something that is launched by kernel[blocks, threads, s]."""
         if device:
             return lambda given: given
+        self.compiled += 1
         return Launchable(self, function)
 
     def array(self, size: int, dtype: Any) -> Any:

@@ -51,7 +51,9 @@ class Report:
     """What came of a stress: each job is in one of `done`, `refused` (its address), `lost` (its worker) or `wrong`.
 
     twice, never: jobs that ran more often, or less, than their outcome says. outside: tenants whose words
-    another wrote. missed: kills that were asked for and did not happen before the jobs were over.
+    another wrote. missed: kills that were asked for and did not happen before the jobs were over. fillers: jobs beside
+    the submitted that keep queues full and change nothing. counted: what the ring's own counter says ended, which is
+    submitted and fillers together, but for the runs of killed workers (RINGRUN-6).
     """
 
     submitted: int = 0
@@ -66,6 +68,7 @@ class Report:
     missed: int = 0
     outside: int = 0
     seconds: float = 0.0
+    fillers: int = 0
     counted: int = 0
     least_tenant: int = 0
     most_tenant: int = 0
@@ -124,6 +127,7 @@ def run_stress(plan: Plan) -> Report:
             thread.start()
         for thread in feeders:
             thread.join()
+        runtime.drain(_PATIENCE_S)
         report.seconds = time.perf_counter() - start
         over.set()
         killer.join()
@@ -196,6 +200,8 @@ def _feed(tenant: Tenant, jobs: int, seed: int, into: tuple[Report, threading.Lo
             batch = tenant.submit_batch(Opcode.ATOMIC_ADD, args, priority=2, timeout=_PATIENCE_S)
         if chance.random() < 0.5:  # A second batch before the first is waited for, so that queues fill up.
             tenant.submit_batch(Opcode.NOP, np.empty((BATCH, 0)), timeout=_PATIENCE_S)
+            with lock:
+                report.fillers += BATCH
         _account(tenant, batch.outcomes(_PATIENCE_S), bad, before, (report, lock, full))
         before = tenant.window
         jobs -= count

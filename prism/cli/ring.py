@@ -110,14 +110,23 @@ def serve(name: str, port: int, host: str) -> None:
 @click.option("--tenants", default=8, show_default=True, type=click.IntRange(1, 29))
 @click.option("--workers", default=3, show_default=True, type=click.IntRange(1, 16))
 @click.option("--processes", is_flag=True, help="Workers are processes, and are killed as processes are.")
-@click.option("--kills", default=40, show_default=True, type=click.IntRange(0), help="Workers killed on the way.")
+@click.option("--feeders", is_flag=True, help="Tenants feed from processes of their own, and these are killed instead.")
+@click.option("--kills", default=40, show_default=True, type=click.IntRange(0), help="How many are killed on the way.")
 @click.option("--seed", default=0, show_default=True, type=int)
-def stress(jobs: tuple[int, ...], seed: int, **options: Any) -> None:
-    """Feed a ring from all tenants while workers are killed, and account for every job; prints one JSON object."""
+def stress(jobs: tuple[int, ...], seed: int, feeders: bool, **options: Any) -> None:
+    """Feed a ring from all tenants while workers or feeders are killed, and account for every job; prints JSON."""
+    from prism.bench.feeder_stress import run_feeder_stress
     from prism.bench.ring_stress import Plan, run_stress
 
     if len(jobs) != 1:
         raise UsageError(f"--jobs takes one number, got {len(jobs)}; pass one")
+    if feeders:
+        if options.pop("processes"):
+            raise UsageError("a stress kills workers or feeders, got --processes beside --feeders; take one of them")
+        found = run_feeder_stress(jobs[0], seed=seed, **options)
+        click.echo(json.dumps(found.as_dict()))
+        found.require_sound()
+        return
     report = run_stress(Plan(jobs=jobs[0], seed=seed, **options))
     click.echo(json.dumps(report.as_dict()))
     if report.missed:

@@ -7,6 +7,7 @@ publishes, holds or leaves as faults takes no room from another.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections import OrderedDict
@@ -79,7 +80,8 @@ class Tenant:
         self.number, self._block, self._drain = number, block, drain
         self._slots = block.owned(number)
         self._feeds = drain.feeds
-        self._who = (number, publisher.LOADING if self_loading else 0)
+        loading = publisher.LOADING if self_loading else 0
+        self._who = (number, loading | os.getpid() << publisher.FEEDER_BITS)
         self._post, self._line = publisher.post_of(block.words, *self._who), None
         self._job, self._used = self._post[publisher.POST_OPCODE :].data, 2
         self._spans = block.words[SPANS : SPANS + SPAN_BUCKETS].data
@@ -235,6 +237,11 @@ class Tenant:
             )
         if code == publisher.BAD_PRIORITY:
             return _misfit(0, at.LEVELS)
+        if code == publisher.FED_ELSEWHERE:
+            return RingClosedError(
+                f"tenant {self.number} must be fed by the process that attached for it, got a job from another; submit "
+                "there, or wait until it detaches"
+            )
         return _reserved(int(opcodes[publisher.BAD_JOB - code]))
 
     def _oldest(self) -> tuple[NDArray[np.int64], int] | None:

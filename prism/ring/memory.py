@@ -9,8 +9,8 @@ A block of uint32 words, each region at a multiple of 16 words (one cache line):
 |---|---|
 | header | constants of the block, then the live words, each kind in a cache line of its own |
 | control, ring, log, io, books | the buffers of `prism.ring.state` |
-| claims | 1 a slot: FREE, QUEUED, else `4 * (worker + 1) + phase` of the worker that has it |
-| feeders | 16 a tenant: its slots, where to look for a free one |
+| claims | 1 a slot: FREE, QUEUED, PREPARED, else `4 * (worker + 1) + phase` of the worker that has it |
+| feeders | 16 a tenant: its slots, where to look for a free one, how far a submission got, which process feeds |
 | cursors | 32 a queue: head, where its entries begin, its length - 1; then tail in the next line |
 | entries | slots, a queue after the other; a queue is (tenant, level), the last tenant stands for recovered slots |
 | workers | 32 a worker: state, beat, kill request, process, jobs, journal, arguments |
@@ -40,6 +40,8 @@ MAX_WORKERS: Final = 64
 (AT_CONTROL, AT_RING, AT_LOG, AT_IO, AT_BOOKS, AT_WORKSPACE, AT_CLAIMS, AT_FEEDERS) = range(8, 16)
 AT_CURSORS, AT_ENTRIES, AT_WORKER_ROWS, AT_SHARE, AT_WORKSPACE_WORDS = range(16, 21)
 AT_ORDER, AT_RUN_ALONE, AT_RUN_CONTENDED, AT_PATIENCE = range(21, 25)
+AT_OWNER = 26
+"""The process that holds a shared ring, and in the next word when it began."""
 _BUFFERS: Final = (AT_CONTROL, AT_RING, AT_LOG, AT_IO, AT_BOOKS, AT_WORKSPACE)
 DIRECT, PRIORITY, BANDS = range(3)
 """Orders, as `AT_ORDER` has them: by the tenant's line alone, by the priority word, by the band of the slot."""
@@ -48,6 +50,10 @@ RUN_CONTENDED: Final = 8
 """Most jobs that a worker takes at once: when one queue has work, and when several have; the block can say less."""
 # Live words.
 BELL, PARKED, DONE_BELL, WAITERS, PENDING, HALT, SPANS = (LINE * line for line in range(2, 9))
+WINDOW_LOCKS: Final = 10 * LINE
+"""Locks of windows, of which a handler holds one that must run alone in it: 0, or the process that has it."""
+LOCKS: Final = 4 * LINE
+"""So many: windows that begin so far apart share one."""
 SPAN_BUCKETS: Final = 32
 """Words from `SPANS` on: how many waits ended within 2^k microseconds of their submission, k their index."""
 
@@ -55,14 +61,18 @@ RECOVERED: Final = TENANTS
 """The tenant number of the queues of recovered slots."""
 QUEUES: Final = (TENANTS + 1) * LEVELS
 
-FREE, QUEUED = 0, 1
+FREE, QUEUED, PREPARED = range(3)
+"""Claims of slots that no worker has: PREPARED is one that a feeder fills."""
 OWNED, STARTED, FINISHED = 0, 1, 2
 """Phases of a claim: nothing done yet; the body may have begun; the body has ended, its mark is not made yet."""
 
 HEAD, ENTRIES, MASK, TAIL = 0, 1, 2, LINE
 """Words of a queue's cursors."""
-FEED_LOW, FEED_COUNT, FEED_CURSOR, FEED_PROCESS = range(4)
-"""Words of a tenant's feeder row; the process is 0 while nobody feeds for the tenant."""
+FEED_LOW, FEED_COUNT, FEED_CURSOR, FEED_STAGE = range(4)
+FEED_PROCESS = 6
+"""Words of a tenant's feeder row. The stage is LANDING from the moment when every word of a submission is written until
+all of it is queued, else 0. The process is 0 while none is attached; the next word says when it began."""
+LANDING: Final = 1
 (WORKER_STATE, WORKER_BEAT, WORKER_KILL, WORKER_PROCESS, WORKER_JOBS) = range(5)
 (TAKE_QUEUE, TAKE_HEAD, TAKE_COUNT, HELD_TENANT, HELD_COUNT) = range(8, 13)
 """A worker's journal: what it is taking off a queue (the queue plus 1), and what it reserved of a tenant's quota."""

@@ -15,6 +15,7 @@ from prism.ring import layout as at
 from prism.ring.errors import RingClosedError
 from prism.ring.exec.cpu import CpuExecutor
 from prism.ring.exec.oracle import OracleExecutor
+from prism.ring.feeders import FeederWatch
 from prism.ring.handle import Column, Tenant
 from prism.ring.jobs import Batch, Job
 from prism.ring.layout import Reason, SlotStatus
@@ -130,8 +131,11 @@ class Runtime:
         self.tenants: Final = tuple(
             Tenant(self._block, number, self.executor, self_loading=loading) for number in range(spec.tenants)
         )
+        self.feeders: FeederWatch | None = None
         try:
             self.executor.start(self._block, program)
+            if self._segment:
+                self.feeders = FeederWatch(self._block, self.executor.guard)
         except BaseException:
             self._release()
             raise
@@ -190,6 +194,8 @@ class Runtime:
         if drain:
             self.drain(timeout)
         self._open = False
+        if self.feeders is not None:
+            self.feeders.stop()
         if not self.executor.feeds:
             self._block.state.control[at.SHUTDOWN] = 1
         self.executor.stop()

@@ -10,7 +10,8 @@ from typing import Any, Final
 import numpy as np
 
 from prism.ring.errors import RingClosedError
-from prism.ring.memory import Shape, format_block
+from prism.ring.memory import AT_OWNER, Shape, format_block
+from prism.ring.processes import this_process
 
 _FOLDER: Final = Path("/dev/shm")
 
@@ -37,6 +38,7 @@ class Segment:
         self.name: Final = self._memory.name
         self.block: Final = format_block(map_segment(self.name)[: shape.words], shape)
         self.block.name = self.name
+        self.block.words[AT_OWNER : AT_OWNER + 2] = this_process()
 
     def close(self) -> None:
         """Remove the name; who is attached keeps the memory."""

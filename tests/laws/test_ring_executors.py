@@ -35,7 +35,7 @@ def work(block: Block, program: Program) -> None:
     """Drain a block as the cpu executor's worker does, in this thread, until there is nothing to do."""
     desk = np.zeros(cpu_work.DESK_WORDS + SPEC.slots, np.int64)
     limits = np.array([-1, 0, 1000, 0, 1000], np.int64)
-    assert cpu_work.work(block.words, block.longs, 0, Table(program).words, desk, limits) == cpu_work.STOPPED
+    assert cpu_work.work(block.words, block.longs, 0, Table(program, block).words, desk, limits) == cpu_work.STOPPED
 
 
 @settings(max_examples=60, deadline=None)

@@ -5,7 +5,6 @@ A worker that vanishes is noticed within `WATCH_S`; what it had is settled by `c
 
 from __future__ import annotations
 
-import os
 import threading
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -27,8 +26,10 @@ from prism.ring.memory import (
     DIRECT,
     ENDED,
     HALT,
+    LOCKS,
     LOST,
     PRIORITY,
+    WINDOW_LOCKS,
     WORKER_KILL,
     WORKER_PROCESS,
     WORKER_STATE,
@@ -126,6 +127,9 @@ class CpuExecutor(Unfed):
     def _settle(self, worker: int) -> None:
         assert self._crew is not None
         block, found = self._crew.block, np.zeros(2, np.int64)
+        if worker in self._children:  # It may have had a window's lock, which the next job of its tenant waits for.
+            locks = block.words[WINDOW_LOCKS : WINDOW_LOCKS + LOCKS]
+            locks[locks == block.workers[worker, WORKER_PROCESS]] = 0
         cpu_recover.recover(block.words, worker, found)
         block.workers[worker, WORKER_KILL] = 0
         block.workers[worker, WORKER_STATE] = LOST
@@ -184,18 +188,3 @@ def wait_limits(seconds: float) -> Any:
     """Return the limits of `cpu_feed.wait_over` for a wait of so long: some looks first, then sleeps of 5 ms."""
     rounds = max(0, min(int(seconds / 0.005), 1 << 30))
     return np.array([IDLE_LOOKS if seconds > 0 else 0, rounds, 0, 5_000_000], np.int64)
-
-
-def process_lives(process: int) -> bool:
-    """Return whether a process is there and no zombie."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    try:
-        with open(f"/proc/{process}/stat", encoding="ascii", errors="replace") as file:  # noqa: PTH123 (no Path needed)
-            return file.read().rpartition(")")[2].split()[0] not in ("Z", "X")
-    except (OSError, IndexError):
-        return True

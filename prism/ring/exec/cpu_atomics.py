@@ -242,9 +242,9 @@ words_at: Any = intrinsic(_type_words_at)
 
 
 @njit(nogil=True, cache=True)
-def lock(words: Any, index: Any) -> None:
-    """Wait until words[index] is 0, and make it 1: it is the caller's until `unlock`."""
-    while compare_swap(words, index, np.uint32(0), np.uint32(1)) != 0:
+def lock(words: Any, index: Any, process: Any) -> None:
+    """Wait until words[index] is 0, and make it the caller's process, uint32: it is the caller's until `unlock`."""
+    while compare_swap(words, index, np.uint32(0), process) != 0:
         _sched_yield()
 
 

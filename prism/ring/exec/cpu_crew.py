@@ -11,10 +11,10 @@ import numpy as np
 from prism.ring.effects import Job, Outcome, apply, fault
 from prism.ring.exec import cpu_work
 from prism.ring.exec.cpu_atomics import lock, unlock
-from prism.ring.exec.cpu_effects import LOCKS, REQUEUES, YIELDS, tenant_of
+from prism.ring.exec.cpu_effects import REQUEUES, YIELDS, tenant_of
 from prism.ring.exec.cpu_handlers import Table
 from prism.ring.layout import ARGS, BOOKS_SLOT, BOOKS_TENANT, OPCODE, Reason, SlotStatus
-from prism.ring.memory import ENDED, RUNNING, WORKER_PROCESS, WORKER_STATE, Block
+from prism.ring.memory import ENDED, LOCKS, RUNNING, WORKER_PROCESS, WORKER_STATE, Block
 from prism.ring.program import Program
 
 IDLE_LOOKS: Final = 2000
@@ -31,7 +31,7 @@ class Crew:
 
     def __init__(self, block: Block, program: Program) -> None:
         self.block, self.program = block, program
-        self.table = Table(program)
+        self.table = Table(program, block)
         self.limits = np.array([IDLE_LOOKS, *_SLEEP, *_SHORT], np.int64)
         self._host = threading.Lock()
 
@@ -59,7 +59,7 @@ class Crew:
         )
         window = int(state.tenants[job.tenant, _WINDOW]) % LOCKS
         with self._host:
-            lock(self.table.locks, window)
+            lock(self.table.locks, window, np.uint32(os.getpid()))
             try:
                 outcome = apply(state, self.program, job)
             except Exception:  # A handler is a guest: the worker goes on whatever it does.

@@ -53,7 +53,7 @@ from prism.ring.exec.cpu_words import (
     WINDOW_START,
     WINDOW_WORDS,
 )
-from prism.ring.exec.publisher import ticket_at
+from prism.ring.exec.landing import ticket_at
 from prism.ring.layout import (
     ARGS,
     ARGS_PER_SLOT,
@@ -99,8 +99,8 @@ TABLE_FLAGS, TABLE_COUNT, TABLE_PAYLOAD, TABLE_ROWS = range(4)
 """Words of a handler table, (3 + 2 n,) uint64: flags, n, the payload's address, then opcode and address of each."""
 DETAILED = 1 << 31
 """In what a handler's native code answers: the word at fault stands in bits 32 to 63, beside the reason."""
-COUNTED, LOCKS = 8 + 2 * 128, 64
-"""Where the metrics of a run stand on a worker's desk. Locks of windows: those that begin so far apart share one."""
+COUNTED = 8 + 2 * 128
+"""Where the metrics of a run stand on a worker's desk."""
 
 
 @njit(nogil=True, cache=True)

@@ -21,7 +21,8 @@ from prism.ring.exec.cpu_words import (
     PUBLISHED,
     REASON,
 )
-from prism.ring.exec.publisher import POST_MARKS, POST_WORDS, longs_at, ticket_at, words_at
+from prism.ring.exec.landing import ticket_at
+from prism.ring.exec.publisher import POST_MARKS, POST_WORDS, longs_at, words_at
 from prism.ring.layout import (
     BOOKS_SLOTS_START,
     BOOKS_TENANTS_START,

@@ -11,8 +11,9 @@ from numba.np.numpy_support import carray
 from numpy.typing import NDArray
 
 from prism.kernels.exec.cpu_lane import CpuLimitError
-from prism.ring.exec.cpu_effects import FUSED, LOCKS, SELF_LOADING, TABLE_COUNT, TABLE_FLAGS, TABLE_PAYLOAD, TABLE_ROWS
+from prism.ring.exec.cpu_effects import FUSED, SELF_LOADING, TABLE_COUNT, TABLE_FLAGS, TABLE_PAYLOAD, TABLE_ROWS
 from prism.ring.layout import ARGS_PER_SLOT
+from prism.ring.memory import LOCKS, WINDOW_LOCKS, Block
 from prism.ring.program import Handler, Program
 
 _WORDS = types.CPointer(types.uint32)
@@ -23,12 +24,12 @@ class Table:
     """A program's handlers for the compiled loop; keeps what it points to alive.
 
     words: (3 + 2 n,) uint64, as `cpu_effects` reads it. An address of 0 stands for a handler that needs Python. locks:
-    what a job of a twin, or in Python, holds while it runs, by where its window begins.
+    those of the block, of which a job of a twin, or in Python, holds one while it runs, by where its window begins.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, block: Block) -> None:
         self._compiled: list[Any] = []
-        self.locks = np.zeros(LOCKS, np.uint32)
+        self.locks = block.words[WINDOW_LOCKS : WINDOW_LOCKS + LOCKS]
         self.words: NDArray[np.uint64] = np.zeros(TABLE_ROWS + 2 * len(program.handlers), np.uint64)
         flags = SELF_LOADING if program.self_loading else 0
         if program.payload is not None:

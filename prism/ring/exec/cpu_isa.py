@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from math import prod
 from typing import Any, NamedTuple
@@ -19,8 +20,9 @@ from prism.kernels.isa.program import Access
 from prism.kernels.isa.types import Kind
 from prism.kernels.isa.verify import Verified
 from prism.ring.exec import cpu_atomics as atomics
-from prism.ring.exec.cpu_effects import DETAILED, LOCKS
+from prism.ring.exec.cpu_effects import DETAILED
 from prism.ring.layout import WORD_BYTES, WORD_MASK, Reason
+from prism.ring.memory import LOCKS
 from prism.ring.program import Arg, Memory, Span
 
 _ADDRESS, _HANDLER = int(Reason.ADDRESS), int(Reason.HANDLER)
@@ -144,7 +146,7 @@ def _scatter(buffers: Any, control: Any, begins: Any, sizes: Any, held: Any) -> 
 
 def _native(call: Any, template: NDArray[np.uint64], scratch: int, places: _Places, locks: int) -> Callable[..., int]:
     buffers, scalars = places
-    count = len(buffers)
+    count, process = len(buffers), np.uint32(os.getpid())
 
     def native(args: Any, control: Any, start: Any, words: Any) -> Any:
         begins, sizes = np.empty(count, np.int64), np.empty(count, np.int64)
@@ -160,7 +162,7 @@ def _native(call: Any, template: NDArray[np.uint64], scratch: int, places: _Plac
             return np.uint64(_HANDLER)
         record[at.SCRATCH] = np.uint64(record.ctypes.data + 8 * scratch)
         ours = carray(atomics.words_at(np.uint64(locks)), LOCKS)
-        atomics.lock(ours, np.int64(start) % LOCKS)
+        atomics.lock(ours, np.int64(start) % LOCKS, process)
         done = _gather(buffers, control, begins, sizes, held, record) and call(record.ctypes) == 0
         record[0] = held[room]  # Both live until here: the code that was called has their addresses alone.
         if done:

@@ -26,7 +26,7 @@ from prism.ring.exec.cpu_words import (
     REQUEUE,
     WORKER_LOST,
 )
-from prism.ring.exec.publisher import announce, enqueue
+from prism.ring.exec.landing import announce, enqueue
 from prism.ring.layout import BOOKS_SLOTS_START, DONE_COUNT, SLOT_WORDS, STATUS
 from prism.ring.memory import (
     AT_BOOKS,

@@ -51,7 +51,7 @@ from prism.ring.exec.cpu_words import (
     YIELD,
     YIELDED_BY,
 )
-from prism.ring.exec.publisher import fetch_slot
+from prism.ring.exec.landing import fetch_slot
 from prism.ring.layout import (
     BOOKS_SLOTS_START,
     DONE_COUNT,

@@ -14,7 +14,8 @@ import threading
 import time
 import warnings
 from collections import deque
-from functools import cache
+from collections.abc import Callable
+from functools import cache, lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -38,6 +39,8 @@ IDLE_LOOKS: Final = 1 << 20
 """Looks at an idle line after which the kernel ends by itself: some seconds. The next job launches it again."""
 BEAT_LOOKS: Final = 1 << 20
 """Looks at a host that does not beat after which the kernel ends by itself."""
+KERNELS: Final = 16
+"""Compiled kernels that are kept, the last used."""
 LOOKS: Final = 1 << 14
 """Looks at a mark in vain, some 100 microseconds, before a waiter sees to the kernel and gives way to others."""
 EAGER_WAITS: Final = 20
@@ -90,9 +93,7 @@ class CudaExecutor:
         cuda = self._cuda
         handlers = _device_handlers(program)
         self._block = block
-        chain = cuda_effects.handler_chain(cuda, [(h.opcode, h.native) for h in handlers if h.native])
-        apply = cuda_effects.device_functions(cuda, chain)
-        self._kernel = cuda_kernel.make_kernel(cuda, apply, THREADS)
+        self._kernel = kernel_of(cuda, THREADS, tuple((h.opcode, h.native) for h in handlers if h.native))
         spec = block.shape.spec
         length = 1 << (spec.slots - 1).bit_length()
         arrays = [(length, np.uint32), (spec.slots, np.uint32), (line.BELL_LONGS, np.uint64)]
@@ -326,6 +327,17 @@ class CudaExecutor:
             self._block = None
         if self._watch.is_alive() and threading.current_thread() is not self._watch:
             self._watch.join()
+
+
+@lru_cache(KERNELS)
+def kernel_of(cuda: Any, threads: int, handlers: tuple[tuple[int, Callable[..., int]], ...]) -> Any:
+    """Return the kernel for blocks of `threads` that calls these handlers, by opcode.
+
+    One that is compiled serves every ring whose program has the same functions: sizes and places are arguments. Cost:
+    some seconds for the first launch of a new one.
+    """
+    apply = cuda_effects.device_functions(cuda, cuda_effects.handler_chain(cuda, handlers))
+    return cuda_kernel.make_kernel(cuda, apply, threads)
 
 
 @cache

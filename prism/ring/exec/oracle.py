@@ -12,7 +12,7 @@ from prism.ring import layout as at
 from prism.ring.exec import cpu_feed
 from prism.ring.exec.unfed import Unfed
 from prism.ring.layout import SlotStatus
-from prism.ring.memory import AT_CURSORS, HEAD, LINE, PENDING, QUEUES, TAIL, Block
+from prism.ring.memory import AT_CURSORS, HEAD, LINE, PENDING, QUEUED, QUEUES, TAIL, Block
 from prism.ring.model import advance
 from prism.ring.program import Program
 
@@ -68,4 +68,5 @@ def forget_queues(block: Block) -> None:
     cursors = block.words[int(block.words[AT_CURSORS]) :][: 2 * LINE * QUEUES].reshape(QUEUES, 2 * LINE)
     cursors[:, HEAD] = cursors[:, TAIL]
     block.words[PENDING : PENDING + at.LEVELS] = 0
-    block.claims[np.isin(block.state.slots[:, at.STATUS], _OVER)] = 0
+    # A slot that is PREPARED is a feeder's, whatever its last job came to.
+    block.claims[(block.claims == QUEUED) & np.isin(block.state.slots[:, at.STATUS], _OVER)] = 0

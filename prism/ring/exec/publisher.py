@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from prism.ring.exec import cpu_atomics as atomics
 from prism.ring.exec.cpu_words import (
     BATCH_FENCE,
-    BOOKS_SLOT_WORDS,
     CLAIMED,
     DONE,
     EMPTY,
@@ -24,22 +23,16 @@ from prism.ring.exec.cpu_words import (
     LOAD_MISS,
     PACKED_SLOT,
     PRINTF,
-    PUBLISHED,
     SHUTDOWN_JOB,
 )
+from prism.ring.exec.landing import announce, enter, fetch_slot, fill, land, prepare
 from prism.ring.exec.line import BELL_LONGS, hand_over
 from prism.ring.layout import (
-    ARGS,
     ARGS_PER_SLOT,
-    BOOKS_SLOTS_START,
     LEVELS,
-    OPCODE,
-    PRIORITY,
-    PRIORITY_OFFSETS,
     SHUTDOWN,
     SLOT_WORDS,
     STATUS,
-    TENANT,
     TENANT_BASE,
     TENANT_MASKS,
     TENANT_QUOTAS,
@@ -50,48 +43,28 @@ from prism.ring.memory import (
     AT_BOOKS,
     AT_CLAIMS,
     AT_CONTROL,
-    AT_CURSORS,
     AT_FEEDERS,
-    AT_ORDER,
     AT_RING,
-    BELL,
-    ENTRIES,
     FEED_COUNT,
     FEED_CURSOR,
     FEED_LOW,
+    FEED_PROCESS,
+    FEED_STAGE,
     FREE,
+    LANDING,
     LINE,
-    MASK,
-    PARKED,
-    PENDING,
-    QUEUED,
-    TAIL,
 )
-from prism.ring.memory import BANDS as IN_BANDS
-from prism.ring.memory import PRIORITY as IN_PRIORITY
 from prism.ring.opcodes import RESERVED, SYSTEM_BIT
 
-NO_ROOM, CLOSED, BEYOND, HELD_BACK, BAD_PRIORITY, BAD_WORD, BAD_JOB = 0, -1, -2, -3, -4, -5, -6
+NO_ROOM, CLOSED, BEYOND, HELD_BACK, BAD_PRIORITY, BAD_WORD, FED_ELSEWHERE, BAD_JOB = range(0, -8, -1)
 """Why nothing was published: no room now; a shutdown; more than the quota at once; not for the line; a priority that
-there is not; a number beyond 32 bits; and, job k having an opcode that may not be published, BAD_JOB - k."""
-TOGETHER, LOADING = 1, 2
-"""Flags: slots side by side; LOAD_MISS may be published."""
+there is not; a number beyond 32 bits; another process feeds for the tenant; and, job k having an opcode that may not be
+published, BAD_JOB - k."""
+TOGETHER, LOADING, FEEDER_BITS = 1, 2, 8
+"""Flags: slots side by side; LOAD_MISS may be published. The process that feeds stands above them, from bit 8 on."""
 _LOW, _UP = np.uint64(0xFFFF_FFFF), np.uint64(32)
 _RESERVED_START, _RESERVED_STOP = RESERVED.start, RESERVED.stop
 _USER_STOP: Final = int(SYSTEM_BIT)
-
-
-@njit(nogil=True, cache=True)
-def ticket_at(words: Any, slot: Any) -> Any:
-    """Return where a slot's ticket stands among the block's 64-bit words."""
-    return (words[AT_BOOKS] + BOOKS_SLOTS_START + BOOKS_SLOT_WORDS * slot) >> 1
-
-
-@njit(nogil=True, cache=True)
-def fetch_slot(words: Any, slot: Any) -> None:
-    """Begin to fetch what is written about a slot: lines that come from another processor's cache take long."""
-    atomics.fetch_line(words, words[AT_RING] + SLOT_WORDS * slot)
-    atomics.fetch_line(words, words[AT_BOOKS] + BOOKS_SLOTS_START + BOOKS_SLOT_WORDS * slot)
 
 
 @njit(nogil=True, cache=True)
@@ -160,6 +133,9 @@ def check(words: Any, tenant: Any, columns: Any, count: Any, flags: Any) -> Any:
     if atomics.load(words, control + SHUTDOWN) != 0:
         return np.int64(CLOSED)
     row = words[AT_FEEDERS] + LINE * tenant
+    feeder = atomics.load(words, row + FEED_PROCESS)
+    if feeder != 0 and np.int64(feeder) != flags >> FEEDER_BITS:
+        return np.int64(FED_ELSEWHERE)
     quota, owned = np.int64(words[control + TENANT_QUOTAS + tenant]), np.int64(words[row + FEED_COUNT])
     if quota >= owned:
         return np.int64(1)
@@ -173,75 +149,12 @@ def check(words: Any, tenant: Any, columns: Any, count: Any, flags: Any) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def fill(words: Any, longs: Any, tenant: Any, columns: Any, place: Any) -> None:
-    """Write job `place[1]` of the columns into slot `place[0]`, all but its status; in pieces of 64 bits."""
-    opcodes, priorities, args = columns
-    # Through 32 bits, so that the compiler knows that no index is below 0.
-    slot, job = np.int64(np.uint32(place[0])), np.int64(np.uint32(place[1]))
-    at = (np.int64(words[AT_RING]) >> 1) + (SLOT_WORDS // 2) * slot
-    words[2 * at + OPCODE] = opcodes[job if len(opcodes) > 1 else 0]
-    level = np.uint64(priorities[job if len(priorities) > 1 else 0])
-    longs[at + TENANT // 2] = np.uint64(tenant) | level << _UP
-    line, width = job if len(args) > 1 else 0, args.shape[1]
-    for k in range(ARGS_PER_SLOT // 2):
-        low = np.uint64(args[line, 2 * k]) if 2 * k < width else np.uint64(0)
-        high = np.uint64(args[line, 2 * k + 1]) if 2 * k + 1 < width else np.uint64(0)
-        longs[at + ARGS // 2 + k] = low | high << _UP
-
-
-@njit(nogil=True, cache=True)
-def enter(words: Any, longs: Any, slot: Any, ticket: Any) -> None:
-    """Enter a job's ticket, and its place in its tenant's line, into the books of its slot."""
-    at = (np.int64(words[AT_BOOKS]) + BOOKS_SLOTS_START >> 1) + (BOOKS_SLOT_WORDS // 2) * np.int64(np.uint32(slot))
-    atomics.store(longs, at, ticket)
-    longs[at + 1] = ticket
-    longs[at + 2] = longs[at + 3] = np.uint64(0)
-
-
-@njit(nogil=True, cache=True)
 def advance(words: Any, row: Any, last: Any) -> None:
     """Let the search for free slots go on after a slot."""
     words[row + FEED_CURSOR] = np.uint32((last + 1 - words[row + FEED_LOW]) % words[row + FEED_COUNT])
 
 
 # Onto the queues -----------------------------------------------------------------------
-
-
-@njit(nogil=True, cache=True)
-def level_of(words: Any, slot: Any) -> Any:
-    """Return at which level a slot is served, in the order that the block has; the last one where a band has none."""
-    order = words[AT_ORDER]
-    if order == IN_PRIORITY:
-        return np.int64(min(words[words[AT_RING] + SLOT_WORDS * slot + PRIORITY], np.uint32(LEVELS - 1)))
-    if order == IN_BANDS:
-        offsets = np.int64(words[AT_CONTROL]) + PRIORITY_OFFSETS
-        for level in range(LEVELS):
-            if words[offsets + level] <= slot < words[offsets + level + 1]:
-                return level
-        return LEVELS - 1
-    return 0
-
-
-@njit(nogil=True, cache=True)
-def enqueue(words: Any, tenant: Any, slot: Any) -> Any:
-    """Put a slot into its queue without telling anyone; returns its level."""
-    level = level_of(words, slot)
-    queue = words[AT_CURSORS] + 2 * LINE * (tenant * LEVELS + level)
-    tail = words[queue + TAIL]
-    words[words[queue + ENTRIES] + (tail & words[queue + MASK])] = np.uint32(slot)
-    atomics.store(words, queue + TAIL, np.uint32(tail + np.uint32(1)))
-    return level
-
-
-@njit(nogil=True, cache=True)
-def announce(words: Any, tenant: Any, levels: Any) -> None:
-    """Mark a tenant's queues of the levels in a bit set as worth a look, and wake whoever sleeps."""
-    for level in range(LEVELS):
-        if levels >> level & 1:
-            atomics.set_bits(words, PENDING + level, np.uint32(1 << tenant))
-    atomics.add(words, BELL, np.uint32(1))
-    if atomics.load(words, PARKED) != 0:
-        atomics.wake_word(words, BELL)
 
 
 @njit(nogil=True, cache=True)
@@ -253,17 +166,14 @@ def _publish(words: Any, longs: Any, who: Any, columns: Any, chosen: Any) -> Any
     row = words[AT_FEEDERS] + LINE * tenant
     if not find_free(words, words[:0], row, chosen, flags & TOGETHER != 0):
         return np.int64(NO_ROOM)
-    first = atomics.add(longs, words[AT_BOOKS] >> 1, np.uint64(len(chosen)))
-    levels = 0
-    for job in range(len(chosen)):
-        slot = chosen[job]
-        fill(words, longs, tenant, columns, (slot, job))
-        enter(words, longs, slot, first + np.uint64(job))
-        words[words[AT_CLAIMS] + slot] = np.uint32(QUEUED)
-        atomics.store(words, words[AT_RING] + SLOT_WORDS * slot + STATUS, np.uint32(PUBLISHED))
-        levels |= 1 << enqueue(words, tenant, slot)
+    first, levels = prepare(words, longs, tenant, columns, chosen), 0
+    # An exchange, which nothing passes in either direction: before it nothing is published, after it everything is.
+    atomics.exchange(words, row + FEED_STAGE, np.uint32(LANDING))
+    for slot in chosen:
+        levels |= 1 << land(words, tenant, slot)
     advance(words, row, chosen[len(chosen) - 1])
     announce(words, tenant, levels)
+    atomics.store(words, row + FEED_STAGE, np.uint32(0))
     return np.int64(first)
 
 
@@ -279,7 +189,7 @@ def publish(words: Any, longs: Any, who: Any, columns: Any, chosen: Any) -> Any:
 
     who: the tenant and its flags. columns: opcodes (n,), priorities (n,) and args (n, k) of uint32, k at most 12, each
     of one row if all jobs have the same. chosen: (n,) int64, n at least 1, receives the slots. Everything is checked
-    before a word is written; then the status is written last, then the queue entry, then the bell.
+    before a word is written; then every word of every job, then the statuses and queue entries, then the bell.
     """
     view, wide, room = atomics.borrowed(words), atomics.borrowed(longs), atomics.borrowed(chosen)
     return _publish(view, wide, who, _borrow(columns), room)

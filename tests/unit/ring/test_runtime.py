@@ -239,6 +239,8 @@ def test_a_small_stress() -> None:
     assert (report.killed, report.missed) == (5, 0)
     report.require_sound()
     assert report.submitted == 4000
+    # A killed worker's last run, 128 jobs at most, may be counted twice or not at all.
+    assert abs(report.counted - report.submitted - report.fillers) <= 128 * report.killed
 
 
 @pytest.mark.clause("RINGRUN-9")

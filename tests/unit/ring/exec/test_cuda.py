@@ -13,6 +13,7 @@ import pytest
 from prism.ring import layout as at
 from prism.ring.exec import cuda, cuda_kernel
 from prism.ring.layout import Opcode, Reason, SlotStatus
+from prism.ring.program import Handler, Program
 from prism.ring.runtime import Runtime
 from prism.ring.state import RingSpec
 from tests.cuda_stand_in import StandIn
@@ -108,6 +109,27 @@ def test_an_idle_kernel_ends_and_is_launched_again(stand_in: StandIn) -> None:
         assert tenant.window[0] == 1
         assert executor.launches >= 2
     assert not stand_in.failures
+
+
+def nothing(args: Any, control: Any, start: Any, words: Any) -> int:  # noqa: ARG001 (a handler's signature)
+    """Be a handler."""
+    return 0
+
+
+def test_a_kernel_is_compiled_once_for_equal_handlers(stand_in: StandIn) -> None:
+    """Rings of any size share a kernel while their handlers are the same functions; another handler needs another."""
+    handler = Handler(64, "nothing", apply=lambda _: (), native=nothing)
+    other = Handler(65, "nothing", apply=lambda _: (), native=nothing)
+    for slots, handlers, compiled in (
+        (64, (), 1),
+        (16, (), 1),
+        (16, (handler,), 2),
+        (64, (handler,), 2),
+        (64, (other,), 3),
+    ):
+        with Runtime(slots, executor=cuda.CudaExecutor(1), program=Program(handlers=handlers)) as runtime:
+            runtime.submit(handlers[0].opcode if handlers else 0).result(20)
+        assert stand_in.compiled == compiled
 
 
 def test_a_shutdown_ends_the_kernel_and_is_told(stand_in: StandIn) -> None:
