@@ -7,9 +7,9 @@ import pytest
 
 from prism.status import Status
 from prism.vm.engines.api import Limits
-from prism.vm.engines.ledger import LedgerEngine
 from prism.vm.engines.report import StopReason
 from prism.vm.engines.table import open_engine
+from prism.vm.engines.theory_engine import TheoryEngine
 from prism.vm.ledger.key import COMPACT, WIDE
 from prism.vm.term.graph import TermGraph, numerals
 from prism.vm.term.ops import NULL, SUC, ZERO
@@ -35,7 +35,7 @@ def chain(sucs: int) -> TermGraph:
 
 def contents(session):
     """Return all that a session stores, as it lies in memory."""
-    if isinstance(session, LedgerEngine):
+    if isinstance(session, TheoryEngine):
         table = session.ledger.table
         return table.keys.tobytes(), table.index.tobytes(), table.count
     return list(session._op), list(session._a), list(session._b), dict(session._hints)

@@ -22,7 +22,7 @@ _BITS: Final = np.uint64(WIDE_BITS)
 _MASK: Final = np.uint64((1 << WIDE_BITS) - 1)
 
 loop = njit(cache=True, _nrt=False)  # pyright: ignore[reportCallIssue]  # the stub lacks the option
-"""Compile a loop that allocates nothing, and so counts no references: see `prism.vm.engines.ledger_loop`."""
+"""Compile a loop that allocates nothing, and so counts no references: see `prism.vm.engines.theory_loop`."""
 
 SETTLED: Final = -1
 """The claims of a row that no rule can ever change: such rows are not counted."""

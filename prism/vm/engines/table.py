@@ -19,14 +19,9 @@ def _baseline(limits: Limits, schedule: Schedule | None, theory: Theory) -> Engi
 
 
 def _ledger(limits: Limits, schedule: Schedule | None, theory: Theory) -> Engine:  # noqa: ARG001 (only bsp has one)
-    # The built-in theory has a loop of its own, which its case table drives: a third less time a rewrite.
-    if theory != load(BUILT_IN):
-        from prism.vm.engines.theory_engine import TheoryEngine
+    from prism.vm.engines.theory_engine import TheoryEngine
 
-        return TheoryEngine(limits, theory)
-    from prism.vm.engines.ledger import LedgerEngine
-
-    return LedgerEngine(limits)
+    return TheoryEngine(limits, theory)
 
 
 def _bsp(limits: Limits, schedule: Schedule | None, theory: Theory) -> Engine:

@@ -9,18 +9,36 @@ from numba import njit
 from numpy.typing import NDArray
 
 from prism.vm.ledger.table import unpack_one
-from prism.vm.theory.automaton import ACCEPT, EXPR_CONSTANT, EXPR_REGISTER, FAIL, SAME, SWITCH
+from prism.vm.theory.automaton import (
+    EXPR_CONSTANT,
+    EXPR_REGISTER,
+    FIRST_OPERANDS,
+    KIND,
+    NO_MATCH,
+    OTHERWISE,
+    SAME,
+    SWITCH,
+    THEN,
+    X,
+    Y,
+    Z,
+)
 from prism.vm.theory.signature import DIGIT, INT_MINUS_ONE, INT_ZERO
 
+NO_FRAME: Final = -2
+OUT_OF_STEPS: Final = -3
 OVERFLOW: Final = -4
-"""Why a loop stops beside NO_ROOM, NO_FRAME and OUT_OF_STEPS: a literal left its 64 bits."""
 NO_LOG: Final = -5
+"""Why a loop stops before its work is done, beside NO_ROOM: no place for what waits, no step left for the term, a
+literal that left its 64 bits, no place in the log. A good answer is never negative."""
 
-COUNT, STEPS, REUSED, DEPTH, ROW, ROOT, BUDGET, ID_BITS, FRAME, LOGGED = range(10)
-"""Places in the int64 vector `state`: those of `ledger_loop`, the words of `frames` in use, the steps written down."""
-STATE_SIZE: Final = 10
+COUNT, STEPS, REUSED, DEPTH, ROW, ROOT, BUDGET, ID_BITS, FRAME, LOGGED, HAND, IS_NORMAL, ROOM = range(13)
+"""Places in the int64 vector `state`: nodes in use; rule applications and repeated interns of the root at hand; nodes
+that wait; the next row to load; the root at hand; the most rule applications for a root; bits of an id in a key; words
+of `frames` in use; steps written down; the node in hand, 0 for none; whether that is a normal form for what waits last;
+at how many nodes the loop asks for room."""
+STATE_SIZE: Final = 13
 
-NO_MATCH: Final = -1
 _ZERO: Final = np.uint64(0)
 _ONE: Final = np.uint64(1)
 _MOST: Final = np.uint64((1 << 63) - 1)
@@ -31,9 +49,10 @@ _loop = njit(cache=True, _nrt=False, forceinline=True)  # pyright: ignore[report
 class Store(NamedTuple):
     """What the loops work on, beside their `state`.
 
-    keys, slots, forward: as in `ledger_loop`. commutes: bool[256]. waiting: int32[depth, 2], nodes that wait, and what
-    for. frames: int32[], for each right side begun its variant, registers and values. registers: int64[], operands:
-    int64[], scratch. log: int32[n, 2], each rule application as node and variant; empty where none is wanted.
+    keys, slots: the keys and the index of a `prism.vm.ledger.table.Table`. forward: int32[len(keys)], see
+    `theory_loop`. commutes: bool[256]. waiting: int32[], a node and what it waits for, in pairs. frames: int32[], the
+    live registers of right sides that wait. registers: int64[], operands: int64[], scratch. log: int32[n, 2], each
+    rule application as node and variant; empty where none is wanted.
     """
 
     keys: NDArray[np.uint64]
@@ -45,6 +64,12 @@ class Store(NamedTuple):
     registers: NDArray[np.int64]
     operands: NDArray[np.int64]
     log: NDArray[np.int32]
+
+
+@_loop
+def word(table, at):
+    """Return an element as int64. Unlike `table[at]` it is not compiled for places below 0 too."""
+    return np.int64(table[np.uint64(at)])
 
 
 @_loop
@@ -93,8 +118,8 @@ def _multiply(x, y):
 def computed(automaton, store, state, index, registers):
     """Return the value of an expression and whether it left 64 bits on the way."""
     operands, top, wrong = store.operands, 0, False
-    for at in range(automaton.expression[index, 0], automaton.expression[index, 1]):
-        kind, argument = automaton.step[at, 0], automaton.step[at, 1]
+    for at in range(automaton.expression[index], automaton.expression[index + 1], 2):
+        kind, argument = automaton.step[at], automaton.step[at + 1]
         if kind == EXPR_REGISTER:
             operands[top] = literal_of(store.keys, state[ID_BITS], registers[argument])
             top += 1
@@ -136,26 +161,32 @@ def _compares(comparison, x, y):
 
 
 @_loop
-def match(automaton, store, state, node):
-    """Return the variant that matches a node, its parts then in the registers; -1 if none does, or OVERFLOW."""
-    registers = store.registers
-    op, a, b = unpack_one(store.keys[node], state[ID_BITS])
-    registers[1], registers[2], registers[3] = node, a, b
-    at = automaton.start[op]
-    while True:
-        kind, x, y = automaton.state[at, 0], automaton.state[at, 1], automaton.state[at, 2]
+def _holds(automaton, store, state, at):
+    """Return whether the guard of a state holds, and whether a literal left its 64 bits."""
+    one, wrong_one = computed(automaton, store, state, automaton.state[at + X], store.registers)
+    two, wrong_two = computed(automaton, store, state, automaton.state[at + Y], store.registers)
+    return _compares(automaton.state[at + Z], one, two), wrong_one or wrong_two
+
+
+@_loop
+def match(automaton, store, state, op, a, b):
+    """Return `~v`, v the place of the variant that matches a node, its parts then in the registers; or NO_MATCH.
+
+    And whether a literal left its 64 bits: then nothing matches.
+    """
+    registers, at, wrong = store.registers, word(automaton.start, op), False
+    registers[FIRST_OPERANDS], registers[FIRST_OPERANDS + 1] = a, b
+    while at > 0:
+        kind, x, y = word(automaton.state, at + KIND), word(automaton.state, at + X), word(automaton.state, at + Y)
+        then = word(automaton.state, at + THEN)
         if kind == SWITCH:
-            code, registers[y], registers[y + 1] = unpack_one(store.keys[registers[x]], state[ID_BITS])
-            at = automaton.jump[automaton.state[at, 4], code]
-        elif kind == ACCEPT:
-            return np.int64(x)
-        elif kind == FAIL:
-            return np.int64(NO_MATCH)
-        elif kind == SAME:
-            at = automaton.state[at, 4 if registers[x] == registers[y] else 5]
+            code, first, second = unpack_one(store.keys[np.uint64(word(registers, x))], state[ID_BITS])
+            registers[np.uint64(y)], registers[np.uint64(y + 1)] = first, second
+            at = word(automaton.jump, then + code)
+            continue
+        if kind == SAME:
+            is_so = word(registers, x) == word(registers, y)
         else:
-            one, wrong_one = computed(automaton, store, state, x, registers)
-            two, wrong_two = computed(automaton, store, state, y, registers)
-            if wrong_one or wrong_two:
-                return np.int64(OVERFLOW)
-            at = automaton.state[at, 4 if _compares(automaton.state[at, 3], one, two) else 5]
+            is_so, wrong = _holds(automaton, store, state, at)
+        at = np.int64(NO_MATCH) if wrong else then if is_so else word(automaton.state, at + OTHERWISE)
+    return at, wrong

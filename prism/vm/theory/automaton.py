@@ -23,12 +23,21 @@ from prism.vm.theory.signature import LITERALS
 
 MAX_STATES: Final = 1 << 16
 """The most states of an automaton."""
-FAIL, SWITCH, SAME, GUARD, ACCEPT = range(5)
-"""What a state does. FAIL is state 0. SWITCH: read the node in register x into registers y (first operand) and y + 1,
-go where its code leads. SAME: registers x and y hold one node. GUARD: comparison z of expressions x and y holds.
-ACCEPT: variant x matches. SAME and GUARD go to `then`, or to `otherwise`."""
+NO_MATCH: Final = 0
+"""Where a state leads: NO_MATCH, the place of a state in `Automaton.state`, or `~v`, v the place of the variant that
+matches in `Automaton.variant`."""
+SWITCH, SAME, GUARD = range(3)
+"""What a state does. SWITCH: read the node in register x into registers y (first operand) and y + 1, go where its code
+leads. SAME: registers x and y hold one node. GUARD: comparison z of expressions x and y holds. SAME and GUARD go to
+`then`, or to `otherwise`."""
+STATE_WORDS, VARIANT_WORDS, INSTRUCTION_WORDS, CODES = 6, 4, 9, 256
+"""The sizes of a row of each flat table of an automaton; a row of `Automaton.jump` has a word for each op code."""
+KIND, X, Y, Z, THEN, OTHERWISE = range(STATE_WORDS)
+RULE, IS_LAZY, FIRST, VALUE = range(VARIANT_WORDS)
+MODE, SLOT, LIVE, LIVE_END, END, RESULT = range(3, INSTRUCTION_WORDS)
+"""The words of a state, of a variant, and, after KIND, X and Y, of an instruction."""
 
-COMPUTE: Final = 256
+COMPUTE: Final = CODES
 """The kind of an instruction that computes a literal from expression x; below it a kind is the code of a node."""
 EXPR_REGISTER: Final = len(ARITHMETIC)
 EXPR_CONSTANT: Final = EXPR_REGISTER + 1
@@ -37,28 +46,31 @@ RAW, OVER_NORMAL, OVER_RAW = range(3)
 """How an instruction goes on with the node it made: use it as it is, for an op above it may drop it; or bring it to
 normal form first, its operands being normal already, or not."""
 FIRST_OPERANDS: Final = 2
-"""Registers: 0 holds NULL, 1 the node at hand, 2 and 3 its operands."""
+"""Registers: 0 holds NULL, 1 nothing, 2 and 3 the operands of the node at hand; the last are slots, for what the
+instructions of a right side make."""
 _MAX_STACK: Final = 128
 
 
 class Automaton(NamedTuple):
-    """The arrays of an automaton; all int32 unless said otherwise.
+    """The tables of an automaton, each flat, int32 unless said otherwise; what refers to a row holds its place.
 
-    start: [256], the first state by op code, 0 where no rule has that head. state: [n, 6], kind, x, y, z, then,
-    otherwise; a SWITCH has its row of `jump` in `then`. jump: [m, 256]. variant: [v, 7], its rule, whether it is lazy,
-    first and last instruction, the ref of its result or without instructions its register, and where in `kept` the
-    registers begin and end that its right side reads. kept: [r]. instruction: [k, 4], kind, two refs and RAW,
-    OVER_NORMAL or OVER_RAW; ref 0 is NULL, r > 0 the kept register r - 1 of the variant, r < 0 the value of its
-    instruction ~r. expression: [e, 2], where its steps begin and end. step: int64[s, 2]. sizes: registers, the most
-    kept registers and instructions of one variant, operands of the deepest expression.
+    start: [CODES], where matching begins by op code. early: bool[CODES], whether the rules of an op are tried before
+    its operands are normal. state: rows of kind, x, y, z, then, otherwise; a SWITCH has its place in `jump` in `then`.
+    jump: rows of where each code leads. variant: rows of its rule, whether it is lazy, where in `instruction` its right
+    side begins, 0 if it builds nothing, and the register of its value then. instruction: rows of kind, x, y (an
+    expression, or registers of the operands), RAW, OVER_NORMAL or OVER_RAW, its slot, where in `live` the registers
+    begin and end that are read after it, where the right side ends, the register of its result. expression: where its
+    steps begin and end, in pairs. step: int64, pairs. sizes: registers with slots, the most slots of one variant,
+    operands of the deepest expression.
     """
 
     start: NDArray[np.int32]
+    early: NDArray[np.bool_]
     state: NDArray[np.int32]
     jump: NDArray[np.int32]
     variant: NDArray[np.int32]
-    kept: NDArray[np.int32]
     instruction: NDArray[np.int32]
+    live: NDArray[np.int32]
     expression: NDArray[np.int32]
     step: NDArray[np.int64]
     sizes: NDArray[np.int32]
@@ -79,17 +91,19 @@ class _Row:
 
 @dataclass
 class _Compiler:
+    """Tables as they grow. A register below 0 is a slot, `~i` that of instruction i, until all registers are known."""
+
     rules: Sequence[EncodedRule]
     dropping: frozenset[int]
-    states: list[list[int]] = field(default_factory=lambda: [[FAIL] + [0] * 5])
+    states: list[list[int]] = field(default_factory=lambda: [[0] * STATE_WORDS])
     jumps: list[list[int]] = field(default_factory=list)
     variants: list[tuple[int, ...]] = field(default_factory=list)
-    instructions: list[tuple[int, int, int, int]] = field(default_factory=list)
+    instructions: list[tuple[int, ...]] = field(default_factory=lambda: [(0,) * INSTRUCTION_WORDS])
+    live: list[int] = field(default_factory=list)
     expressions: list[tuple[int, int]] = field(default_factory=list)
     steps: list[tuple[int, int]] = field(default_factory=list)
     known: dict[tuple[_Row, ...], int] = field(default_factory=dict)
     registers: dict[str, int] = field(default_factory=lambda: {"": 1, "a": FIRST_OPERANDS, "b": FIRST_OPERANDS + 1})
-    kept: list[int] = field(default_factory=list)
     n_slots: int = 1
 
     def state(self, *row: int) -> int:
@@ -98,8 +112,8 @@ class _Compiler:
                 f"the rules of a theory must compile to fewer than {MAX_STATES} states, got more at rule "
                 f"{self.rules[0].name!r} and those with its op; split the theory"
             )
-        self.states.append([*row, *[0] * (6 - len(row))])
-        return len(self.states) - 1
+        self.states.append([*row, *[0] * (STATE_WORDS - len(row))])
+        return STATE_WORDS * (len(self.states) - 1)
 
     def register(self, place: str) -> int:
         """Return the register of a place; both operands of a node get registers together."""
@@ -109,9 +123,9 @@ class _Compiler:
         return self.registers[place]
 
     def matrix(self, rows: tuple[_Row, ...]) -> int:
-        """Return the state that tells which of some rows matches first."""
+        """Return where to go to tell which of some rows matches first."""
         if not rows:
-            return FAIL
+            return NO_MATCH
         if rows not in self.known:
             self.known[rows] = self.leaf(rows) if not rows[0].pending else self.switch(rows)
         return self.known[rows]
@@ -119,7 +133,7 @@ class _Compiler:
     def switch(self, rows: tuple[_Row, ...]) -> int:
         counts = {place: sum(place in dict(row.pending) for row in rows) for place, _ in rows[0].pending}
         place = max(counts, key=lambda place: (counts[place], -len(place), place))
-        jump = [self.matrix(tuple(row for row in rows if place not in dict(row.pending)))] * 256
+        jump = [self.matrix(tuple(row for row in rows if place not in dict(row.pending)))] * CODES
         codes: set[int] = set()
         for row in rows:
             pattern = dict(row.pending).get(place, ())
@@ -129,7 +143,7 @@ class _Compiler:
                 tuple(special for row in rows if (special := _specialised(row, place, code, self.rules)) is not None)
             )
         self.jumps.append(jump)
-        return self.state(SWITCH, self.register(place), self.register(place + "a"), 0, len(self.jumps) - 1)
+        return self.state(SWITCH, self.register(place), self.register(place + "a"), 0, CODES * (len(self.jumps) - 1))
 
     def leaf(self, rows: tuple[_Row, ...]) -> int:
         row = rows[0]
@@ -146,29 +160,41 @@ class _Compiler:
         return target
 
     def variant(self, index: int, registers: dict[str, int]) -> int:
-        rule, first, begin = self.rules[index], len(self.instructions), len(self.kept)
-        if isinstance(rule.rhs, str):
-            self.variants.append((index, int(rule.is_lazy), first, first, registers[rule.rhs], begin, begin))
-            return self.state(ACCEPT, len(self.variants) - 1)
-        names = sorted(_variables(rule.rhs))
-        self.kept += [registers[name] for name in names]
+        """Return where to go when a rule matches, its variables being in these registers."""
+        rule = self.rules[index]
         made: dict[tuple[int, int, int], int] = {}
+        reads: list[set[int]] = []
 
         def ref(pattern: Encoded) -> int:
             if isinstance(pattern, str):
-                return names.index(pattern) + 1
+                return registers[pattern]
             if is_arithmetic(pattern):
                 row = (COMPUTE, self.expression(pattern, registers), 0)
+                read = {registers[name] for name in _variables(pattern)}
             else:
                 x, y = (*(ref(part) for part in pattern[1:]), 0, 0)[:2]
-                row = (pattern[0], x, y)
-            return ~made.setdefault(row, len(made))
+                row, read = (pattern[0], x, y), {x, y}
+            if row not in made:
+                made[row] = len(made)
+                reads.append(read)
+            return ~made[row]
 
         result = ref(rule.rhs)
-        self.instructions += [(*row, mode) for row, mode in zip(made, _modes(list(made), self.dropping), strict=True)]
-        self.n_slots = max(self.n_slots, len(made) + len(names))
-        self.variants.append((index, int(rule.is_lazy), first, len(self.instructions), result, begin, len(self.kept)))
-        return self.state(ACCEPT, len(self.variants) - 1)
+        first = INSTRUCTION_WORDS * len(self.instructions) if made else 0
+        self.variants.append((index, int(rule.is_lazy), first, result))
+        self.right_side(list(made), reads, result)
+        return ~(VARIANT_WORDS * (len(self.variants) - 1))
+
+    def right_side(self, made: list[tuple[int, int, int]], reads: list[set[int]], result: int) -> None:
+        """Add the instructions of a right side, each with the registers that are live after it."""
+        self.n_slots = max(self.n_slots, len(made))
+        end = INSTRUCTION_WORDS * (len(self.instructions) + len(made))
+        for index, (row, mode) in enumerate(zip(made, _modes(made, self.dropping), strict=True)):
+            later = {~at for at in range(index, len(made))}
+            live = set().union(*reads[index + 1 :], {result}) - later - {0}
+            begin = len(self.live)
+            self.live += sorted(live)
+            self.instructions.append((*row, mode, ~index, begin, len(self.live), end, result))
 
     def expression(self, pattern: Pattern, registers: dict[str, int]) -> int:
         first = len(self.steps)
@@ -184,8 +210,8 @@ class _Compiler:
                 self.steps.append((EXPR_CONSTANT, part))
 
         push(pattern)
-        self.expressions.append((first, len(self.steps)))
-        return len(self.expressions) - 1
+        self.expressions.append((2 * first, 2 * len(self.steps)))
+        return 2 * (len(self.expressions) - 1)
 
 
 def compile_theory(theory: Theory) -> Automaton:
@@ -195,7 +221,7 @@ def compile_theory(theory: Theory) -> Automaton:
     """
     rules = encoded_rules(theory)
     compiler = _Compiler(rules, dropping(rules))
-    start = np.zeros(256, np.int32)
+    start, early = np.zeros(CODES, np.int32), np.zeros(CODES, np.bool_)
     for code in sorted({rule.lhs[0] for rule in rules}):
         rows = [
             row
@@ -205,17 +231,29 @@ def compile_theory(theory: Theory) -> Automaton:
             if (row := _specialised(_Row((("", order),), (), (), index), "", code, rules)) is not None
         ]
         start[code] = compiler.matrix(tuple(rows))
-    sizes = (max(compiler.registers.values()) + 1, compiler.n_slots, _MAX_STACK)
+        early[code] = any(rule.is_lazy or rule.guards for rule in rules if rule.lhs[0] == code)
+    return _tables(compiler, start, early)
+
+
+def _tables(compiler: _Compiler, start: NDArray[np.int32], early: NDArray[np.bool_]) -> Automaton:
+    """Return what was compiled as arrays, slots after the other registers."""
+    n_registers = max(compiler.registers.values()) + 1
+    variant = np.array(compiler.variants or [(0,) * VARIANT_WORDS], np.int32)
+    instruction = np.array(compiler.instructions, np.int32)
+    live = np.array(compiler.live or [0], np.int32)
+    for registers in (variant[:, VALUE], *(instruction[:, at] for at in (X, Y, SLOT, RESULT)), live):
+        registers[:] = np.where(registers < 0, n_registers + ~registers, registers)
     arrays = Automaton(
         start,
-        np.array(compiler.states, np.int32),
-        np.array(compiler.jumps or [[0] * 256], np.int32),
-        np.array(compiler.variants or [(0,) * 7], np.int32),
-        np.array(compiler.kept, np.int32),
-        np.array(compiler.instructions or [(0, 0, 0, 0)], np.int32),
-        np.array(compiler.expressions or [(0, 0)], np.int32),
-        np.array(compiler.steps or [(0, 0)], np.int64),
-        np.array(sizes, np.int32),
+        early,
+        np.array(compiler.states, np.int32).ravel(),
+        np.array(compiler.jumps or [[0] * CODES], np.int32).ravel(),
+        variant.ravel(),
+        instruction.ravel(),
+        live,
+        np.array(compiler.expressions or [(0, 0)], np.int32).ravel(),
+        np.array(compiler.steps or [(0, 0)], np.int64).ravel(),
+        np.array((n_registers + compiler.n_slots, compiler.n_slots, _MAX_STACK), np.int32),
     )
     for array in arrays:
         array.setflags(write=False)

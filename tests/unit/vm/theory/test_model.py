@@ -78,6 +78,6 @@ def test_a_rule_with_too_many_orders_is_refused() -> None:
 
 def test_rules_with_too_many_states_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """The size of an automaton is bounded, and the error says what to split."""
-    monkeypatch.setattr("prism.vm.theory.automaton.MAX_STATES", 8)
+    monkeypatch.setattr("prism.vm.theory.automaton.MAX_STATES", 4)
     with pytest.raises(UsageError, match="the rules of a theory must compile to fewer than"):
         compile_theory(load("peano"))
