@@ -32,8 +32,9 @@ from prism.vm.engines.work import Work, reach, renumber, work_of
 from prism.vm.ledger.optable import op_table
 from prism.vm.ledger.table import NO_ROOM
 from prism.vm.term.graph import TermGraph
-from prism.vm.theory.automaton import compile_theory
+from prism.vm.theory.automaton import UNIT_REGISTER, compile_theory
 from prism.vm.theory.model import Theory
+from prism.vm.theory.signature import UNIT
 
 _LITERAL_NODES: Final = 17
 """The most nodes that one instruction makes: those of a literal."""
@@ -93,6 +94,7 @@ class TheoryEngine(LedgerSession):
         state[BUDGET], state[ID_BITS] = self._max_steps, self._ledger.layout.id_bits
         state[LOGGED] = self._n_logged
         registers = np.zeros(self._automaton.sizes[0], np.int64)
+        registers[UNIT_REGISTER] = UNIT
         operands = np.zeros(self._automaton.sizes[2], np.int64)
         while True:
             table = self._ledger.table

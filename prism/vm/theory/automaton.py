@@ -19,7 +19,7 @@ from prism.errors import UsageError
 from prism.vm.theory.encode import Encoded, EncodedRule, encoded_rules, is_arithmetic, orders
 from prism.vm.theory.model import Theory
 from prism.vm.theory.rule import ARITHMETIC, COMPARISONS, Pattern
-from prism.vm.theory.signature import LITERALS
+from prism.vm.theory.signature import LITERALS, UNIT
 
 MAX_STATES: Final = 1 << 16
 """The most states of an automaton."""
@@ -45,9 +45,10 @@ EXPR_CONSTANT: Final = EXPR_REGISTER + 1
 RAW, OVER_NORMAL, OVER_RAW = range(3)
 """How an instruction goes on with the node it made: use it as it is, for an op above it may drop it; or bring it to
 normal form first, its operands being normal already, or not."""
+UNIT_REGISTER: Final = 1
 FIRST_OPERANDS: Final = 2
-"""Registers: 0 holds NULL, 1 nothing, 2 and 3 the operands of the node at hand; the last are slots, for what the
-instructions of a right side make."""
+"""Registers: 0 holds NULL, 1 the constant of code UNIT, whose id is 1 too, 2 and 3 the operands of the node at hand;
+the last are slots, for what the instructions of a right side make."""
 _MAX_STACK: Final = 128
 
 
@@ -168,6 +169,8 @@ class _Compiler:
         def ref(pattern: Encoded) -> int:
             if isinstance(pattern, str):
                 return registers[pattern]
+            if pattern == (UNIT,):
+                return UNIT_REGISTER
             if is_arithmetic(pattern):
                 row = (COMPUTE, self.expression(pattern, registers), 0)
                 read = {registers[name] for name in _variables(pattern)}
@@ -191,7 +194,7 @@ class _Compiler:
         end = INSTRUCTION_WORDS * (len(self.instructions) + len(made))
         for index, (row, mode) in enumerate(zip(made, _modes(made, self.dropping), strict=True)):
             later = {~at for at in range(index, len(made))}
-            live = set().union(*reads[index + 1 :], {result}) - later - {0}
+            live = set().union(*reads[index + 1 :], {result}) - later - {0, UNIT_REGISTER}
             begin = len(self.live)
             self.live += sorted(live)
             self.instructions.append((*row, mode, ~index, begin, len(self.live), end, result))
