@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from prism import gpu
 from prism.errors import UsageError
 from prism.ring import layout as at
 from prism.ring.errors import LaunchError, RingError
@@ -51,18 +52,7 @@ _FLUSH_LOOKS: Final = 1000
 
 def open_cuda() -> Any:
     """Return numba-cuda's `cuda`; raises UsageError, which says what to do, where there is none or no GPU."""
-    if not hasattr(np, "row_stack"):
-        # numba-cuda 0.30 imports a name that NumPy 2.5 dropped.
-        np.row_stack = np.vstack  # pyright: ignore
-    try:
-        from numba import cuda
-    except ImportError as error:
-        raise UsageError(
-            f"the cuda executor needs numba-cuda, but: {error}; install the extra prism-vm[gpu]"
-        ) from error
-    if not cuda.is_available():
-        raise UsageError("the cuda executor needs a GPU that numba-cuda can use, got none; take the cpu executor")
-    return cuda
+    return gpu.open_cuda("the cuda executor")
 
 
 class CudaExecutor:
