@@ -21,6 +21,8 @@ from prism.pallas.errors import CheckError as CheckError
 from prism.pallas.errors import DeadlockError as DeadlockError
 from prism.pallas.errors import KernelError as KernelError
 from prism.pallas.errors import KernelSite as KernelSite
+from prism.pallas.errors import LegalityError as LegalityError
+from prism.pallas.errors import LegalityWarning as LegalityWarning
 from prism.pallas.errors import OutOfBoundsError as OutOfBoundsError
 from prism.pallas.errors import RaceError as RaceError
 from prism.pallas.errors import RaceWarning as RaceWarning

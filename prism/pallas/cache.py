@@ -15,6 +15,7 @@ from prism.pallas import analysis, debug, grid, taint
 from prism.pallas.arrays import Arrays, arrays_of
 from prism.pallas.call import Call
 from prism.pallas.dtypes import Array, DType, Numeric, Parameters
+from prism.pallas.errors import LegalityError
 from prism.pallas.flight import uses_copies_in_flight
 from prism.pallas.kernel import primitives_in
 from prism.pallas.numba_source import compiled
@@ -87,7 +88,8 @@ class Prepared:
     """What is remembered of a call between its runs.
 
     `fillers`: how many tell what depends on unwritten memory, 0 if NaN does; `changing`: prefetched memory chooses
-    blocks; `effects`: the kernel prints, calls back, or waits for others.
+    blocks; `effects`: the kernel prints, calls back, or waits for others. `parameters` are JAX's own of the call,
+    `refusals` what the compilers of chips refuse in it, once they were asked.
     """
 
     call: Call
@@ -95,6 +97,8 @@ class Prepared:
     fillers: int
     changing: bool
     effects: bool
+    parameters: Parameters = field(default_factory=dict)
+    refusals: dict[str, list[LegalityError]] = field(default_factory=dict)
     index_maps: debug.Ready = field(default_factory=dict)
     plans: OrderedDict[Any, Planned | None] = field(default_factory=OrderedDict)
     programs: OrderedDict[Any, tuple[Program, Callable[..., None]] | None] = field(default_factory=OrderedDict)
@@ -190,7 +194,7 @@ class Cache:
         if found is not None:
             self._kernels.move_to_end(key)
             return found[2]
-        entry = _prepare(read_call(parameters))
+        entry = _prepare(read_call(parameters), parameters)
         _keep(self._kernels, key, (jaxpr, mapping, entry), self._capacity)
         return entry
 
@@ -211,7 +215,7 @@ class Cache:
 cache = Cache(512)
 
 
-def _prepare(call: Call) -> Prepared:
+def _prepare(call: Call, parameters: Parameters) -> Prepared:
     primitives = frozenset(primitives_in(call.kernel))
     uses = uses_of(call)
     call = replace(call, synchronises=call.synchronises or uses_copies_in_flight(call.kernel))
@@ -221,4 +225,5 @@ def _prepare(call: Call) -> Prepared:
         fillers=taint.fillers_for(call, uses, primitives),
         changing=grid.depends_on_memory(call),
         effects=call.synchronises or analysis.has_effects(call.kernel),
+        parameters=parameters,
     )

@@ -87,6 +87,21 @@ class UnsupportedError(PrismError, NotImplementedError):
         )
 
 
+class LegalityError(PrismError):
+    """The compiler of the pretended chip would refuse the kernel [CHIP-3].
+
+    `site` is the place, `rule` the row of the table of rules that says so, `chip` the name of the chip.
+    """
+
+    site: KernelSite = UNKNOWN_SITE
+    rule: str = ""
+    chip: str = ""
+
+
+class LegalityWarning(UserWarning):
+    """What `legality="warn"` emits in place of `LegalityError`."""
+
+
 class RaceWarning(UserWarning):
     """What `races="warn"` emits in place of `RaceError`."""
 

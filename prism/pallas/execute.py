@@ -9,6 +9,7 @@ import numpy as np
 from prism.pallas import debug, fast
 from prism.pallas.cache import Prepared
 from prism.pallas.call import Call
+from prism.pallas.chip import legality
 from prism.pallas.dtypes import FILLERS, Array, Numeric
 from prism.pallas.errors import KernelError
 from prism.pallas.launch import Launch, judge_outputs, prepare, run_steps
@@ -37,6 +38,8 @@ def kernels_run() -> int:
 def execute(prepared: Prepared, args: Sequence[Numeric], params: InterpretParams) -> list[Array]:
     """Run a kernel and return its outputs; reports its mistakes as the parameters ask [PALLAS-1]."""
     _tally.count += 1
+    if params.legality != "off":
+        legality.judge(prepared, params)
     with np.errstate(all="ignore"):
         if not debug_alone(prepared, params):
             results = fast.run(prepared, args, params)

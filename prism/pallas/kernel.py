@@ -27,7 +27,8 @@ Space = Literal["value", "own", "main"]
 class Var:
     """A variable: what an equation computes, or a reference.
 
-    A semaphore counts in int32; a barrier is one that takes `arrivals` arrivals a phase.
+    A semaphore counts in int32; a barrier is one that takes `arrivals` arrivals a phase. `memory` is the name of the
+    memory that a reference asks for, or "".
     """
 
     shape: tuple[int, ...]
@@ -35,6 +36,7 @@ class Var:
     space: Space = "value"
     semaphore: bool = False
     arrivals: int = 0
+    memory: str = ""
 
     @property
     def is_ref(self) -> bool:

@@ -14,6 +14,7 @@ Mode = Literal["auto", "debug", "fast", "compiled"]
 OutOfBounds = Literal["raise", "clamp"]
 Uninitialized = Literal["raise", "nan"]
 Races = Literal["raise", "warn", "off"]
+Legality = Literal["off", "warn", "raise"]
 GridOrder = Literal["sequential", "shuffled", "reversed"]
 
 
@@ -38,6 +39,8 @@ class InterpretParams:
     * `races`: `raise`, `warn` (`RaceWarning`) or `off`.
     * `grid_order`: the order of steps along axes whose steps are independent; a kernel without races cannot tell.
     * `chip`: the name of a chip in `chip.table` that the machine pretends to have [CHIP-1].
+    * `legality`: what the chip's compiler would refuse, JAX's lowering for it included: `off`, `warn`
+      (`LegalityWarning`) or `raise`; it needs a `chip`.
     * `trace`: called with a `TraceEvent` after every equation; it implies `mode="debug"`.
     """
 
@@ -47,6 +50,7 @@ class InterpretParams:
     races: Races = "raise"
     grid_order: GridOrder = "sequential"
     chip: str | None = None
+    legality: Legality = "off"
     trace: Callable[[TraceEvent], None] | None = None
 
     def __post_init__(self) -> None:
@@ -54,6 +58,8 @@ class InterpretParams:
             got = getattr(self, name)
             if got not in allowed:
                 raise UsageError(f"InterpretParams.{name} must be one of {allowed}, got {got!r}")
+        if self.legality != "off" and self.chip is None:
+            raise UsageError(f"legality={self.legality!r} asks what a chip takes, and none is named: add chip='v5e'")
 
 
 _CHOICES = {
@@ -62,5 +68,6 @@ _CHOICES = {
     "uninitialized": get_args(Uninitialized),
     "races": get_args(Races),
     "grid_order": get_args(GridOrder),
+    "legality": get_args(Legality),
     "chip": (None, *CHIPS),
 }

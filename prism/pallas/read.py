@@ -113,6 +113,7 @@ def _var(aval: JaxObject) -> Var:
         "main" if compat.is_main_memory(aval) else "own",
         compat.is_semaphore(dtype),
         compat.arrivals_of(dtype),
+        compat.memory_space(aval),
     )
 
 

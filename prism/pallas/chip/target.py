@@ -1,0 +1,184 @@
+"""What a call says to the compiler of a device, read once: the lowering, its parameters, memory spaces, buffers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from prism.pallas import compat
+from prism.pallas.call import Call
+from prism.pallas.chip.table import Chip
+from prism.pallas.dtypes import DType, Parameters, bit_width
+from prism.pallas.kernel import Kernel, Var
+
+Lowering = Literal["tpu", "triton", "mosaic_gpu"]
+LANES, SUBLANES = 128, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One blocked operand: where its block lies, whether it is the whole array in every step, and its buffers.
+
+    `lookahead`: the call asks for more than a buffer a step; `mixed`: blocks and elements count its dimensions.
+    """
+
+    space: str
+    trivial: bool
+    buffers: int
+    lookahead: bool
+    mixed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What the compiler is told. `semantics` is None if the call declares none; 0 says that a limit is not given."""
+
+    lowering: Lowering
+    mesh: bool
+    semantics: tuple[str, ...] | None
+    windows: tuple[Window, ...]
+    vmem_limit: int
+    stages: int
+    warps: int
+
+
+def target_of(parameters: Parameters, chip: Chip) -> Target:
+    """Return what a `pallas_call` equation's parameters say to the compiler of a chip."""
+    compiler, mapping = parameters["compiler_params"], parameters["grid_mapping"]
+    lowering = _lowering(type(compiler).__module__, chip)
+    declared = getattr(compiler, "dimension_semantics", None)
+    return Target(
+        lowering,
+        parameters.get("mesh") is not None,
+        None if declared is None else tuple(str(getattr(kind, "value", kind)) for kind in declared),
+        tuple(_window(block, lowering) for block in mapping.block_mappings),
+        int(getattr(compiler, "vmem_limit_bytes", None) or 0),
+        int(getattr(compiler, "num_stages", None) or 3),
+        int(getattr(compiler, "num_warps", None) or 4),
+    )
+
+
+def _lowering(module: str, chip: Chip) -> Lowering:
+    if "triton" in module:
+        return "triton"
+    if "mosaic" in module:
+        return "mosaic_gpu" if "mosaic_gpu" in module else "tpu"
+    return "tpu" if chip.kind == "tpu" else "mosaic_gpu"
+
+
+def _window(block: compat.JaxObject, lowering: Lowering) -> Window:
+    space, mode = compat.memory_space(block.block_aval), block.pipeline_mode
+    space = "vmem" if space == "" and lowering == "tpu" else space
+    kinds = {type(dim) for dim in block.block_shape}
+    trivial = bool(block.has_trivial_window())
+    # Mosaic keeps one buffer of what never changes; all else it double-buffers unless it is told otherwise.
+    buffers = 1 if trivial and space == "vmem" else int(getattr(mode, "buffer_count", 2) if mode is not None else 2)
+    mixed = compat.Element in kinds and compat.Blocked in kinds
+    return Window(space, trivial, buffers, bool(getattr(mode, "use_lookahead", False)), mixed)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one array takes of a memory: `size` bytes, padded to tiles where the memory has them, `buffers` times."""
+
+    name: str
+    kind: str
+    space: str
+    shape: tuple[int, ...]
+    dtype: DType
+    buffers: int
+    size: int
+
+    @property
+    def total(self) -> int:
+        """Bytes of all its buffers."""
+        return self.size * self.buffers
+
+    def __str__(self) -> str:
+        shape = "x".join(map(str, self.shape)) or "scalar"
+        times = f", {self.buffers} buffers" if self.buffers > 1 else ""
+        return f"{self.total:>12,}  {self.name}: {self.kind}, {self.dtype}[{shape}]{times}"
+
+
+def shares(call: Call, target: Target, chip: Chip) -> list[Share]:
+    """Return what a call's operands, scratch and scoped allocations take of the chip's memories.
+
+    Of scoped allocations, those that live at once where they take the most. What the compiler itself needs, such as
+    spilled registers, is not in it.
+    """
+    found = [_share(m.name, "prefetched", "smem", m.shape, m.dtype, 1, chip) for m in call.prefetched]
+    blocks = (*call.inputs, *call.outputs)
+    for number, (block, window) in enumerate(zip(blocks, target.windows, strict=True)):
+        kind = "input block" if number < len(call.inputs) else "output block"
+        sizes = block.ref_shape
+        found.append(_share(block.name, kind, window.space, sizes, block.dtype, window.buffers, chip))
+    held = call.kernel.ins[len(call.kernel.ins) - len(call.scratch) :]
+    for memory, var in zip(call.scratch, held, strict=True):
+        if not memory.semaphore:
+            found.append(_share(memory.name, "scratch", var.memory, var.shape, var.dtype, 1, chip))
+    return [*found, *_scoped(call.kernel, chip)]
+
+
+def _scoped(kernel: Kernel, chip: Chip) -> list[Share]:
+    """Return the allocations of `run_scoped` that live at once and take the most VMEM, or else the most of all."""
+    most: list[Share] = []
+    for equation in kernel.equations:
+        mine: list[Share] = []
+        for inner in equation.inner:
+            found = _scoped(inner.kernel, chip)
+            mine = max(mine, found, key=_weight)
+        if equation.name == "run_scoped":
+            inner = equation.inner[0]
+            fresh: tuple[Var, ...] = inner.kernel.ins[len(inner.operands) :]
+            site = f"{equation.site.function}:{equation.site.line}"
+            mine = [
+                *(_share(f"{site} #{k}", "scoped", v.memory, v.shape, v.dtype, 1, chip) for k, v in enumerate(fresh)
+                  if not v.semaphore),
+                *mine,
+            ]  # fmt: skip
+        most = max(most, mine, key=_weight)
+    return most
+
+
+def _weight(found: list[Share]) -> tuple[int, int]:
+    return taken(found, "vmem"), sum(share.total for share in found)
+
+
+def taken(found: list[Share], space: str) -> int:
+    """Return the bytes that shares take of a memory."""
+    return sum(share.total for share in found if share.space == space)
+
+
+def _share(name: str, kind: str, space: str, shape: tuple[int, ...], dtype: DType, buffers: int, chip: Chip) -> Share:
+    tiled = space == "vmem" and chip.kind == "tpu"
+    size = padded_bytes(shape, dtype, chip.generation) if tiled else -(-math.prod(shape) * _bits(dtype) // 8)
+    return Share(name, kind, space, shape, dtype, buffers, size)
+
+
+def padded_bytes(shape: tuple[int, ...], dtype: DType, generation: int) -> int:
+    """Return the bytes that an array takes of VMEM, whose last two dimensions are padded to tiles.
+
+    By `infer_tiling` of JAX's tpu_info.py: 128 lanes, and the fewest sublanes, doubling up to 8, that hold the rows;
+    elements of fewer than 32 bits share a sublane. For example bfloat16[3, 100] takes 4 x 128 elements, 1024 bytes.
+    """
+    bits = _bits(dtype)
+    packing = max(32 // bits, 1)
+    if not shape:
+        return 4
+    least = (2 if generation < 4 else 1) * packing
+    if len(shape) == 1:
+        return _up(shape[0], least * LANES) * bits // 8
+    rows = least
+    while rows < min(shape[-2], SUBLANES):
+        rows *= 2
+    return math.prod(shape[:-2]) * _up(shape[-2], rows) * _up(shape[-1], LANES) * bits // 8
+
+
+def _up(n: int, step: int) -> int:
+    return -(-n // step) * step
+
+
+def _bits(dtype: DType) -> int:
+    # Mosaic holds a bool in 32 bits.
+    return 32 if dtype.kind == "b" else bit_width(dtype)
