@@ -58,20 +58,6 @@ def site_of(equation: JaxObject) -> KernelSite:
     return UNKNOWN_SITE if frame is None else KernelSite(frame.file_name, frame.start_line, frame.function_name)
 
 
-def is_jaxs(site: KernelSite) -> bool:
-    """Whether a place is unknown or in JAX's own source, so that the one around it says more to the user."""
-    return site is UNKNOWN_SITE or site.file.startswith(_JAX)
-
-
-def operands_of(parameters: Parameters) -> list[tuple[tuple[int, ...], JaxObject]]:
-    """Return shapes and element types of a `pallas_call`'s operands: dynamic bounds, prefetched, inputs."""
-    mapping, jaxpr = parameters["grid_mapping"], open_jaxpr(parameters["jaxpr"])[0]
-    bounds = [((), np.dtype(np.int32))] * sum(is_dynamic_dim(n) for n in mapping.grid)
-    refs = [(var.aval.shape, var.aval.dtype) for var in jaxpr.invars[mapping.slice_index_ops]]
-    arrays = [(b.array_aval.shape, b.array_aval.dtype) for b in mapping.block_mappings[: mapping.num_inputs]]
-    return [*bounds, *refs, *arrays]
-
-
 def function_site(jaxpr: JaxObject) -> KernelSite:
     """Return where the function was defined of which a jaxpr is the trace, or `UNKNOWN_SITE` if JAX does not say."""
     name, _, place = (jaxpr.debug_info.func_src_info or "").rpartition(" at ")

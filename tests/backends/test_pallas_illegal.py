@@ -10,6 +10,7 @@ import prism.pallas
 from prism.pallas import LegalityError
 from prism.pallas.chip.rules import RULES
 from prism.pallas.chip.table import CHIPS
+from tests.planted import illegal_tpu, illegal_triton
 from tests.planted.illegal import PAIRS, Pair
 
 pytestmark = [pytest.mark.m6, pytest.mark.clause("CHIP-3")]
@@ -30,6 +31,7 @@ def _lowers(pair: Pair, *, wrong: bool) -> bool:
 
 def test_there_are_at_least_twenty_and_every_rule_has_one() -> None:
     """The yardstick covers the table."""
+    assert {pair.program.__module__ for pair in PAIRS} == {illegal_tpu.__name__, illegal_triton.__name__}
     assert len(PAIRS) >= 20
     untried = {"no-grid", "wide"}  # JAX refuses these while it traces, or narrows the elements.
     assert {rule.name for rule in RULES} - untried <= {pair.rule for pair in PAIRS}

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from prism.pallas import compat
 from prism.pallas.call import Block, Call
 from prism.pallas.chip.table import Chip
 from prism.pallas.chip.target import Target, Window
-from prism.pallas.errors import KernelSite
+from prism.pallas.errors import UNKNOWN_SITE, KernelSite
 from prism.pallas.kernel import Equation, Kernel
 
 
@@ -42,7 +41,7 @@ Found = Iterator[Finding]
 def located(kernel: Kernel, around: KernelSite) -> Iterator[tuple[Equation, KernelSite]]:
     """Yield every equation with the innermost place that is the user's."""
     for equation in kernel.equations:
-        site = around if compat.is_jaxs(equation.site) else equation.site
+        site = around if equation.site is UNKNOWN_SITE else equation.site
         yield equation, site
         for inner in equation.inner:
             yield from located(inner.kernel, site)

@@ -30,12 +30,12 @@ def judge(prepared: Prepared, params: InterpretParams) -> None:
 
 def findings(prepared: Prepared, chip: Chip) -> list[tuple[Rule, Finding]]:
     """Return all that a chip's compiler refuses in a call, by the table of rules; else what JAX's lowering refuses."""
-    call, target = prepared.call, target_of(prepared.parameters, chip)
+    call, target = prepared.call, target_of(prepared.call, prepared.parameters, chip)
     subject = Subject(call, target, chip)
     found = [(rule, one) for rule in RULES if target.lowering in rule.lowerings for one in rule.find(subject)]
     if any(rule.lowered for rule, _ in found):
         return found
-    refusal = lowering.refused(prepared.parameters, chip, call.kernel.site)
+    refusal = lowering.refused(call, prepared.parameters, chip)
     if refusal is not None:
         site, words = refusal
         remedy = "this is the lowering's own refusal: see its documentation for the construct at this line"

@@ -9,9 +9,11 @@ import jax
 from jax.experimental import pallas as pl
 
 from prism.pallas import compat
+from prism.pallas.call import Call
+from prism.pallas.chip.findings import Finding, Found, Subject, located
 from prism.pallas.chip.table import Chip
 from prism.pallas.dtypes import Parameters
-from prism.pallas.errors import KernelSite
+from prism.pallas.errors import UNKNOWN_SITE, KernelSite
 
 _PLATFORM = {"tpu": "tpu", "gpu": "cuda"}
 
@@ -23,12 +25,38 @@ class Lowering:
     chip: str
 
 
-def refused(parameters: Parameters, chip: Chip, site: KernelSite) -> tuple[KernelSite, str] | None:
-    """Return where and why the lowering for a chip refuses a call, or None if it does not; `site` is the kernel's.
+def primitives(subject: Subject) -> Found:
+    """Find primitives that have no rule in the lowering."""
+    known = compat.lowered_primitives(subject.target.lowering)
+    for equation, site in located(subject.call.kernel, subject.call.kernel.site):
+        if known and equation.name not in known and not equation.calls and equation.name not in _RENAMED:
+            yield Finding(
+                site,
+                f"the lowering for {subject.target.lowering} has no rule for the primitive {equation.name}",
+                f"compute it by other means, or outside of the kernel; {_INSTEAD.get(equation.name, '')}".rstrip("; "),
+            )
+
+
+_RENAMED = frozenset(("prng_random_bits",))
+"""Names that the reader gives to primitives that JAX calls otherwise."""
+_INSTEAD = {
+    "sort": "a bitonic network of rolls and selects sorts in vector memory",
+    "top_k": "take the maximum k times",
+    "gather": "jnp.take_along_axis along one of the last two axes is lowered",
+    "scatter": "store to a reference at the computed place",
+    "scatter-add": "add to a reference at the computed place, or multiply by a one-hot matrix",
+    "dynamic_slice": "slice a reference by pl.ds",
+    "dynamic_update_slice": "store to a slice of a reference by pl.ds",
+}
+
+
+def refused(call: Call, parameters: Parameters, chip: Chip) -> tuple[KernelSite, str] | None:
+    """Return where and why the lowering for a chip refuses a call with these parameters, or None if it does not.
 
     Cost: one lowering, 10 to 500 ms; nothing is compiled and nothing is run.
     """
-    shapes = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in compat.operands_of(parameters)]
+    shapes = [jax.ShapeDtypeStruct((), "int32")] * call.dynamic_bounds
+    shapes += [jax.ShapeDtypeStruct(given.shape, given.dtype) for given in (*call.prefetched, *call.inputs)]
     given = {**parameters, "interpret": False}
 
     def bound(*operands: jax.Array) -> compat.JaxObject:
@@ -38,7 +66,7 @@ def refused(parameters: Parameters, chip: Chip, site: KernelSite) -> tuple[Kerne
         try:
             jax.jit(bound).trace(*shapes).lower(lowering_platforms=(_PLATFORM[chip.kind],))
         except Exception as error:
-            return _place(error, site), _words(error)
+            return _place(error, call.kernel.site), _words(error)
     return None
 
 
@@ -51,7 +79,7 @@ def _place(error: Exception, site: KernelSite) -> KernelSite:
         equation = frame.f_locals.get("eqn")
         if hasattr(equation, "source_info"):
             place = compat.site_of(equation)
-            site = site if compat.is_jaxs(place) else place
+            site = site if place is UNKNOWN_SITE else place
     return site
 
 

@@ -17,23 +17,26 @@ from typing import Any
 
 import jax
 
-from prism.pallas import compat
 from prism.pallas.chip.table import CHIPS, Chip
 
 _ALIASES = {"tpu": ("tpu",), "gpu": ("gpu", "cuda")}
-_state = {"installed": False}
+_asked: list[Callable[[], object]] = []
+"""What tells the parameters that are in force in this thread, once the pretence is installed."""
 
 
 def current() -> Chip | None:
     """Return the chip that is pretended in this thread, or None."""
-    return CHIPS.get(getattr(compat.forced(), "chip", None) or "")
+    return CHIPS.get(getattr(_asked[0](), "chip", None) or "") if _asked else None
 
 
-def install() -> None:
-    """Let devices, and what finds them, answer for the chip; without one they answer as before."""
-    if _state["installed"]:
+def install(forced: Callable[[], object]) -> None:
+    """Let devices, and what finds them, answer for the chip; without one they answer as before.
+
+    `forced` returns the parameters in force in this thread, whose attribute `chip` is the chip's name.
+    """
+    if _asked:
         return
-    _state["installed"] = True
+    _asked.append(forced)
     device: Any = jax.Device
     for name, fact in _FACTS.items():
         setattr(device, name, property(_answer(name, device.__dict__.get(name), fact)))

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from prism.pallas import compat
-from prism.pallas.chip import tpu, triton
-from prism.pallas.chip.findings import Finding, Found, Subject, located
+from prism.pallas.chip import lowering, tpu, triton
+from prism.pallas.chip.findings import Finding, Found, Subject
 from prism.pallas.chip.target import Lowering
 
 
@@ -26,38 +25,13 @@ class Rule:
     lowered: bool = True
 
 
-def _primitive(subject: Subject) -> Found:
-    """Find primitives that have no rule in the lowering."""
-    known = compat.lowered_primitives(subject.target.lowering)
-    for equation, site in located(subject.call.kernel, subject.call.kernel.site):
-        if known and equation.name not in known and not equation.calls and equation.name not in _RENAMED:
-            yield Finding(
-                site,
-                f"the lowering for {subject.target.lowering} has no rule for the primitive {equation.name}",
-                f"compute it by other means, or outside of the kernel; {_INSTEAD.get(equation.name, '')}".rstrip("; "),
-            )
-
-
-_RENAMED = frozenset(("prng_random_bits",))
-"""Names that the reader gives to primitives that JAX calls otherwise."""
-_INSTEAD = {
-    "sort": "a bitonic network of rolls and selects sorts in vector memory",
-    "top_k": "take the maximum k times",
-    "gather": "jnp.take_along_axis along one of the last two axes is lowered",
-    "scatter": "store to a reference at the computed place",
-    "scatter-add": "add to a reference at the computed place, or multiply by a one-hot matrix",
-    "dynamic_slice": "slice a reference by pl.ds",
-    "dynamic_update_slice": "store to a slice of a reference by pl.ds",
-}
-
-
 def _dialect(subject: Subject) -> Found:
     """Find compiler parameters of another kind of device."""
-    device, lowering = subject.chip.kind, subject.target.lowering
-    if (lowering == "tpu") != (device == "tpu"):
+    device, asked = subject.chip.kind, subject.target.lowering
+    if (asked == "tpu") != (device == "tpu"):
         yield Finding(
             subject.call.kernel.site,
-            f"the call has compiler parameters of {lowering}, and {subject.chip.name} is a {device.upper()}",
+            f"the call has compiler parameters of {asked}, and {subject.chip.name} is a {device.upper()}",
             "choose the compiler parameters by the device, or leave them out",
         )
 
@@ -76,7 +50,7 @@ RULES: tuple[Rule, ...] = (
     Rule("element-mix", ("tpu",), _WINDOWS_CITE, tpu.mixed),
     Rule("buffers", ("tpu",), _WINDOWS_CITE, tpu.buffers),
     Rule("semantics", ("tpu",), "jax/_src/pallas/mosaic/lowering.py, MosaicGridMapping", tpu.semantics),
-    Rule("primitive", ("tpu", "triton"), "jax/_src/pallas/*/lowering.py, the tables of rules", _primitive),
+    Rule("primitive", ("tpu", "triton"), "jax/_src/pallas/*/lowering.py, the tables of rules", lowering.primitives),
     Rule("access", ("tpu",), "jax/_src/pallas/mosaic/lowering.py, load and store rules", tpu.scalar_memory),
     Rule("wide", ("tpu",), "jax/_src/pallas/mosaic/lowering.py, convert_element_type", tpu.wide, lowered=False),
     Rule(

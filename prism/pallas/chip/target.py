@@ -6,10 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from prism.pallas import compat
-from prism.pallas.call import Call
+from prism.pallas.call import Block, Call
 from prism.pallas.chip.table import Chip
-from prism.pallas.dtypes import DType, Parameters, bit_width
+from prism.pallas.dtypes import DType, Numeric, Parameters, bit_width
 from prism.pallas.kernel import Kernel, Var
 
 Lowering = Literal["tpu", "triton", "mosaic_gpu"]
@@ -43,8 +42,8 @@ class Target:
     warps: int
 
 
-def target_of(parameters: Parameters, chip: Chip) -> Target:
-    """Return what a `pallas_call` equation's parameters say to the compiler of a chip."""
+def target_of(call: Call, parameters: Parameters, chip: Chip) -> Target:
+    """Return what a call, and the parameters of its `pallas_call` equation, say to the compiler of a chip."""
     compiler, mapping = parameters["compiler_params"], parameters["grid_mapping"]
     lowering = _lowering(type(compiler).__module__, chip)
     declared = getattr(compiler, "dimension_semantics", None)
@@ -52,7 +51,10 @@ def target_of(parameters: Parameters, chip: Chip) -> Target:
         lowering,
         parameters.get("mesh") is not None,
         None if declared is None else tuple(str(getattr(kind, "value", kind)) for kind in declared),
-        tuple(_window(block, lowering) for block in mapping.block_mappings),
+        tuple(
+            _window(block, given.has_trivial_window(), given.pipeline_mode, lowering)
+            for block, given in zip((*call.inputs, *call.outputs), mapping.block_mappings, strict=True)
+        ),
         int(getattr(compiler, "vmem_limit_bytes", None) or 0),
         int(getattr(compiler, "num_stages", None) or 3),
         int(getattr(compiler, "num_warps", None) or 4),
@@ -67,15 +69,17 @@ def _lowering(module: str, chip: Chip) -> Lowering:
     return "tpu" if chip.kind == "tpu" else "mosaic_gpu"
 
 
-def _window(block: compat.JaxObject, lowering: Lowering) -> Window:
-    space, mode = compat.memory_space(block.block_aval), block.pipeline_mode
+def _window(block: Block, trivial: bool, mode: Numeric, lowering: Lowering) -> Window:
+    space = "" if block.space.lower() in _CHOSEN else block.space.lower()
     space = "vmem" if space == "" and lowering == "tpu" else space
-    kinds = {type(dim) for dim in block.block_shape}
-    trivial = bool(block.has_trivial_window())
     # Mosaic keeps one buffer of what never changes; all else it double-buffers unless it is told otherwise.
     buffers = 1 if trivial and space == "vmem" else int(getattr(mode, "buffer_count", 2) if mode is not None else 2)
-    mixed = compat.Element in kinds and compat.Blocked in kinds
-    return Window(space, trivial, buffers, bool(getattr(mode, "use_lookahead", False)), mixed)
+    kinds = {dim.kind for dim in block.dims}
+    return Window(space, trivial, buffers, bool(getattr(mode, "use_lookahead", False)), kinds >= {"element", "blocked"})
+
+
+_CHOSEN = ("", "none", "default", "device")
+"""Names of memory spaces that leave the choice to the device."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from prism.pallas import compat
 from prism.pallas.access import Load, Store
 from prism.pallas.chip.findings import Finding, Found, Subject
 from prism.pallas.chip.target import LANES, SUBLANES, Window, shares, taken
 from prism.pallas.dtypes import bit_width
-from prism.pallas.errors import KernelSite
+from prism.pallas.errors import UNKNOWN_SITE, KernelSite
 from prism.pallas.kernel import Equation, Kernel, Var
 
 
@@ -192,7 +191,7 @@ def _spaces(subject: Subject) -> dict[Var, str]:
 def _accesses(kernel: Kernel, spaces: dict[Var, str], around: KernelSite) -> Iterator[tuple[Equation, KernelSite, str]]:
     """Yield every load and store with its place and the memory that it is of."""
     for equation in kernel.equations:
-        site = around if compat.is_jaxs(equation.site) else equation.site
+        site = around if equation.site is UNKNOWN_SITE else equation.site
         if isinstance(equation.access, Load | Store) and isinstance(equation.ins[0], Var):
             yield equation, site, spaces.get(equation.ins[0], equation.ins[0].memory)
         for inner in equation.inner:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -14,8 +15,6 @@ import prism.pallas
 from prism.errors import UsageError
 from prism.pallas import InterpretParams, LegalityError, LegalityWarning
 from prism.pallas.chip import lowering
-from prism.pallas.chip.table import CHIPS
-from prism.pallas.errors import UNKNOWN_SITE
 
 pytestmark = [pytest.mark.m6, pytest.mark.clause("CHIP-3")]
 VALUES = np.arange(12 * 128, dtype=np.float32).reshape(12, 128)
@@ -93,15 +92,14 @@ def test_legality_needs_a_chip() -> None:
 
 def test_an_error_without_words_is_named(monkeypatch) -> None:
     """JAX asserts some things silently: the report then has the exception's name."""
-    monkeypatch.setattr(pl.pallas_call_p, "bind", _assert_nothing)
-    found = lowering.refused(_PARAMETERS, CHIPS["v5e"], UNKNOWN_SITE)
-    assert found == (UNKNOWN_SITE, "AssertionError without words")
 
+    def assert_nothing(*_, **__):
+        raise AssertionError
 
-def _assert_nothing(*_: object, **__: object) -> None:
-    raise AssertionError
-
-
-_PARAMETERS = next(
-    dict(e.params) for e in jax.make_jaxpr(lambda: _in_threes(jnp.asarray(VALUES)))().eqns if "grid_mapping" in e.params
-)
+    x = jnp.ones((8, 128))
+    call = pl.pallas_call(_kernel, out_shape=jax.typeof(x))
+    with prism.pallas.interpret(**RAISE):
+        call(x)
+        monkeypatch.setattr(lowering.pl, "pallas_call_p", SimpleNamespace(bind=assert_nothing))
+        with pytest.raises(LegalityError, match="in <lambda>: AssertionError without words"):
+            pl.pallas_call(lambda *refs: _kernel(*refs), out_shape=jax.typeof(x))(x)
