@@ -111,16 +111,17 @@ def shares(call: Call, target: Target, chip: Chip) -> list[Share]:
     Of scoped allocations, those that live at once where they take the most. What the compiler itself needs, such as
     spilled registers, is not in it.
     """
-    found = [_share(m.name, "prefetched", "smem", m.shape, m.dtype, 1, chip) for m in call.prefetched]
-    blocks = (*call.inputs, *call.outputs)
-    for number, (block, window) in enumerate(zip(blocks, target.windows, strict=True)):
-        kind = "input block" if number < len(call.inputs) else "output block"
-        sizes = block.ref_shape
-        found.append(_share(block.name, kind, window.space, sizes, block.dtype, window.buffers, chip))
-    held = call.kernel.ins[len(call.kernel.ins) - len(call.scratch) :]
-    for memory, var in zip(call.scratch, held, strict=True):
-        if not memory.semaphore:
-            found.append(_share(memory.name, "scratch", var.memory, var.shape, var.dtype, 1, chip))
+    windows = (Window("smem", True, 1, lookahead=False, mixed=False),) * len(call.prefetched) + target.windows
+    kinds = ["prefetched"] * len(call.prefetched) + ["input block"] * len(call.inputs)
+    kinds += ["output block"] * len(call.outputs)
+    operands = (*call.prefetched, *call.inputs, *call.outputs)
+    found = [
+        _share(operand.name, kind, window.space, var, window.buffers, chip)
+        for operand, kind, window, var in zip(operands, kinds, windows, call.kernel.ins, strict=False)
+    ]
+    held = call.kernel.ins[len(operands) :]
+    scratch = [(memory.name, var) for memory, var in zip(call.scratch, held, strict=True) if not var.semaphore]
+    found += [_share(name, "scratch", var.memory, var, 1, chip) for name, var in scratch]
     return [*found, *_scoped(call.kernel, chip)]
 
 
@@ -136,11 +137,8 @@ def _scoped(kernel: Kernel, chip: Chip) -> list[Share]:
             inner = equation.inner[0]
             fresh: tuple[Var, ...] = inner.kernel.ins[len(inner.operands) :]
             site = f"{equation.site.function}:{equation.site.line}"
-            mine = [
-                *(_share(f"{site} #{k}", "scoped", v.memory, v.shape, v.dtype, 1, chip) for k, v in enumerate(fresh)
-                  if not v.semaphore),
-                *mine,
-            ]  # fmt: skip
+            allocated = [(f"{site} #{k}", var) for k, var in enumerate(fresh) if not var.semaphore]
+            mine = [*(_share(name, "scoped", var.memory, var, 1, chip) for name, var in allocated), *mine]
         most = max(most, mine, key=_weight)
     return most
 
@@ -154,10 +152,11 @@ def taken(found: list[Share], space: str) -> int:
     return sum(share.total for share in found if share.space == space)
 
 
-def _share(name: str, kind: str, space: str, shape: tuple[int, ...], dtype: DType, buffers: int, chip: Chip) -> Share:
+def _share(name: str, kind: str, space: str, var: Var, buffers: int, chip: Chip) -> Share:
     tiled = space == "vmem" and chip.kind == "tpu"
-    size = padded_bytes(shape, dtype, chip.generation) if tiled else -(-math.prod(shape) * _bits(dtype) // 8)
-    return Share(name, kind, space, shape, dtype, buffers, size)
+    bits = math.prod(var.shape) * _bits(var.dtype)
+    size = padded_bytes(var.shape, var.dtype, chip.generation) if tiled else -(-bits // 8)
+    return Share(name, kind, space, var.shape, var.dtype, buffers, size)
 
 
 def padded_bytes(shape: tuple[int, ...], dtype: DType, generation: int) -> int:
