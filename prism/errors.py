@@ -7,10 +7,21 @@ A message says what must hold, what was got, where, and what to do. Device code 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 class PrismError(Exception):
-    """Base of every error that Prism raises on purpose."""
+    """Base of every error that Prism raises on purpose; it passes from process to process with all that it carries."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What a subclass makes its text of is no argument of `Exception`, so the constructor cannot be called again.
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[PrismError], args: tuple[Any, ...], carried: dict[str, Any]) -> PrismError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(carried)
+    return error
 
 
 class UsageError(PrismError, ValueError):

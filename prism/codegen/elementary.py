@@ -43,7 +43,7 @@ TEXTS: Final[Mapping[str, Text]] = {
     "logistic": Text("_logistic({0})", "1.0 / (1.0 + np.exp(-{0}))"),
     "sin": Text("_sin({0})", "np.sin({0})"),
     "cos": Text("_cos({0})", "np.cos({0})"),
-    **{name: _same(f"np.{name}({{0}})") for name in ("expm1", "log1p", "tan", "sinh", "cosh")},
+    **{name: _same(f"np.{name}({{0}})") for name in ("expm1", "log1p", "log2", "tan", "sinh", "cosh")},
     **{f"a{name}": _same(f"np.arc{name}({{0}})") for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
     "atan2": _same("np.arctan2({0}, {1})", 2),
 }

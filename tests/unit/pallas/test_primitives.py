@@ -63,7 +63,7 @@ def test_float_functions() -> None:
         whole += [lambda v: lax.round(v, lax.RoundingMethod.TO_NEAREST_EVEN), lax.round]
         whole += [lambda v: lax.reduce_precision(v, 5, 10), lambda v: lax.clamp(-1.0, v, 1.0)]
         inside = [lax.asin, lax.acos, lax.atanh, lax.erf_inv, lax.log1p]
-        positive = [lax.log, lax.sqrt, lax.rsqrt, lax.acosh, lax.lgamma, lax.digamma]
+        positive = [lax.log, jnp.log2, lax.sqrt, lax.rsqrt, lax.acosh, lax.lgamma, lax.digamma]
         binary = [lax.add, lax.sub, lax.mul, lax.div, lax.max, lax.min, lax.atan2, lax.rem, lax.nextafter]
         return (
             [f(x) for f in whole],
@@ -275,6 +275,6 @@ def test_every_primitive_of_the_yardstick_has_a_rule() -> None:
         "and sign squeeze abs argmax argmin sin cos bitcast_convert_type erf_inv rem cumsum broadcast_to div tanh "
         "exp2 not log sqrt is_finite or clamp split shift_left xor stack acos acosh asin asinh atan atanh cbrt ceil "
         "cosh expm1 floor log1p rsqrt sinh tan reduce_and reduce_or square dynamic_slice shift_right_arithmetic "
-        "shift_right_logical clz population_count gather pow unstack min scatter bitcast max multiple_of"
+        "shift_right_logical clz population_count gather pow unstack min scatter bitcast max multiple_of log2"
     )
     assert sorted(set(named.split()) - set(TABLE)) == []
