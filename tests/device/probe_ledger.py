@@ -24,7 +24,7 @@ from prism.vm.ledger.device import DeviceLedger, intern_in_place, widen
 from prism.vm.ledger.host import HostLedger
 from prism.vm.ledger.key import WIDE
 from prism.vm.ledger.pallas_kernels import TRITON
-from prism.vm.term.ops import SUC
+from prism.vm.term.ops import ADD, SUC
 
 OPERANDS = 1 << 14
 RUNS = 4
@@ -50,7 +50,7 @@ def with_operands(ledger: Any) -> Any:
         ledger.intern(np.full(len(a), SUC.code, np.uint8), a, 0 * a)
         if len(a):
             b = np.full(min(ledger.count - 1, OPERANDS - ledger.count), ledger.count - 1, np.int32)
-            ledger.intern(np.full(len(b), 3, np.uint8), np.arange(1, len(b) + 1, dtype=np.int32), b)
+            ledger.intern(np.full(len(b), ADD.code, np.uint8), np.arange(1, len(b) + 1, dtype=np.int32), b)
     return ledger
 
 
@@ -63,7 +63,7 @@ def held(bits: int) -> list[tuple[Any, ...]]:
     """Return batches that bring a ledger to about 2^bits nodes more."""
     rows = np.arange(1 << bits, dtype=np.int64)
     a, b = (1 + rows % (OPERANDS - 1)).astype(np.int32), (1 + rows // (OPERANDS - 1)).astype(np.int32)
-    return [(np.full(len(a), 3, np.uint8), np.minimum(a, b), np.maximum(a, b))]
+    return [(np.full(len(a), ADD.code, np.uint8), np.minimum(a, b), np.maximum(a, b))]
 
 
 def agree() -> None:
