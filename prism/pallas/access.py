@@ -21,6 +21,11 @@ class Operand:
 Scalar = int | Operand
 
 
+def reach(size: int, stride: int) -> int:
+    """Return how many elements there are from the first to the last of `size`, `stride` apart."""
+    return (size - 1) * stride + 1 if size else 0
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """`size` elements of one dimension from `start`, `stride` apart."""
@@ -28,6 +33,11 @@ class Span:
     start: Scalar
     size: Scalar
     stride: int = 1
+
+    @property
+    def reach(self) -> int | None:
+        """How many elements there are from the first to the last one, None if a value decides."""
+        return reach(self.size, self.stride) if isinstance(self.size, int) else None
 
 
 Part = Span | Scalar
@@ -87,6 +97,23 @@ class Place:
 
     ref: Operand
     transforms: tuple[Transform, ...] = ()
+
+    def items(self, shape: tuple[int, ...]) -> tuple[Part, ...] | None:
+        """Return what is selected of a reference of this shape, None if it is seen through more than one index."""
+        if not self.transforms:
+            return tuple(Span(0, n) for n in shape)
+        first, *more = self.transforms
+        return first.items if isinstance(first, Index) and not more else None
+
+    @property
+    def plain(self) -> bool:
+        """Whether the place is a reference, or one index into it."""
+        return self.items(()) is not None
+
+    @property
+    def whole(self) -> bool:
+        """Whether the place is the whole of a reference, in place."""
+        return self.plain and all(isinstance(t, Index) and t.whole for t in self.transforms)
 
 
 Combine = Literal["set", "add", "max", "min", "and", "or", "xor", "cas"]

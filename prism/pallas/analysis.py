@@ -7,11 +7,9 @@ from typing import Literal
 
 import numpy as np
 
-from prism.pallas.access import Copy, Index, Load, Store
-from prism.pallas.kernel import Equation, Kernel, Var, primitives_in
-
-IDLE = ("delay", "debug_barrier_p", "trace_value")
-"""Primitives that take time or leave a mark on a device, and do nothing here."""
+from prism.pallas.access import Copy, Inspect, Load, Store
+from prism.pallas.control import Branch, CallBack, Loop, Print
+from prism.pallas.kernel import Equation, Kernel, Var, equations_in
 
 
 def last_store(kernel: Kernel, var: Var) -> Equation | None:
@@ -25,12 +23,9 @@ def last_store(kernel: Kernel, var: Var) -> Equation | None:
             found = None if mine is None else last_store(inner.kernel, mine)
             if found is not None:
                 return found
-        if not nested and equation.name not in _READING:
+        if not nested and not isinstance(equation.access, Load | Inspect) and equation.control is None:
             return equation
     return None
-
-
-_READING = frozenset(("get", "masked_load", "semaphore_read", "debug_print", "debug_callback"))
 
 
 def used_variables(kernel: Kernel) -> set[Var]:
@@ -66,9 +61,9 @@ def _first_use_of(equation: Equation, var: Var, used: set[Var]) -> First:
     uses = {first_use(inner.kernel, mine) for inner in nested if (mine := inner.inside(var)) is not None}
     if uses == {"untouched"}:
         return "untouched"
-    name = equation.name
-    always = equation.calls or name in ("cond", "run_scoped") or (name == "scan" and equation.params["length"] > 0)
-    complete = name != "cond" or all(inner.inside(var) is not None for inner in nested)
+    control = equation.control
+    always = not isinstance(control, Loop) or bool(control.length)
+    complete = not isinstance(control, Branch) or all(inner.inside(var) is not None for inner in nested)
     return "stored" if always and complete and uses == {"stored"} else "used"
 
 
@@ -77,10 +72,7 @@ def _stores_whole(equation: Equation, var: Var, used: set[Var]) -> bool:
         return False
     if any(v is var for v in equation.ins[1:]) or not all(dropped(equation, used)):
         return False
-    access = equation.access
-    if not isinstance(access, Store):
-        return False
-    return all(isinstance(t, Index) and t.whole for t in access.place.transforms) and len(access.place.transforms) <= 1
+    return isinstance(equation.access, Store) and equation.access.place.whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +118,14 @@ def use_of(kernel: Kernel, var: Var) -> Use:
 def _use_in(equation: Equation, var: Var, used: set[Var]) -> Use:
     access = equation.access
     if isinstance(access, Load | Store):
-        plain = len(access.place.transforms) <= 1
-        plain = plain and all(isinstance(t, Index) for t in access.place.transforms)
+        plain = access.place.plain
         if isinstance(access, Load):
             return Use(read=True, involved=not plain)
         read = access.combine != "set" or not all(dropped(equation, used))
         if access.mask is not None:
             return Use(read=read, written=True, partial=True, involved=not plain or read or access.atomic)
         plain = plain and access.combine in ("set", "add") and not access.atomic
-        whole = plain and all(isinstance(t, Index) and t.whole for t in access.place.transforms)
-        return Use(read=read, written=True, partial=not whole, involved=not plain)
+        return Use(read=read, written=True, partial=not (plain and access.place.whole), involved=not plain)
     if isinstance(access, Copy):
         source, target = (equation.ins[p.ref.position] is var for p in (access.source, access.target))
         if source and not target:
@@ -202,7 +192,7 @@ def tested_conditions(kernel: Kernel) -> set[int]:
     for equation in kernel.equations:
         for k, v in enumerate(equation.ins):
             if isinstance(v, Var):
-                two = k == 0 and equation.name == "cond" and len(equation.inner) == 2
+                two = k == 0 and isinstance(equation.control, Branch) and len(equation.inner) == 2
                 chooses[v] = two and chooses.get(v, True)
     return {
         k
@@ -217,4 +207,4 @@ def tested_conditions(kernel: Kernel) -> set[int]:
 
 def has_effects(kernel: Kernel) -> bool:
     """Whether a kernel prints or calls back, so that its steps must keep their order."""
-    return any(name in ("debug_print", "debug_callback") for name in primitives_in(kernel))
+    return any(isinstance(equation.control, Print | CallBack) for equation in equations_in(kernel))

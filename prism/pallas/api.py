@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from prism.errors import PrismError
-from prism.pallas import compat, debug, fast, hooks
+from prism.pallas import debug, fast, hooks
 from prism.pallas.cache import Prepared, cache
 from prism.pallas.dtypes import Parameters
 from prism.pallas.execute import execute
@@ -20,7 +20,7 @@ from prism.pallas.kernel import Kernel
 from prism.pallas.machine import Machine
 from prism.pallas.params import InterpretParams
 from prism.pallas.planning import choice_of
-from prism.pallas.read import read
+from prism.pallas.read import on_host, read, types_of
 
 Show = Callable[[Prepared, list[Any], InterpretParams], str]
 Call = Callable[[Mapping[str, Any], list[Any]], list[Any]]
@@ -47,7 +47,7 @@ def run(function: Callable[..., Any], **params: Any) -> Callable[..., Any]:
 
     def wrapped(*args: Any, **named: Any) -> Any:
         leaves, tree = jax.tree.flatten((args, named))
-        key = (tree, compat.trace_key(), *map(compat.type_key, leaves))
+        key = (tree, *types_of(leaves))
         if key not in traced:
             traced[key] = _trace(function, settings, args, named, call)
         try:
@@ -68,7 +68,7 @@ class _Traced:
 
     def evaluate(self, leaves: Sequence[Any]) -> Any:
         with np.errstate(all="ignore"):
-            results = debug.evaluate(self.kernel, [compat.to_numpy(x) for x in leaves], self.env)
+            results = debug.evaluate(self.kernel, [on_host(x) for x in leaves], self.env)
         return jax.tree.unflatten(self.results, [np.asarray(r) for r in results])
 
 

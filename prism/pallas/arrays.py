@@ -1,4 +1,4 @@
-"""The arrays of a run: which operands are copied or padded, how outputs begin, and what is cut off their ends."""
+"""The arrays of a run in any mode: what is copied or padded, how outputs begin, and what is cut off their ends."""
 
 from __future__ import annotations
 
@@ -8,10 +8,38 @@ from dataclasses import dataclass
 import numpy as np
 
 from prism.pallas.call import Block, Call
-from prism.pallas.dtypes import Array
-from prism.pallas.launch import in_place, padded
+from prism.pallas.dtypes import Array, Numeric
 from prism.pallas.machine import Machine
-from prism.pallas.plan import Plan
+
+
+def grid_and_arrays(call: Call, args: Sequence[Numeric]) -> tuple[tuple[int, ...], list[Array]]:
+    """Return the concrete grid and the arrays among a call's operands."""
+    dynamic = call.dynamic_bounds
+    bounds = map(int, args[:dynamic])
+    cells = tuple(next(bounds) if n is None else n for n in call.grid)
+    return cells, [np.asarray(a) for a in args[dynamic:]]
+
+
+def padded(array: Array, block: Block | None, machine: Machine) -> Array:
+    """Return a writable copy with poison around it, if its blocks reach beyond it."""
+    if block is None or not block.has_padding:
+        return np.array(array)
+    out = np.full(block.padded_shape, machine.poison(array.dtype), array.dtype)
+    out[block.interior] = array
+    return out
+
+
+def in_place(call: Call, source: int, target: int) -> bool:
+    """Whether an input, counted with the prefetched, and the output aliased to it are one memory.
+
+    They always are on a GPU, and on a TPU where the kernel sees main memory itself.
+    """
+    position = source - len(call.prefetched)
+    if position < 0:
+        return False
+    one, other = call.inputs[position], call.outputs[target]
+    main = any(name in one.space.lower() for name in ("any", "hbm"))
+    return one.whole and other.whole and (call.shares_aliases or main)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +87,7 @@ class Arrays:
         """Return the prefetched and input arrays of a run, and its outputs."""
         operands = list(given)
         for position, block in self.copied:
-            array = operands[position]
-            operands[position] = np.array(array) if block is None else padded(array, block, machine)
+            operands[position] = padded(operands[position], block, machine)
         return operands, [output.begin(given, operands, machine) for output in self.outputs]
 
     def end(self, outputs: Sequence[Array]) -> list[Array]:
@@ -68,27 +95,29 @@ class Arrays:
         return [output.cut(array) for output, array in zip(self.outputs, outputs, strict=True)]
 
 
-def arrays_of(plan: Plan, read: Sequence[bool]) -> Arrays:
-    """Return the arrays of a plan; `read` says of each output whether the kernel may read what it did not write."""
-    call = plan.call
+def arrays_of(call: Call, owned: Sequence[bool], filled: Sequence[bool]) -> Arrays:
+    """Return the arrays of a call.
+
+    `owned` says of each prefetched and input array whether a run needs it in memory of its own, `filled` of each output
+    whether what was not written must be told by its poison.
+    """
     sources = {out: position for position, out in call.aliases}
-    shared = {position for position, out in call.aliases if _is_shared(call, position, out)}
+    shared = {position for position, out in call.aliases if in_place(call, position, out)}
     blocks = [*(None for _ in call.prefetched), *call.inputs]
     copied = tuple(
         (k, block)
-        for k, (block, use) in enumerate(zip(blocks, plan.uses, strict=False))
-        if use.written or k in shared or (block is not None and block.has_padding)
+        for k, (block, own) in enumerate(zip(blocks, owned, strict=True))
+        if own or k in shared or (block is not None and block.has_padding)
     )
-    outputs = []
-    for k, (block, may_read) in enumerate(zip(call.outputs, read, strict=True)):
-        source = sources.get(k)
-        # What no block covers, or no store reaches, is told from what was written by its poison.
-        filled = may_read or not plan.covered or plan.params.uninitialized != "raise"
-        interior = block.interior if block.has_padding else None
-        outputs.append(Output(block, block.padded_shape, source, source in shared, filled, interior))
-    return Arrays(copied, tuple(outputs), any(block.has_padding for block in call.inputs))
-
-
-def _is_shared(call: Call, source: int, target: int) -> bool:
-    position = source - len(call.prefetched)
-    return position >= 0 and in_place(call, call.inputs[position], call.outputs[target])
+    outputs = tuple(
+        Output(
+            block,
+            block.padded_shape,
+            sources.get(k),
+            sources.get(k) in shared,
+            fill,
+            block.interior if block.has_padding else None,
+        )
+        for k, (block, fill) in enumerate(zip(call.outputs, filled, strict=True))
+    )
+    return Arrays(copied, outputs, any(block.has_padding for block in call.inputs))

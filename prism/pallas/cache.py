@@ -9,10 +9,8 @@ from dataclasses import dataclass, field, replace
 from types import CodeType
 from typing import Any
 
-import numpy as np
-
 from prism.pallas import analysis, debug, grid, taint
-from prism.pallas.arrays import Arrays, arrays_of
+from prism.pallas.arrays import Arrays
 from prism.pallas.call import Call
 from prism.pallas.dtypes import Array, DType, Numeric, Parameters
 from prism.pallas.errors import LegalityError
@@ -139,7 +137,7 @@ class Prepared:
         first = len(self.call.prefetched) + len(self.call.inputs)
         refs = written.refs[first : first + len(self.call.outputs)]
         starts = [[tuple(row) for row in plan.tables[k].starts.tolist()] for k in written.tables]
-        return Variant(written, function, arrays_of(plan, [ref.tracked for ref in refs]), refs, starts)
+        return Variant(written, function, plan.arrays([ref.tracked for ref in refs]), refs, starts)
 
 
 def loops_of(planned: Planned) -> Loops | None:
@@ -154,7 +152,7 @@ def _loops(plan: Plan) -> Loops | None:
     if source is None:
         return None
     tracked = compiled.tracked_outputs(plan)
-    return Loops(source, arrays_of(plan, tracked), tracked, compiled.block_starts(plan), compiled.blank_types(plan))
+    return Loops(source, plan.arrays(tracked), tracked, compiled.block_starts(plan), compiled.blank_types(plan))
 
 
 def _keep(kept: OrderedDict[Any, Any], key: Any, value: Any, capacity: int) -> None:
@@ -168,14 +166,6 @@ def _loaded(written: Program | None) -> tuple[Program, Callable[..., None]] | No
     if written is None:
         return None
     return written, load_function(written.source, dict(written.scope), written.name, cache.code)
-
-
-def grid_and_arrays(call: Call, args: Sequence[Numeric]) -> tuple[tuple[int, ...], list[Array]]:
-    """Return the concrete grid and the arrays among a call's operands."""
-    dynamic = call.dynamic_bounds
-    bounds = map(int, args[:dynamic])
-    cells = tuple(next(bounds) if n is None else n for n in call.grid)
-    return cells, [np.asarray(a) for a in args[dynamic:]]
 
 
 class Cache:

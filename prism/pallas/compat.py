@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax._src import callback, config, debugging, pjit, source_info_util, state, traceback_util, xla_bridge
+from jax._src import callback, checkify, config, debugging, pjit, source_info_util, state, traceback_util, xla_bridge
 from jax._src import core as jax_core
 from jax._src import dtypes as jax_dtypes
 from jax._src.indexing import Slice as Slice
@@ -110,7 +111,7 @@ def element_type(dtype: JaxObject) -> DType:
         return dtype
     if is_semaphore(dtype):
         return _SEMAPHORE_COUNT
-    if jax_dtypes.issubdtype(dtype, jax.dtypes.prng_key):
+    if is_key(dtype):
         return np.dtype(np.uint64)
     return np.dtype(dtype)
 
@@ -118,6 +119,11 @@ def element_type(dtype: JaxObject) -> DType:
 def generator_of(aval: JaxObject) -> str:
     """Return the name of the generator of a type of keys."""
     return aval.dtype._impl.name
+
+
+def is_key(dtype: JaxObject) -> bool:
+    """Whether an element type is one of random keys."""
+    return jax_dtypes.issubdtype(dtype, jax.dtypes.prng_key)
 
 
 def is_semaphore(dtype: JaxObject) -> bool:
@@ -271,6 +277,16 @@ def install(eager: Handler, staged: Handler, edge: AbstractContextManager[JaxObj
             jax.block_until_ready(results)
         return results, None, profiler, const_args
 
+    stock_check = checkify.error_checks.get(pallas_call.pallas_call_p)
+
+    def check(error: JaxObject, enabled: JaxObject, *args: JaxObject, **parameters: JaxObject) -> JaxObject:
+        if params_of(parameters) is not None and checkify.FailedCheckError in enabled:
+            parameters = {**parameters, "jaxpr": _checking(parameters["jaxpr"])}
+        elif stock_check is not None:
+            return stock_check(error, enabled, *args, **parameters)
+        return error, pallas_call.pallas_call_p.bind(*args, **parameters)
+
+    checkify.error_checks[pallas_call.pallas_call_p] = check
     # A user's traceback shows the user's frames.
     traceback_util.register_exclusion(str(Path(__file__).parent))
     # `mpmd` (pl.kernel, core_map) looks the lowering up by attribute; `pallas_call` itself through the registry.
@@ -279,6 +295,26 @@ def install(eager: Handler, staged: Handler, edge: AbstractContextManager[JaxObj
     pallas_call.pallas_call_p.def_impl(call)
     pjit._pjit_call_impl_python = jit
     pallas_call._trace_kernel_to_jaxpr = _by_own_lines(pallas_call._trace_kernel_to_jaxpr)
+
+
+@functools.lru_cache(maxsize=64)
+def _checking(jaxpr: JaxObject) -> JaxObject:
+    """Return a kernel in which debug checks are checks, as they are wherever checkify transforms them."""
+
+    def checked(value: JaxObject) -> JaxObject:
+        if isinstance(value, tuple):
+            return tuple(checked(part) for part in value)
+        return _checking(value) if hasattr(value, "eqns") else value
+
+    body, _ = open_jaxpr(jaxpr)
+    equations = []
+    for equation in body.eqns:
+        params = {name: checked(value) for name, value in equation.params.items()}
+        if equation.primitive is checkify.check_p:
+            params["debug"] = False
+        equations.append(equation.replace(params=params))
+    new = body.replace(eqns=equations)
+    return new if body is jaxpr else jaxpr.replace(jaxpr=new)
 
 
 def _by_own_lines(trace: Handler) -> Handler:

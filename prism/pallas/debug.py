@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from prism.pallas import state
-from prism.pallas.analysis import IDLE, dropped, used_variables
+from prism.pallas import control, state
+from prism.pallas.analysis import dropped, used_variables
+from prism.pallas.call import Memory
 from prism.pallas.dtypes import Numeric
 from prism.pallas.errors import UNKNOWN_SITE, CheckError, KernelSite, UnsupportedError
-from prism.pallas.kernel import Atom, Constant, Equation, Kernel, Var, chosen, parts_of_scan, parts_of_while
+from prism.pallas.kernel import Atom, Constant, Equation, Kernel, Var
 from prism.pallas.machine import Machine
 from prism.pallas.memory import Ref
 from prism.pallas.params import TraceEvent
@@ -122,8 +123,8 @@ class _Slots:
         used = used_variables(kernel)
         for equation in kernel.equations:
             reads = self._slots_of(equation.ins, places)
-            if self.outside and equation.calls:
-                called = equation.inner[0].kernel
+            if self.outside and isinstance(equation.control, control.Inline):
+                called = equation.body
                 results = self.place(called, dict(zip(called.ins, reads, strict=True)))
                 places.update(zip(equation.outs, results, strict=True))
                 continue
@@ -139,20 +140,19 @@ class _Slots:
 
 
 def _performer(equation: Equation, used: set[Var]) -> tuple[Performer, KernelSite | None]:
-    structured = _run_inner if equation.calls else _STRUCTURED.get(equation.name)
-    access = equation.access
-    if structured is None and access is None:
-        function = compile_equation(equation)
-        if equation.several:
-            return lambda operands, _: list(function(*operands)), None
-        return lambda operands, _: [function(*operands)], None
+    asked, access = equation.control, equation.access
     # Equations of JAX's own making have no place: the one around them does.
     place = None if equation.site is UNKNOWN_SITE else equation.site
-    if structured is not None:
-        return lambda operands, env: structured(equation, operands, env), place
-    assert access is not None
-    unread = dropped(equation, used)
-    return lambda operands, _: state.perform(access, operands, unread), place
+    if asked is not None:
+        perform = _CONTROL[type(asked)]
+        return lambda operands, env: perform(equation, asked, operands, env), place
+    if access is not None:
+        unread = dropped(equation, used)
+        return lambda operands, _: state.perform(access, operands, unread), place
+    function = compile_equation(equation)
+    if equation.several:
+        return lambda operands, _: list(function(*operands)), None
+    return lambda operands, _: [function(*operands)], None
 
 
 def _report(equation: Equation, results: Values, env: Environment) -> None:
@@ -179,7 +179,7 @@ def compile_equation(equation: Equation) -> Callable[..., Numeric]:
         return name
 
     names = tuple(f"x{k}" for k in range(len(equation.ins)))
-    site = Site(equation.params, avals(equation.ins), avals(equation.outs), names, bind)
+    site = Site(equation.params, avals(equation.ins), avals(equation.outs), names, bind, place=equation.site)
     return eval(f"lambda {', '.join(names)}: {rule.numpy(site)}", scope)
 
 
@@ -188,43 +188,34 @@ def avals(atoms: Sequence[Atom]) -> tuple[Aval, ...]:
     return tuple(Aval(atom.shape, atom.dtype) for atom in atoms)
 
 
-def _run_inner(equation: Equation, operands: Values, env: Environment) -> Values:
-    return evaluate(equation.inner[0].kernel, operands, env)
+def _inline(equation: Equation, _: control.Inline, operands: Values, env: Environment) -> Values:
+    return evaluate(equation.body, operands, env)
 
 
-def _cond(equation: Equation, operands: Values, env: Environment) -> Values:
-    return evaluate(chosen(equation, int(operands[0])), operands[1:], env)
+def _branch(equation: Equation, _: control.Branch, operands: Values, env: Environment) -> Values:
+    return evaluate(equation.chosen(int(operands[0])), operands[1:], env)
 
 
-def _while(equation: Equation, operands: Values, env: Environment) -> Values:
-    test, body = (inner.kernel for inner in equation.inner)
-    for_test, for_body, carry = parts_of_while(equation, operands)
-    while bool(evaluate(test, [*for_test, *carry], env)[0]):
-        carry = evaluate(body, [*for_body, *carry], env)
-    return [*carry]
-
-
-def _scan(equation: Equation, operands: Values, env: Environment) -> Values:
-    parameters, body = equation.params, equation.inner[0].kernel
-    consts, carry, rows = parts_of_scan(equation, operands)
-    n_carry, length = parameters["carry"], parameters["length"]
-    stacked = [np.empty(v.shape, v.dtype) for v in equation.outs[n_carry:]]
-    for k in reversed(range(length)) if parameters["reverse"] else range(length):
-        results = evaluate(body, [*consts, *carry, *(x[k] for x in rows)], env)
-        carry = results[:n_carry]
-        for into, value in zip(stacked, results[n_carry:], strict=True):
+def _loop(equation: Equation, loop: control.Loop, operands: Values, env: Environment) -> Values:
+    test, (for_test, for_body, carry, rows) = equation.test, loop.parts(operands)
+    stacked = [np.empty(v.shape, v.dtype) for v in equation.outs[loop.carry :]]
+    for k in loop.numbers():
+        if test is not None and not evaluate(test, [*for_test, *carry], env)[0]:
+            break
+        results = evaluate(equation.body, [*for_body, *carry, *(x[k] for x in rows)], env)
+        carry = results[: loop.carry]
+        for into, value in zip(stacked, results[loop.carry :], strict=True):
             into[k] = value
     return [*carry, *stacked]
 
 
-def _run_scoped(equation: Equation, operands: Values, env: Environment) -> Values:
-    kernel = equation.inner[0].kernel
-    shared = [_axis(name, equation, env) for name in equation.params["collective_axes"]]
+def _scope(equation: Equation, scope: control.Scope, operands: Values, env: Environment) -> Values:
+    shared = [_axis(name, equation, env) for name in scope.shared]
     lanes = env.machine.lanes
     with nullcontext() if lanes is None else lanes.scope():
-        allocated = kernel.ins[len(operands) :]
+        allocated = equation.body.ins[len(operands) :]
         refs = [_scoped(v, f"scratch{k}", shared, env) for k, v in enumerate(allocated)]
-        return evaluate(kernel, [*operands, *refs], env)
+        return evaluate(equation.body, [*operands, *refs], env)
 
 
 def _scoped(var: Var, name: str, shared: Sequence[int], env: Environment) -> Ref:
@@ -250,7 +241,7 @@ def own_scratch(var: Var, name: str, machine: Machine) -> Ref:
     return Ref(name, peers[lanes.current, ...], machine, peers=peers)
 
 
-def scratch(var: Var, name: str, machine: Machine) -> Ref:
+def scratch(var: Var | Memory, name: str, machine: Machine) -> Ref:
     """Allocate a reference that nobody has written; semaphores start at 0."""
     dtype, shape = var.dtype, var.shape
     if var.semaphore:
@@ -265,20 +256,18 @@ def scratch(var: Var, name: str, machine: Machine) -> Ref:
     )
 
 
-def _program_id(equation: Equation, _: Values, env: Environment) -> Values:
-    return [np.int32(env.indices[equation.params["axis"]])]
+def _grid_index(_: Equation, index: control.GridIndex, __: Values, env: Environment) -> Values:
+    return [np.int32(env.indices[index.axis])]
 
 
-def _num_programs(equation: Equation, _: Values, env: Environment) -> Values:
-    return [np.int32(env.extents[equation.params["axis"]])]
+def _grid_extent(_: Equation, extent: control.GridExtent, __: Values, env: Environment) -> Values:
+    return [np.int32(env.extents[extent.axis])]
 
 
-def _axis_index(equation: Equation, _: Values, env: Environment) -> Values:
-    name = equation.params["axis_name"]
-    names = name if isinstance(name, tuple) else (name,)
+def _mesh_index(equation: Equation, index: control.MeshIndex, _: Values, env: Environment) -> Values:
     number = 0
-    for part in names:
-        axis = _axis(part, equation, env)
+    for name in index.names:
+        axis = _axis(name, equation, env)
         number = number * env.extents[axis] + env.indices[axis]
     return [np.int32(number)]
 
@@ -289,37 +278,30 @@ def _axis(name: Numeric, equation: Equation, env: Environment) -> int:
     return env.axes[name]
 
 
-def _platform_index(equation: Equation, *_: object) -> Values:
-    return [np.int32(equation.params["position"])]
-
-
-def _debug_print(equation: Equation, operands: Values, env: Environment) -> Values:
-    if env.machine.filler:
-        return []  # The run repeats another one, to compare its outputs.
-    sys.stdout.write(equation.params["text"](_shown(operands)) + "\n")
+def _print(_: Equation, shown: control.Print, operands: Values, env: Environment) -> Values:
+    if not env.machine.filler:  # Such a run repeats another one, to compare its outputs.
+        sys.stdout.write(shown.text(_shown(operands)) + "\n")
     return []
 
 
-def _debug_callback(equation: Equation, operands: Values, env: Environment) -> Values:
-    if env.machine.filler:
-        return []
-    return list(equation.params["callback"](*_shown(operands)) or ())
+def _call_back(_: Equation, called: control.CallBack, operands: Values, env: Environment) -> Values:
+    return [] if env.machine.filler else list(called.function(*_shown(operands)) or ())
 
 
-def _check(equation: Equation, operands: Values, env: Environment) -> Values:
-    failure = equation.params["failure"](operands)
+def _check(_: Equation, check: control.Check, operands: Values, env: Environment) -> Values:
+    failure = check.failure(operands)
     if failure:
         remedy = "the kernel's own check does not hold: see what it was given"
         raise env.machine.problem(CheckError, f"check failed: {failure}", "", (), (), remedy=remedy)
     return []
 
 
-def _prng_seed(_: Equation, operands: Values, env: Environment) -> Values:
+def _seed(_: Equation, __: control.Seed, operands: Values, env: Environment) -> Values:
     keys.seed_generator(env.machine, *operands)
     return []
 
 
-def _prng_random_bits(equation: Equation, _: Values, env: Environment) -> Values:
+def _draw(equation: Equation, _: control.Draw, __: Values, env: Environment) -> Values:
     return [keys.draw(env.machine, equation.outs[0].shape, equation.outs[0].dtype)]
 
 
@@ -328,34 +310,26 @@ def _shown(operands: Values) -> Values:
     return [v.load(()) if isinstance(v, Ref) else v for v in operands]
 
 
-def _pallas_call(equation: Equation, operands: Values, env: Environment) -> Values:
+def _nested(equation: Equation, _: control.Nested, operands: Values, env: Environment) -> Values:
     if env.call is None:
         raise UnsupportedError("a pallas_call inside a kernel", equation.site)
     return env.call(equation.params, operands)
 
 
-def _nothing(*_: object) -> Values:
-    return []
-
-
-_STRUCTURED: dict[str, Callable[[Numeric, Values, Environment], Values]] = {
-    "cond": _cond,
-    "while": _while,
-    "scan": _scan,
-    "run_scoped": _run_scoped,
-    "program_id": _program_id,
-    "num_programs": _num_programs,
-    "axis_index": _axis_index,
-    "platform_index": _platform_index,
-    "pallas_call": _pallas_call,
-    "debug_print": _debug_print,
-    "debug_callback": _debug_callback,
-    "check": _check,
-    "prng_seed": _prng_seed,
-    "prng_random_bits": _prng_random_bits,
-    **dict.fromkeys(IDLE, _nothing),
-    "commit_smem": _nothing,
-    "commit_group": _nothing,
-    "wait_smem_to_gmem": _nothing,
-    "set_max_registers_p": _nothing,
+_CONTROL: dict[type[control.Control], Callable[[Equation, Numeric, Values, Environment], Values]] = {
+    control.Inline: _inline,
+    control.Branch: _branch,
+    control.Loop: _loop,
+    control.Scope: _scope,
+    control.GridIndex: _grid_index,
+    control.GridExtent: _grid_extent,
+    control.MeshIndex: _mesh_index,
+    control.Platform: lambda _, platform, *__: [np.int32(platform.position)],
+    control.Print: _print,
+    control.CallBack: _call_back,
+    control.Check: _check,
+    control.Seed: _seed,
+    control.Draw: _draw,
+    control.Nested: _nested,
+    control.Idle: lambda *_: [],
 }

@@ -8,13 +8,14 @@ from functools import partial
 
 import numpy as np
 
-from prism.pallas.arrays import Arrays
-from prism.pallas.cache import Loops, Planned, Prepared, Variant, grid_and_arrays, loops_of
+from prism.pallas.arrays import Arrays, grid_and_arrays
+from prism.pallas.cache import Loops, Planned, Prepared, Variant, loops_of
 from prism.pallas.dtypes import Array, Numeric
 from prism.pallas.errors import KernelError, SuspectError
 from prism.pallas.machine import Machine
 from prism.pallas.numba_source import compiled
 from prism.pallas.params import InterpretParams
+from prism.pallas.planning import debug_alone
 from prism.pallas.races import watch_of
 
 
@@ -114,11 +115,12 @@ def _loops_once(loops: Loops, arrays: Sequence[Array], machine: Machine) -> list
 
 def source_of(prepared: Prepared, args: Sequence[Numeric], params: InterpretParams) -> str:
     """Return the source that a call runs, or a comment that says why there is none."""
+    why = debug_alone(prepared, params)
     cells, arrays = grid_and_arrays(prepared.call, args)
-    planned = prepared.planned(cells, arrays, params)
+    planned = None if why else prepared.planned(cells, arrays, params)
     variant = None if planned is None else prepared.variant(planned, batch=True)
     if variant is None:
-        return f"# kernel {prepared.call.name}: only debug mode can run it\n"
+        return f"# kernel {prepared.call.name}: only debug mode can run it{why and ': '}{why}\n"
     return variant.program.source
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from prism.pallas import debug
+from prism.pallas import bounds, debug
 from prism.pallas.analysis import Use
 from prism.pallas.call import Block, Call
 from prism.pallas.dtypes import Array, Numeric
@@ -101,12 +101,12 @@ def _slopes(starts: Array, grid: Step) -> Array | None:
 def bounded(table: Table, grid: Step, machine: Machine) -> Table:
     """Return the table with every block inside of its padded array, or report the first that is not [PALLAS-10]."""
     block = table.block
-    limits = np.asarray(block.padded_shape, np.int64).reshape(-1) - np.asarray(block.sizes, np.int64).reshape(-1)
-    bad = ((table.starts < 0) | (table.starts > limits)).any(axis=1)
+    sizes, extents = np.asarray(block.sizes, np.int64), np.asarray(block.padded_shape, np.int64)
+    bad = ~bounds.fits(table.starts, sizes, extents).all(axis=1)
     if not bad.any():
         return table
     if machine.params.out_of_bounds == "clamp":
-        starts = np.clip(table.starts, 0, np.maximum(limits, 0))
+        starts = bounds.clamped(table.starts, sizes, extents)
         return Table(block, starts, _slopes(starts, grid))
     number = int(np.argmax(bad))
     starts = tuple(int(k) for k in table.starts[number])

@@ -6,7 +6,6 @@ import contextlib
 import logging
 import threading
 from collections.abc import Iterator
-from typing import Any
 
 import jax
 import numpy as np
@@ -14,7 +13,7 @@ import numpy as np
 from prism.pallas import compat
 from prism.pallas.cache import cache
 from prism.pallas.chip import pretend
-from prism.pallas.dtypes import Parameters
+from prism.pallas.dtypes import Numeric, Parameters
 from prism.pallas.execute import execute
 from prism.pallas.params import InterpretParams
 
@@ -60,18 +59,18 @@ class Edge:
 _edge = Edge()
 
 
-def run_eagerly(params: InterpretParams, parameters: Parameters, *args: Any) -> list[Any]:
+def run_eagerly(params: InterpretParams, parameters: Parameters, *args: Numeric) -> list[Numeric]:
     """Run a call on concrete arrays, without XLA."""
     results = execute(cache.prepared(parameters), [compat.to_numpy(a) for a in args], params)
     return [compat.to_jax(r, aval) for r, aval in zip(results, parameters["out_avals"], strict=True)]
 
 
-def stage(params: InterpretParams, parameters: Parameters, *args: Any) -> list[Any]:
+def stage(params: InterpretParams, parameters: Parameters, *args: Numeric) -> list[Numeric]:
     """Put a callback into a program that is being lowered."""
     prepared = cache.prepared(parameters)
     shapes = [jax.ShapeDtypeStruct(block.shape, block.dtype) for block in prepared.call.outputs]
 
-    def host(*arrays: Any) -> list[Any]:
+    def host(*arrays: Numeric) -> list[Numeric]:
         try:
             return [np.array(r, order="C") for r in execute(prepared, [np.asarray(a) for a in arrays], params)]
         except Exception as error:

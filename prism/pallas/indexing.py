@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from prism.pallas import dtypes
-from prism.pallas.access import Index, Operand, Scalar, Span
+from prism.pallas.access import Index, Operand, Scalar, Span, reach
 from prism.pallas.dtypes import Array, DType, Numeric
 
 Item = int | slice | Array
@@ -22,8 +22,8 @@ def concrete(index: Index, values: tuple[Numeric, ...]) -> tuple[Item, ...]:
     result: list[Item] = []
     for item in index.items:
         if isinstance(item, Span):
-            start, size = int(scalar(item.start)), int(scalar(item.size))
-            result.append(slice(start, start + (size - 1) * item.stride + 1 if size else start, item.stride))
+            start = int(scalar(item.start))
+            result.append(slice(start, start + reach(int(scalar(item.size)), item.stride), item.stride))
         else:
             result.append(scalar(item))
     return tuple(result)
@@ -60,6 +60,17 @@ def slots(index: tuple[Item, ...]) -> list[int]:
     return result
 
 
+def coordinates(index: tuple[Item, ...]) -> list[Numeric]:
+    """Return the coordinates of the selected elements along each dimension; they broadcast to the selected shape."""
+    if len(index) == 1 and isinstance(index[0], np.ndarray):
+        return [index[0]]
+    rank, result = len(selected_shape(index)), []
+    for item, begin in zip(index, slots(index), strict=True):
+        values = np.arange(item.start, item.stop, item.step or 1) if isinstance(item, slice) else np.asarray(item)
+        result.append(values.reshape(values.shape + (1,) * (rank - begin - values.ndim)))
+    return result
+
+
 def first_element(index: tuple[Numeric, ...], bad: Array, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return the coordinates of the first selected element where `bad` holds."""
     numbers = np.arange(int(np.prod(shape, dtype=np.int64))).reshape(shape)[index]
@@ -74,7 +85,7 @@ def show(item: Item) -> str:
     return f"array of {int(item.min())}..{int(item.max())}" if isinstance(item, np.ndarray) and item.ndim else str(item)
 
 
-def bounds(item: Item) -> object:
+def ends(item: Item) -> object:
     """Return one item of an index as a report carries it: an int, or the least and the last of several."""
     if isinstance(item, slice):
         return (item.start, item.stop)

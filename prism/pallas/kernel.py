@@ -10,15 +10,15 @@ Each record is itself: two variables are one only if they are one object, so tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal
 
 from prism.pallas.access import Access
+from prism.pallas.control import Control, Inline
 from prism.pallas.dtypes import DType, Numeric, Parameters
 from prism.pallas.errors import KernelSite
 
-T = TypeVar("T")
 Space = Literal["value", "own", "main"]
 """What a variable is: a value, or a reference to memory of the step that runs or to memory that every core sees."""
 
@@ -60,9 +60,9 @@ Atom = Var | Constant
 class Equation:
     """One primitive on atoms, and the line that asks for it.
 
-    `params` are the primitive's own and hold no jaxpr: what it runs stands in `inner`, in the order in which it may.
-    `access` is what a state primitive asks of memory. `calls`: the equation does nothing but run its one inner kernel.
-    `several`: results come as a sequence. `by_jax`, outside of kernels, lets JAX evaluate the equation on arrays.
+    `access` is what a state primitive asks of memory, `control` what another asks that is no row of the primitive
+    table; `params` are a row's own, and hold no jaxpr: what is run stands in `inner`, in the order in which it may
+    be. `several`: results come as a sequence. `by_jax`, outside of kernels, lets JAX evaluate the equation on arrays.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Equation:
     site: KernelSite
     inner: tuple[Inner, ...] = ()
     access: Access | None = None
-    calls: bool = False
+    control: Control | None = None
     several: bool = False
     by_jax: Callable[..., Numeric] | None = None
 
@@ -80,6 +80,20 @@ class Equation:
     def variables(self) -> list[Var]:
         """The operands that are no constants."""
         return [atom for atom in self.ins if isinstance(atom, Var)]
+
+    @property
+    def body(self) -> Kernel:
+        """The kernel that a call, a loop or a scope runs."""
+        return self.inner[-1].kernel
+
+    @property
+    def test(self) -> Kernel | None:
+        """The kernel that decides whether a loop goes on, if one does."""
+        return self.inner[0].kernel if len(self.inner) > 1 else None
+
+    def chosen(self, number: int) -> Kernel:
+        """Return the branch that a number chooses; numbers beyond them choose the first or the last one."""
+        return self.inner[min(max(number, 0), len(self.inner) - 1)].kernel
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,33 +137,4 @@ def equations_in(kernel: Kernel) -> Iterator[Equation]:
 
 def primitives_in(kernel: Kernel) -> Iterator[str]:
     """Yield the name of every primitive that a kernel runs, nested ones included; a call is what it calls."""
-    return (equation.name for equation in equations_in(kernel) if not equation.calls)
-
-
-def chosen(equation: Equation, number: int) -> Kernel:
-    """Return the branch that a number chooses; numbers beyond them choose the first or the last one."""
-    return equation.inner[min(max(number, 0), len(equation.inner) - 1)].kernel
-
-
-def parts_of_while(equation: Equation, operands: Sequence[T]) -> tuple[Sequence[T], Sequence[T], Sequence[T]]:
-    """Return what the test of a loop and what its body read from outside, and what is carried."""
-    test = equation.params["test_consts"]
-    body = test + equation.params["body_consts"]
-    return operands[:test], operands[test:body], operands[body:]
-
-
-def parts_of_scan(equation: Equation, operands: Sequence[T]) -> tuple[Sequence[T], Sequence[T], Sequence[T]]:
-    """Return what the body of a scan reads from outside, what is carried, and what it gets row by row."""
-    consts = equation.params["consts"]
-    carry = consts + equation.params["carry"]
-    return operands[:consts], operands[consts:carry], operands[carry:]
-
-
-def counts_by_one(kernel: Kernel, place: int, result: int) -> bool:
-    """Whether a loop's body adds 1 to the carried integer that is its input at `place`; `fori_loop` has one."""
-    var, last = kernel.ins[place], kernel.outs[result]
-    made = next((e for e in kernel.equations if any(v is last for v in e.outs)), None)
-    if made is None or made.name != "add" or made.ins[0] is not var:
-        return False
-    step = made.ins[1]
-    return isinstance(step, Constant) and not step.shape and bool(step.value == 1)
+    return (equation.name for equation in equations_in(kernel) if not isinstance(equation.control, Inline))

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from prism.pallas import analysis, debug, grid
-from prism.pallas.call import Block, Call, Memory
+from prism.pallas.arrays import Output, arrays_of, grid_and_arrays
+from prism.pallas.call import Block, Call
 from prism.pallas.dtypes import Array, Numeric
 from prism.pallas.errors import UNKNOWN_SITE, KernelSite, UninitializedReadError
 from prism.pallas.lanes import Lanes
@@ -78,77 +79,40 @@ class Launch:
 
 def prepare(call: Call, args: Sequence[Numeric], params: InterpretParams, *, filler: int = 0) -> Launch:
     """Lay out memory for a call; arrays are copied only if the kernel may write them or they need padding."""
-    arrays = [np.asarray(a) for a in args]
-    bounds, arrays = arrays[: call.dynamic_bounds], arrays[call.dynamic_bounds :]
-    extents = iter(int(b) for b in bounds)
-    cells = tuple(next(extents) if n is None else n for n in call.grid)
+    cells, given = grid_and_arrays(call, args)
     machine = Machine(call.name, params, cells, (0,) * len(cells), parallel=call.parallel, filler=filler)
-    count = len(call.prefetched)
-    prefetched = [Ref(m.name, np.array(a), machine) for m, a in zip(call.prefetched, arrays[:count], strict=True)]
-    inputs = [_input(block, a, machine) for block, a in zip(call.inputs, arrays[count:], strict=True)]
-    sources = {out: position for position, out in call.aliases}
-    outputs = [
-        _output(call, block, machine, sources.get(k), prefetched, inputs) for k, block in enumerate(call.outputs)
-    ]
-    scratch = [_scratch(memory, machine) for memory in call.scratch]
+    everything = arrays_of(call, [True] * len(given), [True] * len(call.outputs))
+    operands, results = everything.begin(given, machine)
+    prefetched = [Ref(m.name, a, machine) for m, a in zip(call.prefetched, operands, strict=False)]
+    inputs = [_input(block, a) for block, a in zip(call.inputs, operands[len(prefetched) :], strict=True)]
+    outputs = [_output(call, o, a, machine) for o, a in zip(everything.outputs, results, strict=True)]
+    for position, k in call.aliases:
+        # One memory has one watch, whichever of its two names a kernel uses.
+        source = position - len(prefetched)
+        if source >= 0 and inputs[source].data.shape == outputs[k].data.shape:
+            inputs[source].watch = outputs[k].watch
+    scratch = [debug.scratch(memory, memory.name, machine) for memory in call.scratch]
     return Launch(call, cells, machine, prefetched, inputs, outputs, scratch)
 
 
-def padded(array: Array, block: Block, machine: Machine) -> Array:
-    """Return a writable copy with poison around it."""
-    if not block.has_padding:
-        return np.array(array)
-    out = np.full(block.padded_shape, machine.poison(array.dtype), array.dtype)
-    out[block.interior] = array
-    return out
-
-
-def _input(block: Block, array: Array, machine: Machine) -> Operand:
-    data, written = padded(array, block, machine), None
+def _input(block: Block, data: Array) -> Operand:
+    written = None
     if block.has_padding:
         written = np.zeros(data.shape, np.bool_)
         written[block.interior] = True
     return Operand(block, data, written, None, False, _NONE)
 
 
-def _output(
-    call: Call, block: Block, machine: Machine, source: int | None, prefetched: list[Ref], inputs: list[Operand]
-) -> Operand:
-    parallel = any(p and axis not in call.vmapped for axis, p in enumerate(call.parallel))
-    if source is not None:
-        given = prefetched[source].data if source < len(prefetched) else None
-        origin = None if given is not None else inputs[source - len(prefetched)]
-        shared = origin is not None and in_place(call, origin.block, block)
-        data = given if given is not None else origin.data if origin is not None else np.empty(0)
-        data = data if shared else padded(data[(origin.block if origin else block).interior], block, machine)
-        written = None
-    else:
-        empty = np.empty(block.shape, block.dtype)
-        data = padded(empty, block, machine)
-        data.fill(machine.poison(block.dtype))
+def _output(call: Call, output: Output, data: Array, machine: Machine) -> Operand:
+    block, written = output.block, None
+    if output.source is None:
         written = np.ones(data.shape, np.bool_)
         written[block.interior] = False
+    parallel = any(p and axis not in call.vmapped for axis, p in enumerate(call.parallel))
     watched = (parallel or call.synchronises) and machine.params.races != "off"
-    watch = watch_of(data.shape) if watched else None
-    if source is not None and source >= len(prefetched) and inputs[source - len(prefetched)].data.shape == data.shape:
-        # One memory has one watch, whichever of its two names a kernel uses.
-        inputs[source - len(prefetched)].watch = watch
     if not block.whole:
         machine.maps[block.name] = block.site
-    return Operand(block, data, written, watch, True, _NONE)
-
-
-def in_place(call: Call, source: Block, target: Block) -> bool:
-    """Whether an aliased pair is one memory: always on a GPU, on a TPU where the kernel sees main memory itself."""
-    main = any(name in source.space.lower() for name in ("any", "hbm"))
-    return source.whole and target.whole and (call.shares_aliases or main)
-
-
-def _scratch(memory: Memory, machine: Machine) -> Ref:
-    if memory.semaphore:
-        return Ref(memory.name, np.zeros(memory.shape, memory.dtype), machine)
-    data = np.full(memory.shape, machine.poison(memory.dtype), memory.dtype)
-    return Ref(memory.name, data, machine, written=np.zeros(memory.shape, np.bool_))
+    return Operand(block, data, written, watch_of(data.shape) if watched else None, True, _NONE)
 
 
 def steps(call: Call, cells: Step, order: str) -> Iterator[int]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from prism.pallas import bounds
 from prism.pallas.dtypes import Numeric
 from prism.pallas.errors import SuspectError
-from prism.pallas.indexing import Array, Item, selected_shape, slots
+from prism.pallas.indexing import Array, Item, selected_shape
 from prism.pallas.machine import Machine
 
 
@@ -56,28 +57,14 @@ def note_masked_read(m: Machine, done: Array, index: tuple[Item, ...], mask: Num
 def _lies_within(shape: tuple[int, ...], index: tuple[Item, ...]) -> bool:
     """Whether an index is of slices alone, all of them in bounds."""
     return all(
-        isinstance(item, slice) and item.start >= 0 and item.stop <= extent
+        isinstance(item, slice) and bounds.fits(item.start, item.stop - item.start, extent)
         for item, extent in zip(index, shape, strict=True)
     )
 
 
 def _picks(shape: tuple[int, ...], index: tuple[Item, ...], mask: Numeric) -> tuple[tuple[Numeric, ...], bool]:
     """Return the coordinates of the selected elements, and whether every lane is on."""
-    everything = bool(np.all(mask))
-    if len(index) == 1 and isinstance(index[0], np.ndarray):
-        coordinates: list[Numeric] = [index[0]]
-    else:
-        selected, begins = selected_shape(index), slots(index)
-        coordinates = []
-        for item, begin in zip(index, begins, strict=True):
-            values = np.arange(item.start, item.stop, item.step) if isinstance(item, slice) else np.asarray(item)
-            coordinates.append(values.reshape(values.shape + (1,) * (len(selected) - begin - values.ndim)))
-    picks = []
-    for values, extent in zip(coordinates, shape, strict=True):
-        if values.size and (values.min() < 0 or values.max() >= extent):
-            beyond = (values < 0) | (values >= extent)
-            if np.any(beyond & np.asarray(mask)):
-                raise SuspectError
-            values = np.clip(values, 0, max(extent - 1, 0))
-        picks.append(values)
-    return tuple(picks), everything
+    _, picks, beyond = bounds.lanes(index, shape)
+    if np.any(beyond & np.asarray(mask)):
+        raise SuspectError
+    return tuple(picks), bool(np.all(mask))

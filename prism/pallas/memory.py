@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from prism.pallas import dtypes
+from prism.pallas import bounds, dtypes
 from prism.pallas.access import Bitcast, Combine, Index, Reshape, Transform, Transpose, Untile
 from prism.pallas.dtypes import Numeric
 from prism.pallas.errors import OutOfBoundsError
@@ -15,13 +15,12 @@ from prism.pallas.indexing import (
     Array,
     Item,
     bitcast_rows,
-    bounds,
     concrete,
+    ends,
     first_element,
     repacked,
     selected_shape,
     show,
-    slots,
 )
 from prism.pallas.machine import Machine, race, warn_race
 from prism.pallas.races import Kind, Watch
@@ -138,24 +137,12 @@ class Ref:
 
     def _masked_grids(self, index: tuple[Item, ...], mask: Array) -> tuple[Array, tuple[Array, ...]]:
         """Return which selected elements exist, and their coordinates, clipped into the reference."""
-        ranges = tuple(
-            np.arange(i.start, i.stop, i.step or 1) if isinstance(i, slice) else np.asarray(i) for i in index
-        )
-        shape, begins = selected_shape(index), slots(index)
-        grids, inside = [], np.ones(shape, np.bool_)
-        for values, slot, extent in zip(ranges, begins, self.data.shape, strict=True):
-            tail = len(shape) - slot - values.ndim
-            grid = np.broadcast_to(values.reshape(values.shape + (1,) * tail), shape)
-            inside &= (grid >= 0) & (grid < extent)
-            grids.append(np.clip(grid, 0, max(extent - 1, 0)))
+        asked, grids, beyond = bounds.lanes(index, self.data.shape)
+        inside = np.broadcast_to(~beyond, mask.shape)
         if self.machine.params.out_of_bounds == "raise" and not inside[mask].all():
-            at = tuple(int(k) for k in np.argwhere(mask & ~inside)[0])
-            raw = [
-                np.broadcast_to(v.reshape(v.shape + (1,) * (len(shape) - s - v.ndim)), shape)[at]
-                for v, s in zip(ranges, begins, strict=True)
-            ]
-            self._out_of_bounds(tuple(int(k) for k in raw))
-        return inside, tuple(grids)
+            at = tuple(np.argwhere(mask & ~inside)[0])
+            self._out_of_bounds(tuple(int(np.broadcast_to(values, mask.shape)[at]) for values in asked))
+        return inside, tuple(np.broadcast_to(grid, mask.shape) for grid in grids)
 
     def _bounded(self, index: tuple[Item, ...]) -> tuple[Item, ...]:
         """Return the index with Python integers, checked or clamped against the shape."""
@@ -166,27 +153,22 @@ class Ref:
         )
 
     def _bounded_item(self, index: tuple[Item, ...], item: Item, extent: int) -> Item:
-        if isinstance(item, slice):
-            last = item.start + (len(range(item.start, item.stop, item.step or 1)) - 1) * (item.step or 1)
-            if item.start >= 0 and last < extent:
-                return item
-            if self.machine.params.out_of_bounds == "raise":
-                self._out_of_bounds(index)
-            start = max(0, min(item.start, extent - (last - item.start) - 1))
-            return slice(start, start + item.stop - item.start, item.step)
         if isinstance(item, np.ndarray) and item.ndim:
-            # Entries of an index array count from the end if they are negative, as in NumPy.
-            if item.size == 0 or (item.min() >= -extent and item.max() < extent):
-                return np.where(item < 0, item + extent, item)
-            if self.machine.params.out_of_bounds == "raise":
-                self._out_of_bounds(index)
-            return np.clip(item, 0, extent - 1)
-        place = int(item)
-        if 0 <= place < extent:
-            return place
+            if bounds.strays(item, extent):
+                self._clamps(index)
+                return bounds.clamped(item, 1, extent)
+            return bounds.counted(item, extent)
+        start, stop = (item.start, item.stop) if isinstance(item, slice) else (int(item), int(item) + 1)
+        if not bounds.fits(start, stop - start, extent):
+            self._clamps(index)
+            first = bounds.clamped(start, stop - start, extent)
+            start, stop = first, stop - start + first
+        return slice(start, stop, item.step) if isinstance(item, slice) else start
+
+    def _clamps(self, index: tuple[Item, ...]) -> None:
+        """Report an index that is out of bounds, unless it is to be clamped."""
         if self.machine.params.out_of_bounds == "raise":
             self._out_of_bounds(index)
-        return min(max(place, 0), extent - 1)
 
     def _out_of_bounds(self, index: tuple[Item, ...]) -> NoReturn:
         shown = ", ".join(show(item) for item in index)
@@ -194,7 +176,7 @@ class Ref:
             OutOfBoundsError,
             f"index [{shown}] is outside of {self.name}, which has shape {self.data.shape}",
             self.name,
-            tuple(bounds(item) for item in index),
+            tuple(ends(item) for item in index),
             self.data.shape,
             remedy="keep start >= 0 and start + size <= extent in every dimension, or mask the access",
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from prism.pallas import debug, grid
 from prism.pallas.analysis import Use, use_of
+from prism.pallas.arrays import Arrays, arrays_of
 from prism.pallas.call import Call
 from prism.pallas.dtypes import Array, Numeric
 from prism.pallas.errors import KernelError
@@ -29,6 +30,13 @@ class Plan:
     params: InterpretParams
     uses: tuple[Use, ...]
     covered: bool
+
+    def arrays(self, read: Sequence[bool]) -> Arrays:
+        """Return the arrays of a run; `read` says of each output whether the kernel may read what it did not write."""
+        owned = [use.written for use in self.uses[: len(self.call.prefetched) + len(self.call.inputs)]]
+        # What no block covers, or no store reaches, is told from what was written by its poison.
+        told = not self.covered or self.params.uninitialized != "raise"
+        return arrays_of(self.call, owned, [told or reads for reads in read])
 
     def form(self) -> tuple[Numeric, ...]:
         """Return all of the chosen blocks that a program's source depends on: the rest it takes as operands."""

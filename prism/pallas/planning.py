@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from prism.pallas.cache import Prepared, grid_and_arrays
+from prism.pallas.arrays import grid_and_arrays
+from prism.pallas.cache import Prepared
 from prism.pallas.dtypes import Numeric
 from prism.pallas.errors import KernelSite
 from prism.pallas.numba_source import compiled
@@ -65,7 +66,7 @@ def choice_of(prepared: Prepared, args: Sequence[Numeric], params: InterpretPara
         return Choice(call.name, call.kernel.site, cells, (), why, why)
     tried = list(attempts(plan, batch=True))
     written = tried[-1].program
-    fast = f"none: {tried[-1].reason}" if written is None else f"NumPy source of {_lines(written.source)} lines"
+    fast = f"none: {tried[-1].refusal}" if written is None else f"NumPy source of {_lines(written.source)} lines"
     loops = compiled.written(plan)
     form = f"loops of {_lines(loops.source)} lines, by Numba" if loops.source else f"none: {loops.reason}"
     axes = tuple(Axis(number, extent, _fate(plan, tried, number)) for number, extent in enumerate(cells) if extent != 1)
@@ -80,9 +81,9 @@ def _fate(plan: Plan, tried: Sequence[Attempt], axis: int) -> str:
     layout = tried[-1].layout
     if axis in layout.batched:
         return f"batched{_chunks(layout, axis)}"
-    refused = next((attempt.reason for attempt in tried if axis in attempt.layout.batched), "")
-    if refused:
-        return f"one step after the other: {refused}"
+    refusal = next((attempt.refusal for attempt in tried if axis in attempt.layout.batched), None)
+    if refusal is not None:
+        return f"one step after the other: {refusal}"
     if axis not in independent_axes(plan.call, plan.tables, plan.uses, plan.grid):
         return "one step after the other: steps along it may meet in memory"
     return f"one step after the other: a step moves {step_bytes(plan.tables)} bytes, which fill the cache"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
 import jax
 import numpy as np
 
-from prism.pallas import compat
+from prism.pallas import compat, control
 from prism.pallas.call import Block, BlockDim, Call, Memory
 from prism.pallas.compat import JaxObject
 from prism.pallas.decode import STATE_PRIMITIVES, decode
@@ -39,6 +39,16 @@ def read(jaxpr: JaxObject, *, outside: bool = False) -> Kernel:
     Cost: about 10 us an equation. Errors: UnsupportedError for an access that no rule describes.
     """
     return _Reader(outside=outside).kernel(jaxpr)
+
+
+def types_of(leaves: Sequence[JaxObject]) -> tuple[Hashable, ...]:
+    """Return what a trace depends on: JAX's settings, and the types of the arguments."""
+    return (compat.trace_key(), *map(compat.type_key, leaves))
+
+
+def on_host(value: JaxObject) -> Array:
+    """Return an argument as an array of the host, in JAX's type for it."""
+    return compat.to_numpy(value)
 
 
 class _Reader:
@@ -89,15 +99,18 @@ class _Reader:
             Inner(self.kernel(jaxpr, encloses=name == "run_scoped"), operands)
             for jaxpr, operands in _bodies(name, equation.params, ins)
         )
+        access = decode(equation) if name in STATE_PRIMITIVES else None
+        asked = _control(name, equation.params, inner)
+        own = access is None and asked in (None, control.Nested())
         return Equation(
             name,
             ins,
             outs,
-            _parameters(name, equation.params),
+            _of_keys(equation.params) if name in _KEYED else equation.params if own else {},
             site,
             inner,
-            decode(equation) if name in STATE_PRIMITIVES else None,
-            calls=name in _CALLED,
+            access,
+            asked,
             several=primitive.multiple_results,
             by_jax=partial(_evaluate, primitive, equation.params) if self._outside else None,
         )
@@ -139,22 +152,60 @@ def _bodies(name: str, given: Parameters, ins: tuple[Atom, ...]) -> list[tuple[J
     return [(given["jaxpr"], ins)] if name in ("scan", "run_scoped") else []
 
 
-def _parameters(name: str, given: Parameters) -> Parameters:
-    """Return what rules may know of an equation besides its operands."""
-    if name in _CALLED or name in STATE_PRIMITIVES or name == "cond":
-        return {}
-    narrowed = _NARROWED.get(name)
-    return given if narrowed is None else narrowed(given)
+def _control(name: str, given: Parameters, inner: tuple[Inner, ...]) -> control.Control | None:
+    """Return what a control primitive asks for, None of what computes a value or accesses memory."""
+    if name in _CALLED:
+        return control.Inline()
+    decoder = CONTROL.get(name)
+    return None if decoder is None else decoder(given, inner)
 
 
-def _of_scan(given: Parameters) -> Parameters:
-    consts, carry = compat.scan_parts(given)
-    return {"consts": consts, "carry": carry, "length": given["length"], "reverse": given["reverse"]}
+def _while(given: Parameters, inner: tuple[Inner, ...]) -> control.Loop:
+    return control.Loop(given["body_nconsts"], len(inner[1].kernel.outs), test=given["cond_nconsts"])
 
 
-def _of_scope(given: Parameters) -> Parameters:
-    axes = given.get("collective_axes", ())
-    return {"collective_axes": axes if isinstance(axes, tuple) else (axes,)}
+def _scan(given: Parameters, inner: tuple[Inner, ...]) -> control.Loop:
+    (consts, carry), body = compat.scan_parts(given), inner[0].kernel
+    counters = frozenset(k for k in range(carry) if _counts_by_one(body, consts + k, k))
+    return control.Loop(consts, carry, length=given["length"], reverse=given["reverse"], counters=counters)
+
+
+def _counts_by_one(kernel: Kernel, place: int, result: int) -> bool:
+    """Whether a loop's body adds 1 to the carried integer that is its input at `place`; `fori_loop` has one."""
+    var, last = kernel.ins[place], kernel.outs[result]
+    made = next((e for e in kernel.equations if any(v is last for v in e.outs)), None)
+    if made is None or made.name != "add" or made.ins[0] is not var:
+        return False
+    step = made.ins[1]
+    return isinstance(step, Constant) and not step.shape and bool(step.value == 1)
+
+
+def _names(given: JaxObject) -> tuple[Hashable, ...]:
+    return given if isinstance(given, tuple) else (given,)
+
+
+def _idle(*_: object) -> control.Idle:
+    return control.Idle()
+
+
+CONTROL: dict[str, Callable[[Parameters, tuple[Inner, ...]], control.Control]] = {
+    "cond": lambda *_: control.Branch(),
+    "while": _while,
+    "scan": _scan,
+    "run_scoped": lambda given, _: control.Scope(_names(given.get("collective_axes", ()))),
+    "program_id": lambda given, _: control.GridIndex(given["axis"]),
+    "num_programs": lambda given, _: control.GridExtent(given["axis"]),
+    "axis_index": lambda given, _: control.MeshIndex(_names(given["axis_name"])),
+    "platform_index": lambda given, _: control.Platform(compat.cpu_position(given["platforms"])),
+    "debug_print": lambda given, _: control.Print(partial(compat.format_debug, given)),
+    "debug_callback": lambda given, _: control.CallBack(given["callback"]),
+    "check": lambda given, _: control.Check(partial(compat.failed_check, given)),
+    "prng_seed": lambda *_: control.Seed(),
+    "prng_random_bits": lambda *_: control.Draw(),
+    "pallas_call": lambda *_: control.Nested(),
+    **dict.fromkeys(("delay", "debug_barrier_p", "trace_value", "commit_smem", "commit_group"), _idle),
+    **dict.fromkeys(("wait_smem_to_gmem", "set_max_registers_p"), _idle),
+}
 
 
 _STATEFUL: Final = "_pallas_internal_stateful"
@@ -162,6 +213,7 @@ _STATEFUL: Final = "_pallas_internal_stateful"
 
 
 def _of_keys(given: Parameters) -> Parameters:
+    """Return the parameters of a primitive of random keys with the name of their generator."""
     name = getattr(given.get("impl"), "name", "threefry2x32")
     if name == "threefry2x32":
         return {**given, "generator": name if compat.counts_bits() else "jax_threefry_partitionable=False"}
@@ -170,17 +222,7 @@ def _of_keys(given: Parameters) -> Parameters:
     return {**given, "generator": f"keys of the generator {name}"}
 
 
-_NARROWED: dict[str, Callable[[Parameters], Parameters]] = {
-    "while": lambda given: {"test_consts": given["cond_nconsts"], "body_consts": given["body_nconsts"]},
-    "scan": _of_scan,
-    "run_scoped": _of_scope,
-    "axis_index": lambda given: {"axis_name": given["axis_name"]},
-    "platform_index": lambda given: {"position": compat.cpu_position(given["platforms"])},
-    "debug_print": lambda given: {"text": partial(compat.format_debug, given)},
-    "debug_callback": lambda given: {"callback": given["callback"]},
-    "check": lambda given: {"failure": partial(compat.failed_check, given)},
-    **dict.fromkeys(("random_wrap", "random_seed", "random_split", "random_fold_in", "random_bits"), _of_keys),
-}
+_KEYED = frozenset(("random_wrap", "random_seed", "random_split", "random_fold_in", "random_bits"))
 
 
 def _evaluate(primitive: JaxObject, given: Parameters, *operands: JaxObject) -> JaxObject:
@@ -198,6 +240,9 @@ def read_call(parameters: Parameters) -> Call:
     names = [str(n) if n is not None else f"ref{k}" for k, n in enumerate((*given, *[None] * len(refs))[: len(refs)])]
     memories = [Memory(name, v.shape, v.dtype, v.semaphore) for name, v in zip(names, refs, strict=True)]
     n_prefetched = len(refs[mapping.slice_index_ops])
+    for block in mapping.block_mappings[mapping.num_inputs :]:
+        if compat.is_key(block.array_aval.dtype):
+            raise UnsupportedError(f"an output of random keys ({block.array_aval.dtype})", kernel.site)
     blocks = [
         _block(names[k], block, str(getattr(body.invars[k].aval, "memory_space", None)), kernel.site)
         for k, block in enumerate(mapping.block_mappings, n_prefetched)

@@ -16,6 +16,7 @@ from prism.pallas import dtypes
 from prism.pallas.access import Load
 from prism.pallas.analysis import Use
 from prism.pallas.call import Block, Call, Memory
+from prism.pallas.control import Branch, Loop, Scope
 from prism.pallas.kernel import Equation, Kernel, Var
 
 _ORDERED, _EQUAL = 3, 4
@@ -67,7 +68,7 @@ def _spread_nested(equation: Equation, unknown: set[Var]) -> int:
     needed = 0
     for inner in equation.inner:
         kernel = inner.kernel
-        if equation.name == "run_scoped":
+        if isinstance(equation.control, Scope):
             scratch = kernel.ins[len(inner.operands) :]
             needed = needed if all(dtypes.is_float(var.dtype) for var in scratch) else _ORDERED
             unknown.update(scratch)
@@ -79,24 +80,22 @@ def _spread_nested(equation: Equation, unknown: set[Var]) -> int:
         if len(kernel.outs) == len(equation.outs):
             unknown.update(equation.outs[k] for k in results)
             unknown.update(v for k in results for v in _carried(equation, k))
-    if equation.name == "cond" and equation.ins[0] in unknown:
+    if isinstance(equation.control, Branch) and equation.ins[0] in unknown:
         unknown.update(equation.outs)
     return needed
 
 
 def _carried(equation: Equation, result: int) -> Iterator[Var]:
     """Yield the inner variables that a loop's result becomes in the next iteration."""
-    if equation.name == "scan" and result < equation.params["carry"]:
-        yield equation.inner[0].kernel.ins[equation.params["consts"] + result]
-    elif equation.name == "while":
-        for inner, consts in zip(equation.inner, ("test_consts", "body_consts"), strict=True):
-            yield inner.kernel.ins[equation.params[consts] + result]
+    loop = equation.control
+    if isinstance(loop, Loop) and result < loop.carry:
+        yield equation.body.ins[loop.body + result]
+        if equation.test is not None:
+            yield equation.test.ins[loop.test + result]
 
 
 def _makes_unknown(equation: Equation) -> bool:
     """Whether an equation gives unknown values by itself: a masked load without a value for the lanes that are off."""
-    if equation.name != "masked_load":
-        return False
     access = equation.access
     return isinstance(access, Load) and access.mask is not None and access.other is None
 

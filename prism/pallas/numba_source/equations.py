@@ -13,20 +13,11 @@ from dataclasses import replace
 import numpy as np
 
 from prism.codegen.texts import indented
+from prism.pallas.access import Load, Store
 from prism.pallas.analysis import dropped, used_variables
+from prism.pallas.control import Branch, Control, GridExtent, GridIndex, Inline, Loop, Record
 from prism.pallas.debug import avals
-from prism.pallas.kernel import (
-    Atom,
-    Constant,
-    Equation,
-    Kernel,
-    Var,
-    chosen,
-    counts_by_one,
-    equations_in,
-    parts_of_scan,
-    parts_of_while,
-)
+from prism.pallas.kernel import Atom, Constant, Equation, Kernel, Var, equations_in
 from prism.pallas.numba_source.memory import Bound, emit_access
 from prism.pallas.numba_source.values import Lazy, NoLoopFormError, cast, constant, held
 from prism.pallas.numba_source.writer import LoopSite, LoopWriter
@@ -76,19 +67,19 @@ _PIECEWISE = frozenset(("reshape", "squeeze", "expand_dims", "dynamic_slice", "s
 
 
 def _emit_equation(equation: Equation, operands: list[Bound], unused: list[bool], writer: LoopWriter) -> list[Lazy]:
-    name = equation.name
-    if name in _ACCESSES:
+    control = equation.control
+    if equation.access is not None:
         return emit_access(equation, operands, unused, writer)
-    if equation.calls:
-        return emit(equation.inner[0].kernel, operands, writer)
-    structured = _STRUCTURED.get(name)
-    if structured is not None:
-        return structured(equation, operands, writer)
-    row = TABLE.get(name)
+    if control is not None:
+        handler = _CONTROL.get(type(control))
+        if handler is None:
+            raise NoLoopFormError
+        return handler(equation, control, operands, writer)
+    row = TABLE.get(equation.name)
     if row is None or row.loop is None:
         raise NoLoopFormError
     values = _lazies(operands)
-    if name not in _PIECEWISE:
+    if equation.name not in _PIECEWISE:
         values = [writer.settle(v) if v.pieces else v for v in values]
     return row.loop(LoopSite(equation.params, values, avals(equation.outs), writer))
 
@@ -151,47 +142,35 @@ def _body_buffers(carry: Sequence[Lazy], before: set[str], writer: LoopWriter) -
     return {*writer.buffers} - before | {v.name for v in carry if v.name}
 
 
-def _scan(equation: Equation, operands: list[Bound], writer: LoopWriter) -> list[Lazy]:
-    body, length = equation.inner[0].kernel, equation.params["length"]
-    consts, carried, rows = parts_of_scan(equation, operands)
-    if rows or len(equation.outs) != len(carried):
+def _loop(equation: Equation, loop: Loop, operands: list[Bound], writer: LoopWriter) -> list[Lazy]:
+    for_test, for_body, carried, rows = loop.parts(operands)
+    if rows or len(equation.outs) != loop.carry:
         raise NoLoopFormError
-    fixed, initial = _fixed(consts, writer), _lazies(carried)
+    fixed_test, fixed_body, initial = _fixed(for_test, writer), _fixed(for_body, writer), _lazies(carried)
     carry = _enter(initial, writer)
     before = {*writer.buffers}
     inside = [
-        replace(variable, bounds=(first.known, first.known + length - 1))
-        if first.known is not None and length and not first.shape and counts_by_one(body, len(consts) + k, k)
+        replace(variable, bounds=(first.known, first.known + loop.length - 1))
+        if first.known is not None and loop.length and k in loop.counters
         else variable
         for k, (variable, first) in enumerate(zip(carry, initial, strict=True))
     ]
-    with indented(writer, f"for _ in range({length}):"):
-        results = emit(body, [*fixed, *inside], writer)
+    with indented(writer, loop.header("_")):
+        if equation.test is not None:
+            test = emit(equation.test, [*fixed_test, *carry], writer)[0]
+            writer.line(f"if not ({test.at(())}): break")
+        results = emit(equation.body, [*fixed_body, *inside], writer)
         _leave(carry, results, _body_buffers(carry, before, writer), writer)
     return carry
 
 
-def _while(equation: Equation, operands: list[Bound], writer: LoopWriter) -> list[Lazy]:
-    test_kernel, body = (inner.kernel for inner in equation.inner)
-    for_test, for_body, carried = parts_of_while(equation, operands)
-    fixed_test, fixed_body = _fixed(for_test, writer), _fixed(for_body, writer)
-    carry = _enter(_lazies(carried), writer)
-    before = {*writer.buffers}
-    with indented(writer, "while True:"):
-        test = emit(test_kernel, [*fixed_test, *carry], writer)[0]
-        writer.line(f"if not ({test.at(())}): break")
-        results = emit(body, [*fixed_body, *carry], writer)
-        _leave(carry, results, _body_buffers(carry, before, writer), writer)
-    return carry
-
-
-def _cond(equation: Equation, operands: list[Bound], writer: LoopWriter) -> list[Lazy]:
+def _branch(equation: Equation, _: Branch, operands: list[Bound], writer: LoopWriter) -> list[Lazy]:
     which, *args = operands
     if not isinstance(which, Lazy):
         raise NoLoopFormError
     fixed = _fixed(args, writer)
     if which.known is not None:
-        return emit(chosen(equation, which.known), fixed, writer)
+        return emit(equation.chosen(which.known), fixed, writer)
     number, branches = writer.name("b"), [inner.kernel for inner in equation.inner]
     writer.line(f"{number} = np.int64({which.at(())})")
     outs = avals(equation.outs)
@@ -204,29 +183,34 @@ def _cond(equation: Equation, operands: list[Bound], writer: LoopWriter) -> list
     return [held(name, out.shape, out.dtype) for name, out in zip(names, outs, strict=True)]
 
 
-def _program_id(equation: Equation, _: list[Bound], writer: LoopWriter) -> list[Lazy]:
-    text, extent = writer.program[equation.params["axis"]]
+def _grid_index(_: Equation, index: GridIndex, __: list[Bound], writer: LoopWriter) -> list[Lazy]:
+    text, extent = writer.program[index.axis]
     shown = cast(np.dtype(np.int32), text)
     return [Lazy((), np.dtype(np.int32), lambda _: shown, bounds=(0, max(extent - 1, 0)))]
 
 
-def _num_programs(equation: Equation, _: list[Bound], writer: LoopWriter) -> list[Lazy]:
-    return [constant(writer.program[equation.params["axis"]][1], np.dtype(np.int32))]
+def _grid_extent(_: Equation, extent: GridExtent, __: list[Bound], writer: LoopWriter) -> list[Lazy]:
+    return [constant(writer.program[extent.axis][1], np.dtype(np.int32))]
 
 
-_STRUCTURED: dict[str, Callable[[Equation, list[Bound], LoopWriter], list[Lazy]]] = {
-    "scan": _scan,
-    "while": _while,
-    "cond": _cond,
-    "program_id": _program_id,
-    "num_programs": _num_programs,
+_CONTROL: dict[type[Control], Callable[[Equation, Record, list[Bound], LoopWriter], list[Lazy]]] = {
+    Inline: lambda equation, _, operands, writer: emit(equation.body, operands, writer),
+    Loop: _loop,
+    Branch: _branch,
+    GridIndex: _grid_index,
+    GridExtent: _grid_extent,
 }
-_ACCESSES = ("get", "swap", "addupdate", "masked_load", "masked_swap")
-
-PRIMITIVES = frozenset((*_STRUCTURED, *_ACCESSES, *(name for name, row in TABLE.items() if row.loop is not None)))
 
 
 def inexpressible(kernel: Kernel) -> Equation | None:
-    """Return the first equation whose primitive has no loop form, or None; some uses of the others may have none."""
-    equations = (equation for equation in equations_in(kernel) if not equation.calls)
-    return next((equation for equation in equations if equation.name not in PRIMITIVES), None)
+    """Return the first equation that has no loop form, whatever its operands, or None."""
+    return next((equation for equation in equations_in(kernel) if not _has_form(equation)), None)
+
+
+def _has_form(equation: Equation) -> bool:
+    if equation.control is not None:
+        return type(equation.control) in _CONTROL
+    if equation.access is not None:
+        return isinstance(equation.access, Load | Store)
+    row = TABLE.get(equation.name)
+    return row is not None and row.loop is not None

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from prism.codegen.texts import added, indented, times
+from prism.pallas import bounds
 from prism.pallas.access import Index, Load, Operand, Part, Scalar, Span, Store
 from prism.pallas.analysis import Use
 from prism.pallas.dtypes import DType
-from prism.pallas.indexing import selected_shape, slots
+from prism.pallas.indexing import Item, selected_shape, slots
 from prism.pallas.kernel import Equation
 from prism.pallas.numba_source.values import Lazy, NoLoopFormError, Texts, element, flat, spread
 from prism.pallas.numba_source.writer import LoopWriter
@@ -65,12 +65,11 @@ class _Selection:
 def emit_access(equation: Equation, operands: list[Bound], unused: list[bool], writer: LoopWriter) -> list[Lazy]:
     """Write a load or a store and return its results."""
     access, ref = equation.access, operands[0]
-    if not isinstance(ref, LoopRef) or not isinstance(access, Load | Store) or len(access.place.transforms) > 1:
+    if not isinstance(ref, LoopRef) or not isinstance(access, Load | Store):
         raise NoLoopFormError
-    transform = access.place.transforms[0] if access.place.transforms else None
-    if transform is not None and not isinstance(transform, Index):
+    items = access.place.items(ref.shape)
+    if items is None:
         raise NoLoopFormError
-    items = transform.items if transform is not None else tuple(Span(0, n) for n in ref.shape)
     mask = _mask(access, operands, writer)
     selection = _select(items, ref, operands, writer, masked=access.mask is not None)
     if isinstance(access, Load):
@@ -226,12 +225,12 @@ def _select(
     return _Selection(ref, shape, lambda index: tuple(part(index) for part in parts), tuple(checks), whole, gathers)
 
 
-def _stand_in(item: Part, operands: list[Bound]) -> Any:
+def _stand_in(item: Part, operands: list[Bound]) -> Item:
     """Return an item of the same extents, for NumPy's rules of what an index selects."""
     if isinstance(item, Span):
-        if not isinstance(item.size, int):
+        if item.reach is None:
             raise NoLoopFormError
-        return slice(0, (item.size - 1) * item.stride + 1 if item.size else 0, item.stride)
+        return slice(0, item.reach, item.stride)
     value = operands[item.position] if isinstance(item, Operand) else None
     return np.broadcast_to(0, value.shape) if isinstance(value, Lazy) else 0
 
@@ -242,7 +241,7 @@ def _gathered(
     """Return the coordinate that an array of indices chooses, and whether it is sure to exist."""
     value, rank = value if value.cheap else writer.settle(value), len(value.shape)
     low, high = value.range or (-extent - 1, extent)
-    sure = low >= 0 and high < extent
+    sure = bounds.settled(low, high, 1, extent) is True
     wraps = low < 0 and not masked
 
     def at(index: Texts) -> str:
@@ -256,12 +255,8 @@ def _spanned(
     item: Part, begin: int, extent: int, operands: list[Bound], writer: LoopWriter, *, masked: bool
 ) -> tuple[Callable[[Texts], str], bool]:
     """Return the coordinate of a span or of one place, and whether it is sure to exist."""
-    if isinstance(item, Span):
-        assert isinstance(item.size, int)
-        start, reach = item.start, (item.size - 1) * item.stride + 1 if item.size else 0
-    else:
-        start, reach = item, 1
-    text, sure = _start(start, extent - reach, operands, writer, masked=masked)
+    start, reach = (item.start, item.reach or 0) if isinstance(item, Span) else (item, 1)
+    text, sure = _start(start, (reach, extent), operands, writer, masked=masked)
     if not isinstance(item, Span):
         return lambda _: text, sure
     stride = item.stride
@@ -269,22 +264,22 @@ def _spanned(
 
 
 def _start(
-    start: Scalar, greatest: int, operands: list[Bound], writer: LoopWriter, *, masked: bool
+    start: Scalar, room: tuple[int, int], operands: list[Bound], writer: LoopWriter, *, masked: bool
 ) -> tuple[str, bool]:
     value = operands[start.position] if isinstance(start, Operand) else None
     known = start if isinstance(start, int) else value.known if isinstance(value, Lazy) else None
     if known is not None:
-        if 0 <= known <= greatest:
+        if bounds.fits(known, *room):
             return str(known), True
         if masked:
             return str(known) if known >= 0 else f"(-{-known})", False
         writer.line("if True: return 1")
-        return str(max(0, min(known, greatest))), True
+        return str(bounds.clamped(known, *room)), True
     if not isinstance(value, Lazy) or value.shape:
         raise NoLoopFormError
     name = writer.name("i")
     writer.line(f"{name} = np.int64({value.at(())})")
-    sure = value.range is not None and value.range[0] >= 0 and value.range[1] <= greatest
+    sure = value.range is not None and bounds.settled(*value.range, *room) is True
     if not sure and not masked:
-        writer.line(f"if not 0 <= {name} <= {greatest}: return 1")
+        writer.line(f"if not {bounds.fits_text(name, *room)}: return 1")
     return name, sure or not masked

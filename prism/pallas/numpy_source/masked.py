@@ -11,9 +11,7 @@ from prism.pallas.masked import masked_load, masked_store, note_masked_read
 from prism.pallas.numpy_source.values import (
     NONE,
     Context,
-    DependsOnError,
     Given,
-    NoFastFormError,
     RefVar,
     Value,
     solid,
@@ -36,9 +34,9 @@ def emit_masked(
     assert access.mask is not None
     mask = named[access.mask.position]
     axes = frozenset().union(mask.axes, *(v.axes for v in chosen))
-    if axes or (isinstance(access, Store) and frozenset(context.batched) - ref.axes):
-        raise DependsOnError(axes or frozenset(context.batched) - ref.axes)
-    index = f"({', '.join(_item_text(i, named) for i in items)},)"
+    if axes or (isinstance(access, Store) and context.every - ref.axes):
+        return context.refuse(axes or context.every - ref.axes, equation)
+    index = f"({', '.join(_item_text(i, named, context) for i in items)},)"
     lead = context.lead if ref.axes else 0
     if isinstance(access, Load):
         if ref.tracked:
@@ -73,13 +71,12 @@ def _named_operands(equation: Equation, operands: Sequence[Given], context: Cont
     return values
 
 
-def _item_text(item: Part, named: dict[int, Value]) -> str:
+def _item_text(item: Part, named: dict[int, Value], context: Context) -> str:
     def text(part: Scalar) -> str:
         return f"int({named[part.position].text})" if isinstance(part, Operand) else str(part)
 
     if not isinstance(item, Span):
         return f"np.asarray({named[item.position].text})" if isinstance(item, Operand) else str(item)
-    if not isinstance(item.size, int):
-        raise NoFastFormError
-    length = (item.size - 1) * item.stride + 1 if item.size else 0
-    return f"slice({text(item.start)}, {text(item.start)} + {length}, {item.stride})"
+    if item.reach is None:
+        context.refuse()
+    return f"slice({text(item.start)}, {text(item.start)} + {item.reach}, {item.stride})"

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from prism.pallas import state
+from prism.pallas import bounds, state
 from prism.pallas.access import Access, Index, Load, Operand, Part, Scalar, Span, Store
 from prism.pallas.dtypes import Array
 from prism.pallas.errors import SuspectError
@@ -21,9 +21,7 @@ from prism.pallas.numpy_source.values import (
     NONE,
     Axes,
     Context,
-    DependsOnError,
     Given,
-    NoFastFormError,
     Ramp,
     RefVar,
     Value,
@@ -46,11 +44,6 @@ def clashes(writers: Array, lane: int) -> bool:
     return bool(((writers >= 0) & (writers != lane)).any())
 
 
-def outside(index: Array, extent: int) -> bool:
-    """Whether any of an array's indices is out of bounds; negative entries count from the end, as in NumPy."""
-    return index.size > 0 and (index.min() < -extent or index.max() >= extent)
-
-
 def emit_allocation(ref: RefVar, context: Context, *, zero: bool) -> None:
     """Write the allocation of a scratch reference; batched steps have one each."""
     writer = context.writer
@@ -71,8 +64,8 @@ def emit_access(equation: Equation, access: Access, operands: Sequence[Given], c
     """Write one memory access and return its results."""
     ref = operands[0]
     if isinstance(ref, RefVar) and isinstance(access, Load | Store) and not ref.use.involved:
-        transform = access.place.transforms[0] if access.place.transforms else None
-        items = transform.items if isinstance(transform, Index) else tuple(Span(0, n) for n in ref.shape)
+        items = access.place.items(ref.shape)
+        assert items is not None  # A reference that is seen through more is involved.
         access, items = plain(access, items, equation, operands, context)
         if access.mask is not None:
             return emit_masked(access, ref, items, equation, operands, context)
@@ -131,7 +124,7 @@ class _Subscript:
     def _adjacent(self) -> None:
         places = [k for k, item in enumerate(self.items) if not isinstance(item, Span)]
         if places and places[-1] - places[0] + 1 != len(places):
-            raise DependsOnError(self.ref.axes)
+            self.context.refuse(self.ref.axes)
 
     def _suspect_if(self, test: str) -> None:
         self.context.writer.line(f"if {test}: raise {self.context.writer.bind(SuspectError, 'Suspect')}")
@@ -140,23 +133,27 @@ class _Subscript:
         if isinstance(item, Span):
             return self._span(item, value, extent)
         if isinstance(value, int):
-            if not 0 <= value < extent:
-                self._suspect_if("True")
-                value = min(max(value, 0), extent - 1)
-            return str(value)
+            return str(self._fixed(value, 1, extent))
         writer = self.context.writer
         if isinstance(item, Operand) and self.equation.ins[item.position].shape:
             value = solid(value, self.equation.ins[item.position].shape, self.context)
-            self._suspect_if(f"{writer.bind(outside, 'outside')}({value.text}, {extent})")
+            self._suspect_if(f"{writer.bind(bounds.strays, 'strays')}({value.text}, {extent})")
             return value.text
-        return self._whole_number(value, extent - 1)
+        return self._whole_number(value, 1, extent)
 
-    def _whole_number(self, value: Value, greatest: int) -> str:
+    def _fixed(self, start: int, reach: int, extent: int) -> int:
+        """Return a start that is known, moved within bounds after a check that fails if it is not."""
+        if not bounds.fits(start, reach, extent):
+            self._suspect_if("True")
+        return bounds.clamped(start, reach, extent)
+
+    def _whole_number(self, value: Value, reach: int, extent: int) -> str:
         """Return a Python integer within bounds; what is known of the value saves the check, or repeating it."""
-        if value.ramp is not None and not value.ramp.slopes and 0 <= value.ramp.base <= greatest:
-            return str(value.ramp.base)
-        if value.counter is not None and value.counter.low >= 0 and value.counter.high <= greatest:
-            return value.counter.text
+        ramp, counter, greatest = value.ramp, value.counter, extent - reach
+        if ramp is not None and not ramp.slopes and bounds.fits(ramp.base, reach, extent):
+            return str(ramp.base)
+        if counter is not None and bounds.settled(counter.low, counter.high, reach, extent):
+            return counter.text
         checked = self.context.checked
         known = checked.get(value.text)
         if known is None:
@@ -166,38 +163,35 @@ class _Subscript:
             return known[0]
         else:
             name = known[0]
-        self._suspect_if(f"not 0 <= {name} <= {greatest}")
+        self._suspect_if(f"not {bounds.fits_text(name, reach, extent)}")
         checked[value.text] = (name, greatest)
         return name
 
     def _span(self, span: Span, start: Value | int, extent: int) -> str:
-        if not isinstance(span.size, int):
-            raise NoFastFormError
-        length = (span.size - 1) * span.stride + 1 if span.size else 0
+        length = span.reach
+        if length is None:
+            self.context.refuse()
+            return ":"
         step = f":{span.stride}" if span.stride != 1 else ""
         if isinstance(start, int):
-            if start < 0 or start + length > extent:
-                self._suspect_if("True")
-                start = 0
+            start = self._fixed(start, length, extent)
             if start == 0 and length == extent and not step:
                 return ":"
             return f"{start}:{start + length}{step}"
-        first = self._whole_number(start, extent - length)
+        first = self._whole_number(start, length, extent)
         last = str(int(first) + length) if first.isdigit() else f"{first} + {length}"
         return f"{first}:{last}{step}"
 
     def _batched(self, values: Sequence[Value | int]) -> None:
         """Index by values that differ along batched axes: affine ones make a strided view, others a gather."""
         context, ref = self.context, self.ref
-        if ref.axes:
-            raise DependsOnError(self.index_axes)
         ramps = [Ramp(v, ()) if isinstance(v, int) else v.ramp for v in values]
         simple = all(not isinstance(i, Span) or (isinstance(i.size, int) and i.stride == 1) for i in self.items)
-        if all(r is not None for r in ramps) and self.basic and simple:
+        if all(r is not None for r in ramps) and self.basic and simple and not ref.axes:
             self._ramps([r for r in ramps if r is not None])
             return
-        if any(isinstance(i, Span) for i in self.items):
-            raise DependsOnError(self.index_axes)
+        if ref.axes or any(isinstance(i, Span) for i in self.items):
+            context.refuse(self.index_axes)
         rank = max(
             (len(self.equation.ins[i.position].shape) for i in self.items if isinstance(i, Operand)),
             default=0,
@@ -210,7 +204,7 @@ class _Subscript:
                 continue
             own = self.equation.ins[item.position].shape if isinstance(item, Operand) else ()
             value = solid(value, own, context)
-            self._suspect_if(f"{context.writer.bind(outside, 'outside')}(np.asarray({value.text}), {extent})")
+            self._suspect_if(f"{context.writer.bind(bounds.strays, 'strays')}(np.asarray({value.text}), {extent})")
             tail = ", None" * (rank - len(own)) if value.axes else ""
             parts.append(f"{value.text}[...{tail}]" if tail else value.text)
         self.text, self.basic = ", ".join(parts), False
@@ -222,7 +216,7 @@ class _Subscript:
         for ramp, size, extent in zip(ramps, sizes, ref.shape, strict=True):
             ends = [slope * (context.lengths[context.batched.index(axis)] - 1) for axis, slope in ramp.slopes]
             low, high = ramp.base + sum(min(e, 0) for e in ends), ramp.base + sum(max(e, 0) for e in ends)
-            if low < 0 or high + size > extent:
+            if not bounds.settled(low, high, size, extent):
                 self._suspect_if("True")
         starts = []
         for ramp, row in zip(ramps, table, strict=True):
@@ -291,9 +285,9 @@ def _emit_store(
     context: Context,
 ) -> list[Value]:
     writer = context.writer
-    missing = frozenset(context.batched) - subscript.covered
+    missing = context.every - subscript.covered
     if missing or (subscript.index_axes and ref.use.read):
-        raise DependsOnError(missing or subscript.index_axes)
+        return context.refuse(missing or subscript.index_axes, equation)
     value = value_of(operands[access.value.position], context)
     old: list[Value] = []
     read = access.combine != "set" or not all(context.dropped)
@@ -307,7 +301,7 @@ def _emit_store(
         old = [Value(name, subscript.axes)]
     if ref.contested:
         if context.lead:
-            raise DependsOnError(frozenset(context.batched))
+            return context.refuse(context.every, equation)
         writer.line(
             f"if {writer.bind(clashes, 'clashes')}(np.asarray({subscript.of('_lane')}), lane): "
             f"raise {writer.bind(SuspectError, 'Suspect')}"
@@ -335,7 +329,7 @@ def _aligned(value: Value, subscript: _Subscript, access: Store, equation: Equat
 def _emit_performed(access: Access, equation: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
     """Write a call that performs an involved access on reference objects."""
     if context.lead:
-        raise DependsOnError(frozenset(context.batched))
+        return context.refuse(context.every, equation)
     writer = context.writer
     texts = []
     for atom, operand in zip(equation.ins, operands, strict=True):

@@ -7,31 +7,22 @@ import keyword
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from prism.codegen.texts import added, indented, times
 from prism.pallas import analysis
+from prism.pallas.arrays import in_place
 from prism.pallas.call import Block, Memory
+from prism.pallas.control import GridIndex, MeshIndex
+from prism.pallas.dtypes import Numeric
 from prism.pallas.errors import SuspectError
 from prism.pallas.kernel import equations_in, primitives_in
-from prism.pallas.launch import in_place, steps
+from prism.pallas.launch import steps
 from prism.pallas.numpy_source.layout import Layout, batched_layout, independent_axes, step_bytes
 from prism.pallas.numpy_source.memory import emit_allocation
 from prism.pallas.numpy_source.statements import emit
-from prism.pallas.numpy_source.values import (
-    NONE,
-    Axes,
-    Context,
-    Counter,
-    DependsOnError,
-    NoFastFormError,
-    Ramp,
-    RefVar,
-    Value,
-    constant_of,
-)
+from prism.pallas.numpy_source.values import Context, Counter, Ramp, Refusal, RefVar, Value, constant_of
 from prism.pallas.numpy_source.windows import start_texts, window_text
 from prism.pallas.numpy_source.writer import Writer
 from prism.pallas.plan import Plan
@@ -47,7 +38,7 @@ class Program:
 
     name: str
     source: str
-    scope: dict[str, Any]
+    scope: dict[str, Numeric]
     layout: Layout
     tables: tuple[int, ...]
     refs: tuple[RefVar, ...]
@@ -55,12 +46,11 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A layout, and the program in it or the reason why there is none and the axes that may not be batched."""
+    """A layout, and the program in it or why there is none."""
 
     layout: Layout
     program: Program | None
-    reason: str = ""
-    refused: Axes = NONE
+    refusal: Refusal | None
 
 
 def attempts(plan: Plan, *, batch: bool) -> Iterator[Attempt]:
@@ -72,24 +62,18 @@ def attempts(plan: Plan, *, batch: bool) -> Iterator[Attempt]:
     """
     call, grid = plan.call, plan.grid
     candidates = []
-    if batch and not analysis.has_effects(call.kernel):
+    if batch:
         candidates = independent_axes(call, plan.tables, plan.uses, grid)
     while True:
         layout = batched_layout(grid, candidates, step_bytes(plan.tables))
-        attempt = _attempt(plan, layout)
-        yield attempt
-        if attempt.program is not None or not layout.batched:
+        writer = _ProgramWriter(plan, layout)
+        written = writer.write()
+        refusal = next(iter(writer.context.refusals), None)
+        yield Attempt(layout, written if refusal is None else None, refusal)
+        if refusal is None or refusal.axes is None or not layout.batched:
             return
-        candidates = [axis for axis in candidates if axis not in attempt.refused]
-
-
-def _attempt(plan: Plan, layout: Layout) -> Attempt:
-    try:
-        return Attempt(layout, _ProgramWriter(plan, layout).write())
-    except DependsOnError as error:
-        return Attempt(layout, None, error.told(), error.axes & set(layout.batched) or frozenset(layout.batched))
-    except NoFastFormError as error:
-        return Attempt(layout, None, error.told(), frozenset(range(len(layout.grid))))
+        refused = refusal.axes & writer.context.every or writer.context.every
+        candidates = [axis for axis in candidates if axis not in refused]
 
 
 def write_program(plan: Plan, *, batch: bool) -> Program | None:
@@ -131,11 +115,10 @@ class _ProgramWriter:
 
     def _indices(self) -> set[int]:
         """Return the grid axes whose index the kernel asks for; an axis may be asked for by name."""
-        if "axis_index" in self.primitives:
+        asked = [equation.control for equation in equations_in(self.kernel)]
+        if any(isinstance(control, MeshIndex) for control in asked):
             return set(range(len(self.plan.grid)))
-        visible = self.call.visible_axes
-        asked = (e for e in equations_in(self.kernel) if e.name == "program_id")
-        return {visible[equation.params["axis"]] for equation in asked}
+        return {self.call.visible_axes[control.axis] for control in asked if isinstance(control, GridIndex)}
 
     def _level(self, k: int) -> int:
         """Return the depth of the innermost serial loop that moves an operand's window; 0 is outside of all."""
@@ -186,7 +169,6 @@ class _ProgramWriter:
             self.writer,
             layout.batched,
             named_axes=named,
-            clamp=self.plan.params.out_of_bounds == "clamp",
             origins=origins,
             extents=layout.extents,
             lengths=tuple(grid[axis] for axis in layout.batched),
@@ -344,7 +326,7 @@ class _ProgramWriter:
             # Reads and atomics meet stores in more ways than a last writer tells: reference objects watch them.
             ref = replace(ref, use=replace(use, involved=True))
         if contested and self.layout.batched and axes:
-            raise DependsOnError(frozenset(self.layout.batched))
+            self.context.refuse(self.context.every)
         return replace(
             ref,
             tracked=tracked,
@@ -355,8 +337,8 @@ class _ProgramWriter:
     def _shared(self) -> dict[int, int]:
         """Return for each operand that is one memory with another which one that is."""
         first, inputs = len(self.call.prefetched), self.call.inputs
-        pairs = [(position - first, len(inputs) + out) for position, out in self.call.aliases if position >= first]
-        one = [(a, b) for a, b in pairs if in_place(self.call, inputs[a], self.blocks[b])]
+        pairs = [pair for pair in self.call.aliases if in_place(self.call, *pair)]
+        one = [(position - first, len(inputs) + out) for position, out in pairs]
         return {**dict(one), **{b: a for a, b in one}}
 
     def _contested(self, k: int) -> bool:

@@ -9,9 +9,9 @@ from prism.pallas import debug
 from prism.pallas.kernel import Constant, Equation
 from prism.pallas.numpy_source.constant_folding import folded
 from prism.pallas.numpy_source.in_place import written_over
-from prism.pallas.numpy_source.values import Context, Counter, DependsOnError, Given, Ramp, Value, constant, value_of
+from prism.pallas.numpy_source.values import Context, Counter, Given, Ramp, Value, constant, value_of
 from prism.pallas.numpy_source.writer import literal
-from prism.pallas.primitives.site import Aval, NotBatchableError, Site
+from prism.pallas.primitives.site import Aval, Site
 from prism.pallas.primitives.table import Primitive
 
 
@@ -36,11 +36,10 @@ def emit_rule(equation: Equation, rule: Primitive, operands: Sequence[Given], co
         loose=tuple(v.loose for v in values),
         loose_result=loose_result,
         scalars=True,
+        refuse=lambda: context.refuse(axes, equation),
+        place=equation.site,
     )
-    try:
-        text = rule.numpy(site)
-    except NotBatchableError:
-        raise DependsOnError(axes) from None
+    text = rule.numpy(site)
     thin = any(v.thin for v in values)
     if not multiple:
         known = Value(text, axes, loose_result, thin, ramp=_ramp(name, values))

@@ -9,29 +9,20 @@ from dataclasses import replace
 import numpy as np
 
 from prism.codegen.texts import indented
-from prism.pallas.analysis import (
-    IDLE,
-    dropped,
-    lasting_loads,
-    spent_operands,
-    tested_conditions,
-    use_of,
-    used_variables,
-)
+from prism.pallas import control
+from prism.pallas.analysis import dropped, lasting_loads, spent_operands, tested_conditions, use_of, used_variables
 from prism.pallas.errors import SuspectError, UnsupportedError
-from prism.pallas.kernel import Constant, Equation, Kernel, Var, chosen, counts_by_one, parts_of_scan, parts_of_while
+from prism.pallas.kernel import Constant, Equation, Kernel, Var
 from prism.pallas.numpy_source import memory
 from prism.pallas.numpy_source.constant_folding import known_value
 from prism.pallas.numpy_source.rules import emit_rule
 from prism.pallas.numpy_source.values import (
     NONE,
+    REFUSED,
     Bound,
     Context,
     Counter,
-    DependsOnError,
     Given,
-    NoFastFormError,
-    RefusedError,
     RefVar,
     Value,
     lifted,
@@ -43,7 +34,7 @@ from prism.pallas.numpy_source.writer import Writer
 from prism.pallas.primitives import keys
 from prism.pallas.primitives.table import TABLE
 
-Handler = Callable[[Equation, Sequence[Given], Context], list[Value]]
+Handler = Callable[[Equation, control.Record, Sequence[Given], Context], list[Value]]
 
 
 def emit(kernel: Kernel, args: Sequence[Bound], context: Context) -> list[Value]:
@@ -62,25 +53,27 @@ def emit(kernel: Kernel, args: Sequence[Bound], context: Context) -> list[Value]
             (condition,) = equation.variables
             env[equation.outs[0]] = env[condition]
             continue
-        try:
-            results = _emit_equation(equation, operands, context)
-        except RefusedError as error:
-            error.equation = error.equation or equation
-            raise
+        results = _emit_equation(equation, operands, context)
+        if context.refusals:
+            first = context.refusals[0]
+            context.refusals[0] = first if first.equation is not None else replace(first, equation=equation)
+            return [REFUSED for _ in kernel.outs]
         env.update(zip(equation.outs, results, strict=True))
     return [value_of(v if isinstance(v, Constant) else env[v], context) for v in kernel.outs]
 
 
 def _emit_equation(equation: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
-    name = equation.name
+    asked = equation.control
     if equation.access is not None:
         return memory.emit_access(equation, equation.access, operands, context)
-    handler = _call if equation.calls else _HANDLERS.get(name)
-    if handler is not None:
-        return handler(equation, operands, context)
-    rule = TABLE.get(name)
+    if asked is not None:
+        handler = _CONTROL.get(type(asked))
+        if handler is None:
+            return context.refuse(None, equation)
+        return handler(equation, asked, operands, context)
+    rule = TABLE.get(equation.name)
     if rule is None:
-        raise UnsupportedError(f"the primitive {name}", equation.site)
+        raise UnsupportedError(f"the primitive {equation.name}", equation.site)
     return emit_rule(equation, rule, operands, context)
 
 
@@ -88,9 +81,9 @@ def _bound(operands: Sequence[Given], context: Context) -> list[Bound]:
     return [named(operand, context) for operand in operands]
 
 
-def _call(equation: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
+def _inline(equation: Equation, _: control.Inline, operands: Sequence[Given], context: Context) -> list[Value]:
     """Write what a call runs in its place."""
-    return emit(equation.inner[0].kernel, _bound(operands, context), context)
+    return emit(equation.body, _bound(operands, context), context)
 
 
 @contextlib.contextmanager
@@ -121,16 +114,16 @@ def _shapes(variables: Sequence[Var]) -> list[tuple[int, ...]]:
     return [v.shape for v in variables]
 
 
-def _cond(equation: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
+def _branch(equation: Equation, _: control.Branch, operands: Sequence[Given], context: Context) -> list[Value]:
     which, *args = _bound(operands, context)
     if isinstance(which, RefVar):
-        raise NoFastFormError
+        return context.refuse(None, equation)
     if which.axes:
-        raise DependsOnError(which.axes)
+        return context.refuse(which.axes, equation)
     branches = [inner.kernel for inner in equation.inner]
     known = known_value(which, context)
     if known is not None:
-        return emit(chosen(equation, int(known)), args, context)
+        return emit(equation.chosen(int(known)), args, context)
     names = [context.writer.name() for _ in equation.outs]
     batched = (
         [any(column) for column in _branch_axes(branches, args, context)] if context.lead else [False] * len(names)
@@ -152,7 +145,7 @@ def _cond(equation: Equation, operands: Sequence[Given], context: Context) -> li
             results = [solid(v, shape, context) for v, shape in zip(results, shapes, strict=True)]
             results = [lifted(v, context) if lift else v for v, lift in zip(results, batched, strict=True)]
             _assign(names, results, context)
-    axes = frozenset(context.batched)
+    axes = context.every
     return [Value(name, axes if lift else NONE, thin=lift) for name, lift in zip(names, batched, strict=True)]
 
 
@@ -187,88 +180,69 @@ def _leave(names: list[Value], results: list[Value], shapes: Sequence[tuple[int,
     _assign([n.text for n in names], full, context)
 
 
-def _while(equation: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
-    test_kernel, body_kernel = (inner.kernel for inner in equation.inner)
-    for_test, for_body, carried = parts_of_while(equation, _bound(operands, context))
-    carry = [v for v in carried if isinstance(v, Value)]
-    shapes = _shapes(equation.outs)
-
-    def body(values: list[Value], inner: Context) -> list[Value]:
-        return emit(body_kernel, [*for_body, *_plain(values)], inner)
-
-    carry = _enter(_settle(body, carry, context), shapes, context)
-    with indented(context.writer, "while True:"), _own_checks(context):
-        test = emit(test_kernel, [*for_test, *carry], context)[0]
-        if test.axes:
-            raise DependsOnError(test.axes)
-        context.writer.line(f"if not {test.text}: break")
-        _leave(carry, body(carry, context), shapes, context)
-    return carry
-
-
 def _plain(values: Sequence[Value]) -> list[Value]:
     """Forget what is known of a loop's carried values beyond their axes."""
     return [replace(v, ramp=None, counter=None) for v in values]
 
 
-def _scan(equation: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
-    parameters, kernel = equation.params, equation.inner[0].kernel
-    length, n_carry = parameters["length"], parameters["carry"]
-    consts, carried, rows = parts_of_scan(equation, _bound(operands, context))
+def _loop(equation: Equation, loop: control.Loop, operands: Sequence[Given], context: Context) -> list[Value]:
+    for_test, for_body, carried, rows = loop.parts(_bound(operands, context))
     carry = [v for v in carried if isinstance(v, Value)]
-    shapes, stacked = _shapes(equation.outs[:n_carry]), equation.outs[n_carry:]
+    shapes, stacked = _shapes(equation.outs[: loop.carry]), equation.outs[loop.carry :]
     if (rows or stacked) and context.lead:
-        raise DependsOnError(frozenset(context.batched))
-    once = length == 1 and not stacked
-    index = "0" if once else context.writer.name()
-    counter = None if parameters["reverse"] else _loop_counter(kernel, len(consts), carry)
-    atoms = equation.ins[len(consts) + n_carry :]
+        return context.refuse(context.every, equation)
+    once = loop.length == 1 and not stacked
+    index = "0" if once or loop.length is None else context.writer.name()
+    counter = _counter(loop, carry, index)
+    atoms = equation.ins[len(equation.ins) - len(rows) :]
     scanned = [solid(value_of(v, context), a.shape, context).text for v, a in zip(rows, atoms, strict=True)]
 
     def body(values: list[Value], inner: Context) -> list[Value]:
-        row = [Value(f"{text}[{index}]") for text in scanned]
         entries = []
-        for value in row:
-            name = inner.writer.name()
-            inner.writer.line(f"{name} = {value.text}")
-            entries.append(Value(name))
-        if once:
-            return emit(kernel, [*consts, *values, *entries], inner)
-        entered = _plain(values)
-        if counter is not None and entered:
-            low, high = counter[1], counter[1] + max(length - 1, 0)
-            text = f"{index} + {low}" if low else index
-            entered[counter[0]] = replace(entered[counter[0]], counter=Counter(text, low, high))
-        return emit(kernel, [*consts, *entered, *entries], inner)
+        for text in scanned:
+            entries.append(Value(inner.writer.name()))
+            inner.writer.line(f"{entries[-1].text} = {text}[{index}]")
+        if not once:
+            values = [replace(v, counter=counter.get(k)) for k, v in enumerate(_plain(values))]
+        return emit(equation.body, [*for_body, *values, *entries], inner)
 
     if once:
         return body(carry, context)
     carry = _enter(_settle(body, carry, context), shapes, context)
-    stacks = []
-    for var in stacked:
-        name = context.writer.name()
-        dtype = context.writer.bind(var.dtype, var.dtype.name)
-        context.writer.line(f"{name} = np.empty({var.shape}, {dtype})")
-        stacks.append(name)
-    order = f"reversed(range({length}))" if parameters["reverse"] else f"range({length})"
-    with indented(context.writer, f"for {index} in {order}:"), _own_checks(context):
+    stacks = [_stack(var, context) for var in stacked]
+    with indented(context.writer, loop.header(index)), _own_checks(context):
+        if equation.test is not None:
+            test = emit(equation.test, [*for_test, *carry], context)[0]
+            if test.axes:
+                return context.refuse(test.axes, equation)
+            context.writer.line(f"if not {test.text}: break")
         results = body(carry, context)
-        for name, value in zip(stacks, results[n_carry:], strict=True):
-            context.writer.line(f"{name}[{index}] = {value.text}")
-        _leave(carry, results[:n_carry], shapes, context)
-    return [*carry, *(Value(name) for name in stacks)]
+        for stack, value in zip(stacks, results[loop.carry :], strict=True):
+            context.writer.line(f"{stack.text}[{index}] = {value.text}")
+        _leave(carry, results[: loop.carry], shapes, context)
+    return [*carry, *stacks]
 
 
-def _loop_counter(kernel: Kernel, consts: int, carry: Sequence[Value]) -> tuple[int, int] | None:
-    """Return which carried value counts the iterations, and from where."""
-    for k, value in enumerate(carry):
-        if value.ramp is not None and not value.ramp.slopes and counts_by_one(kernel, consts + k, k):
-            return k, value.ramp.base
-    return None
+def _counter(loop: control.Loop, carry: Sequence[Value], index: str) -> dict[int, Counter]:
+    """Return the first carried value that counts the iterations, by what the loop's own index says of it."""
+    if loop.length is not None and not loop.reverse:
+        for k in sorted(loop.counters):
+            ramp = carry[k].ramp
+            if ramp is not None and not ramp.slopes:
+                text = f"{index} + {ramp.base}" if ramp.base else index
+                return {k: Counter(text, ramp.base, ramp.base + max(loop.length - 1, 0))}
+    return {}
 
 
-def _run_scoped(equation: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
-    kernel, outer = equation.inner[0].kernel, _bound(operands, context)
+def _stack(var: Var, context: Context) -> Value:
+    """Write the allocation of an array that gets one row an iteration."""
+    name, dtype = context.writer.name(), context.writer.bind(var.dtype, var.dtype.name)
+    context.writer.line(f"{name} = np.empty({var.shape}, {dtype})")
+    return Value(name)
+
+
+def _scope(equation: Equation, _: control.Scope, operands: Sequence[Given], context: Context) -> list[Value]:
+    kernel, outer = equation.body, _bound(operands, context)
     refs = []
     for k, var in enumerate(kernel.ins[len(outer) :]):
         text = context.writer.bind(object(), f"scratch{k}")
@@ -277,7 +251,7 @@ def _run_scoped(equation: Equation, operands: Sequence[Given], context: Context)
             var.shape,
             var.dtype,
             use_of(kernel, var),
-            axes=frozenset(context.batched),
+            axes=context.every,
             tracked=not var.semaphore,
             masked=not var.semaphore,
         )
@@ -286,63 +260,47 @@ def _run_scoped(equation: Equation, operands: Sequence[Given], context: Context)
     return emit(kernel, [*outer, *refs], context)
 
 
-def _program_id(equation: Equation, _: Sequence[Given], context: Context) -> list[Value]:
-    return [context.program[equation.params["axis"]][0]]
+def _grid_extent(_: Equation, extent: control.GridExtent, __: object, context: Context) -> list[Value]:
+    count = context.program[extent.axis][1]
+    return [Value(context.writer.bind(np.int32(count), f"int32_{count}"))]
 
 
-def _num_programs(equation: Equation, _: Sequence[Given], context: Context) -> list[Value]:
-    extent = context.program[equation.params["axis"]][1]
-    return [Value(context.writer.bind(np.int32(extent), f"int32_{extent}") if isinstance(extent, int) else extent)]
+def _mesh_index(equation: Equation, index: control.MeshIndex, __: object, context: Context) -> list[Value]:
+    axis = context.named_axes.get(index.names[0]) if len(index.names) == 1 else None
+    if axis is None:
+        return context.refuse(None, equation)  # Debug mode knows of several, and reports names that no axis has.
+    return [context.program[axis][0]]
 
 
-def _axis_index(equation: Equation, _: Sequence[Given], context: Context) -> list[Value]:
-    name = equation.params["axis_name"]
-    if name not in context.named_axes:
-        if isinstance(name, tuple):
-            raise NoFastFormError
-        raise UnsupportedError(f"axis_index of the mesh axis {name!r}", equation.site)
-    return [context.program[context.named_axes[name]][0]]
+def _platform(_: Equation, platform: control.Platform, __: object, context: Context) -> list[Value]:
+    return [Value(context.writer.bind(np.int32(platform.position), "platform"))]
 
 
-def _platform_index(equation: Equation, _: Sequence[Given], context: Context) -> list[Value]:
-    return [Value(context.writer.bind(np.int32(equation.params["position"]), "platform"))]
+def _in_order(handler: Handler) -> Handler:
+    """Return a handler of what must happen step by step."""
+
+    def emit_in_order(
+        equation: Equation, asked: control.Record, operands: Sequence[Given], context: Context
+    ) -> list[Value]:
+        if context.lead:
+            return context.refuse(context.every, equation)
+        return handler(equation, asked, operands, context)
+
+    return emit_in_order
 
 
-def _debug_print(equation: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
-    if context.lead:
-        raise DependsOnError(frozenset(context.batched))
-    values = [solid(value_of(v, context), a.shape, context) for v, a in zip(operands, equation.ins, strict=True)]
-    shown = ", ".join(v.text for v in values)
-    context.writer.line(f"print({context.writer.bind(equation.params['text'], 'debug_text')}([{shown}]))")
+def _check(_: Equation, check: control.Check, operands: Sequence[Given], context: Context) -> list[Value]:
+    failure, suspect = context.writer.bind(check.failure, "failure"), context.writer.bind(SuspectError, "Suspect")
+    context.writer.line(f"if {failure}([{_texts(operands, context)}]): raise {suspect}")
     return []
 
 
-def _debug_callback(equation: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
-    if context.lead:
-        raise DependsOnError(frozenset(context.batched))
-    callback = context.writer.bind(equation.params["callback"], "callback")
-    context.writer.line(f"{callback}({', '.join(value_of(v, context).text for v in operands)})")
-    return []
-
-
-def _check(equation: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
-    if context.lead:
-        raise DependsOnError(frozenset(context.batched))
-    failure, shown = context.writer.bind(equation.params["failure"], "failure"), _texts(operands, context)
-    context.writer.line(f"if {failure}([{shown}]): raise {context.writer.bind(SuspectError, 'Suspect')}")
-    return []
-
-
-def _prng_seed(_: Equation, operands: Sequence[Given], context: Context) -> list[Value]:
-    if context.lead:
-        raise DependsOnError(frozenset(context.batched))
+def _seed(_: Equation, __: control.Seed, operands: Sequence[Given], context: Context) -> list[Value]:
     context.writer.line(f"{context.writer.bind(keys.seed_generator, 'seed_generator')}(m, {_texts(operands, context)})")
     return []
 
 
-def _prng_random_bits(equation: Equation, _: Sequence[Given], context: Context) -> list[Value]:
-    if context.lead:
-        raise DependsOnError(frozenset(context.batched))
+def _draw(equation: Equation, _: control.Draw, __: object, context: Context) -> list[Value]:
     (out,), drawn, writer = equation.outs, context.writer.name(), context.writer
     dtype = writer.bind(out.dtype, out.dtype.name)
     writer.line(f"{drawn} = {writer.bind(keys.draw, 'draw')}(m, {out.shape!r}, {dtype})")
@@ -353,23 +311,18 @@ def _texts(operands: Sequence[Given], context: Context) -> str:
     return ", ".join(value_of(v, context).text for v in operands)
 
 
-def _nothing(*_: object) -> list[Value]:
-    return []
-
-
-_HANDLERS: dict[str, Handler] = {
-    "cond": _cond,
-    "while": _while,
-    "scan": _scan,
-    "run_scoped": _run_scoped,
-    "program_id": _program_id,
-    "num_programs": _num_programs,
-    "axis_index": _axis_index,
-    "platform_index": _platform_index,
-    "debug_print": _debug_print,
-    "debug_callback": _debug_callback,
-    "check": _check,
-    "prng_seed": _prng_seed,
-    "prng_random_bits": _prng_random_bits,
-    **dict.fromkeys(IDLE, _nothing),
+_CONTROL: dict[type[control.Control], Handler] = {
+    control.Inline: _inline,
+    control.Branch: _branch,
+    control.Loop: _loop,
+    control.Scope: _scope,
+    control.GridIndex: lambda _, index, __, context: [context.program[index.axis][0]],
+    control.GridExtent: _grid_extent,
+    control.MeshIndex: _mesh_index,
+    control.Platform: _platform,
+    control.Check: _in_order(_check),
+    control.Seed: _in_order(_seed),
+    control.Draw: _in_order(_draw),
+    control.Idle: lambda *_: [],
 }
+"""What has a form in source; a kernel that prints or calls back is left to debug mode."""

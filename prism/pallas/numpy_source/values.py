@@ -1,7 +1,8 @@
 """What statements of NumPy source stand for: values, references, and the context that they are written in.
 
 Grid axes may be batched: values that differ along them carry one leading axis each, in grid order. A construct that
-cannot be batched along some axes says so by `DependsOnError`, and the caller runs those axes serially.
+cannot be batched along some axes refuses them; what is written from there on is thrown away, and the next attempt runs
+those axes serially.
 """
 
 from __future__ import annotations
@@ -22,35 +23,23 @@ Axes = frozenset[int]
 NONE: Axes = frozenset()
 
 
-class RefusedError(Exception):
-    """Source cannot be written in a layout; `equation` is the innermost one that it cannot express."""
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why source cannot be written in a layout: the innermost equation that it cannot express, None for its blocks.
 
-    equation: Equation | None = None
+    `axes` are the batched grid axes that must run serially for it; None if no layout helps, and debug mode runs the
+    kernel.
+    """
 
-    def told(self) -> str:
-        """Return in words what stands in the way."""
+    axes: Axes | None
+    equation: Equation | None
+
+    def __str__(self) -> str:
         equation = self.equation
-        return "a window of its blocks" if equation is None else f"{equation.name} at {equation.site}"
-
-
-class DependsOnError(RefusedError):
-    """A construct that must run serially depends on these batched grid axes."""
-
-    def __init__(self, axes: Axes) -> None:
-        self.axes = axes
-        super().__init__(sorted(axes))
-
-    def told(self) -> str:
-        """Return in words what must run serially."""
-        return f"{super().told()} differs along it and cannot be batched"
-
-
-class NoFastFormError(RefusedError):
-    """Generated source cannot express this kernel; debug mode runs it."""
-
-    def told(self) -> str:
-        """Return in words what has no form."""
-        return f"{super().told()} has no form in NumPy source"
+        what = "a window of its blocks" if equation is None else f"{equation.name} at {equation.site}"
+        if self.axes is None:
+            return f"{what} has no form in NumPy source"
+        return f"{what} differs along it and cannot be batched"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +95,9 @@ class RefVar:
     shared: bool = False
 
 
+REFUSED = Value("None")
+"""What stands for a value that cannot be written."""
+
 Bound = Value | RefVar
 Given = Bound | Constant
 """An operand: what the source has a name for, or a constant that may become part of an expression."""
@@ -120,14 +112,13 @@ class Context:
     chunk begins and how long it is, as expressions; `lengths` are the whole axes' lengths. `copy_load`, `dropped` and
     `spent` are of the current equation: whether a load may outlive the memory, which results nobody reads, and which
     operands nobody reads again. `checked` has the integers that are within bounds, `written` the subscripts of what was
-    written, or missed already, in this block.
+    written, or missed already, in this block. `refusals` is empty or holds the first refusal.
     """
 
     writer: Writer
     batched: tuple[int, ...] = ()
     program: list[tuple[Value, int | str]] = field(default_factory=list)
     named_axes: dict[Hashable, int] = field(default_factory=dict)
-    clamp: bool = False
     origins: tuple[str, ...] = ()
     extents: tuple[str, ...] = ()
     lengths: tuple[int, ...] = ()
@@ -137,6 +128,18 @@ class Context:
     checked: dict[str, tuple[str, int]] = field(default_factory=dict)
     written: set[str] = field(default_factory=set)
     constants: dict[str, Numeric] = field(default_factory=dict)
+    refusals: list[Refusal] = field(default_factory=list)
+
+    def refuse(self, axes: Axes | None = None, equation: Equation | None = None) -> list[Value]:
+        """Refuse the layout, or with no axes the kernel; return what stands for an equation's results."""
+        if not self.refusals:
+            self.refusals.append(Refusal(axes, equation))
+        return [] if equation is None else [REFUSED for _ in equation.outs]
+
+    @property
+    def every(self) -> Axes:
+        """The batched axes as a set."""
+        return frozenset(self.batched)
 
     @property
     def lead(self) -> int:
@@ -181,7 +184,8 @@ def value_of(operand: Given, context: Context) -> Value:
     """Return an operand that is no reference as a value."""
     value = named(operand, context)
     if isinstance(value, RefVar):
-        raise NoFastFormError
+        context.refuse()
+        return REFUSED
     return value
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from prism.codegen import elementary as functions
 from prism.pallas import dtypes
 from prism.pallas.dtypes import Numeric
-from prism.pallas.primitives.site import Emit, NotBatchableError, Site
+from prism.pallas.primitives.site import Emit, Site
 
 
 def divide(x: Numeric, y: Numeric) -> Numeric:
@@ -299,8 +299,7 @@ def emit_clamp(site: Site) -> str:
 
 def emit_complex(site: Site) -> str:
     """Join a real and an imaginary part."""
-    if site.lead:
-        raise NotBatchableError
+    site.serial_only()
     return f"({site.arg(0)} + 1j * {site.arg(1)}).astype({site.dtype(site.outs[0].dtype)})"
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from prism.pallas import dtypes
 from prism.pallas.dtypes import DType, Numeric
-from prism.pallas.primitives.site import Emit, NotBatchableError, Site
+from prism.pallas.primitives.site import Emit, Site
 
 Shape = tuple[int, ...]
 
@@ -203,6 +203,5 @@ def emit_dynamic_slice(site: Site) -> str:
 
 def emit_dynamic_update_slice(site: Site) -> str:
     """Write over a part of a copy."""
-    if site.lead:
-        raise NotBatchableError
+    site.serial_only()
     return site.call(dynamic_update_slice, site.arg(0), site.arg(1), _tuple(site.args[2:]))

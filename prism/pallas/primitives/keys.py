@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from prism.pallas.dtypes import Array, DType, Numeric
-from prism.pallas.errors import UNKNOWN_SITE, UnsupportedError
+from prism.pallas.errors import UnsupportedError
 from prism.pallas.machine import Machine
 from prism.pallas.primitives.site import Site
 
@@ -101,7 +101,7 @@ def _lane(machine: Machine) -> int:
 
 def _supported(site: Site) -> Site:
     if site.params["generator"] != "threefry2x32":
-        raise UnsupportedError(site.params["generator"], UNKNOWN_SITE)
+        raise UnsupportedError(site.params["generator"], site.place)
     return site
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from prism.pallas import dtypes
 from prism.pallas.dot import dot
 from prism.pallas.dtypes import DType, Numeric
-from prism.pallas.primitives.site import Emit, NotBatchableError, Site
+from prism.pallas.primitives.site import Emit, Site
 from prism.pallas.sums import add_reduce
 
 Axes = tuple[int, ...]
@@ -210,8 +210,8 @@ def arg_reduction(function: str) -> Emit:
 
 def emit_sort(site: Site) -> str:
     """Sort several arrays together."""
-    if site.lead and not all(site.batched):
-        raise NotBatchableError
+    if not all(site.batched):
+        site.serial_only()
     axis = site.axis(0, site.params["dimension"])
     return site.call(sort_together, f"({', '.join(site.all_args())},)", axis, str(site.params["num_keys"]))
 

@@ -162,7 +162,7 @@ def emit_stack(site: Site) -> str:
 def emit_pad(site: Site) -> str:
     """Pad, or crop; a filler must not differ along batched axes."""
     config = tuple(tuple(int(n) for n in dim) for dim in site.params["padding_config"])
-    if site.lead and site.batched[1]:
+    if any(site.batched[1:]):
         site.serial_only()
     return site.call(pad, site.arg(0), site.args[1], repr(config), str(site.lead_of(0)))
 

@@ -9,10 +9,7 @@ from typing import Any
 import numpy as np
 
 from prism.pallas.dtypes import Array, DType, Numeric, Parameters
-
-
-class NotBatchableError(Exception):
-    """A rule has no form with leading grid axes; the caller runs the grid axis serially instead."""
+from prism.pallas.errors import UNKNOWN_SITE, KernelSite
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +27,8 @@ class Site:
     `args` are source expressions of the operands. Batched operands carry `lead` extra leading axes, one a batched
     grid axis, each of its grid extent or 1; the rule counts axes from the end so that one text serves both cases.
     A `loose` operand's array only broadcasts to its shape. `scalars`: values of rank 0 are scalars for certain. `bind`
-    names an object in the generated source.
+    names an object in the generated source; `refuse` is called by a rule that has no form with leading axes.
+    `place` is the kernel's line.
     """
 
     params: Parameters
@@ -43,6 +41,8 @@ class Site:
     loose: tuple[bool, ...] = ()
     loose_result: bool = False
     scalars: bool = False
+    refuse: Callable[[], object] = lambda: None
+    place: KernelSite = UNKNOWN_SITE
 
     def dtype(self, dtype: DType) -> str:
         """Name an element type."""
@@ -85,9 +85,9 @@ class Site:
         return str(int(axis) - len(self.ins[position].shape))
 
     def serial_only(self) -> None:
-        """Refuse leading grid axes."""
+        """Refuse leading grid axes: what is written all the same will not be run."""
         if self.lead:
-            raise NotBatchableError
+            self.refuse()
 
 
 def _spread(x: Numeric, shape: tuple[int, ...], lead: int) -> Array:

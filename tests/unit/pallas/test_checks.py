@@ -53,3 +53,25 @@ def test_a_debug_check_counts_where_debug_checks_are_enabled(mode) -> None:
     np.testing.assert_array_equal(call(x), x)
     with pl.enable_debug_checks(True), pytest.raises(CheckError, match="the last block"):
         call(x)
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, jax.jit], ids=["eager", "jit"])
+def test_checkify_turns_debug_checks_into_checks(wrap) -> None:
+    """As it does outside of kernels, also in a branch of one; without it they are dropped, as JAX documents."""
+
+    def kernel(x_ref, o_ref):
+        @pl.when(x_ref[0] > 0)
+        def _():
+            checkify.debug_check(x_ref[0] < 8, "the last block")
+
+        o_ref[...] = x_ref[...]
+
+    call, x = _call(kernel), np.arange(12, dtype=np.float32)
+    with prism.pallas.interpret():
+        np.testing.assert_array_equal(wrap(call)(x), x)
+        error, good = checkify.checkify(wrap(call))(x[::-1] / 4)
+        assert error.get() is None
+        np.testing.assert_array_equal(good, x[::-1] / 4)
+        with pytest.raises(CheckError, match="the last block"):
+            checkify.checkify(wrap(call))(x)
+        np.testing.assert_array_equal(checkify.checkify(wrap(call), errors=checkify.nan_checks)(x)[1], x)

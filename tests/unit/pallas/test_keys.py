@@ -90,6 +90,20 @@ def test_a_core_draws_the_same_bits_in_every_mode(keep) -> None:
     assert (np.asarray(other) != bits).mean() > 0.99
 
 
+@pytest.mark.clause("PALLAS-9")
+def test_an_output_of_keys_is_refused_by_name() -> None:
+    """Where keys are no operand but a result, a kernel returns their words."""
+
+    def kernel(keys_ref, o_ref):
+        o_ref[...] = keys_ref[...]
+
+    keys = jax.random.split(jax.random.key(2), 3)
+    call = pl.pallas_call(kernel, out_shape=jax.ShapeDtypeStruct((3,), keys.dtype))
+    words = r"test_keys\.py:\d+ in .*no rule for an output of random keys \(key<fry>"
+    with pytest.raises(UnsupportedError, match=words):
+        prism.pallas.run(call)(keys)
+
+
 def test_keys_seed_kernels() -> None:
     """A key is an operand, whole or as an element of an array; a Pallas key seeds a kernel."""
 

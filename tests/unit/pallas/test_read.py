@@ -6,6 +6,7 @@ import ast
 import re
 from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import get_args
 
 import jax
 import jax.numpy as jnp
@@ -17,12 +18,13 @@ from jax.experimental.pallas import tpu as pltpu
 import prism.pallas
 from prism.pallas import debug
 from prism.pallas.access import Load, Store
+from prism.pallas.control import Control, Inline, Loop
 from prism.pallas.decode import STATE_PRIMITIVES
 from prism.pallas.kernel import Kernel, Var, equations_in, primitives_in
 from prism.pallas.numba_source import equations
 from prism.pallas.numpy_source import statements
 from prism.pallas.primitives.table import TABLE
-from prism.pallas.read import _Reader, read, read_call
+from prism.pallas.read import CONTROL, _Reader, read, read_call
 
 pytestmark = pytest.mark.m6
 
@@ -57,7 +59,7 @@ def test_the_door_is_four_files() -> None:
             if isinstance(node, ast.ImportFrom):
                 names = [f"{node.module}.{alias.name}" for alias in node.names]
                 users |= {path.name} if "prism.pallas.compat" in names else set()
-    assert users == {"api.py", "decode.py", "hooks.py", "lowering.py", "read.py"}
+    assert users == {"decode.py", "hooks.py", "lowering.py", "read.py"}
 
 
 def _objects(value, seen):
@@ -140,8 +142,8 @@ def test_inner_kernels_know_their_outer_operands() -> None:
     test, body = loop.inner
     assert test.inside(kernel.ins[0]) is test.kernel.ins[0]
     assert body.inside(kernel.ins[0]) is None
-    assert loop.params == {"test_consts": 1, "body_consts": 0}
-    calls = [e for e in equations_in(body.kernel) if e.calls]
+    assert loop.control == Loop(body=0, carry=1, test=1)
+    calls = [e for e in equations_in(body.kernel) if e.control == Inline()]
     assert len({call.inner[0].kernel for call in calls}) == 1
     assert list(primitives_in(kernel)) == ["while", "lt", "add", "add"]
 
@@ -161,8 +163,9 @@ def test_little_is_untyped() -> None:
 
 def test_the_modes_have_one_vocabulary() -> None:
     """What a source writer knows of control debug mode knows too, and none of it is a row of the table."""
-    control = set(debug._STRUCTURED)
-    assert set(statements._HANDLERS) <= control
-    assert set(equations._STRUCTURED) <= control
-    assert not control & set(TABLE)
-    assert not (control | set(TABLE)) & STATE_PRIMITIVES
+    records = set(get_args(Control))
+    assert set(debug._CONTROL) == records
+    assert set(statements._CONTROL) <= records
+    assert set(equations._CONTROL) <= records
+    assert not set(CONTROL) & set(TABLE)
+    assert not (set(CONTROL) | set(TABLE)) & STATE_PRIMITIVES
