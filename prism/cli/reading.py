@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from prism.errors import PrismError
 from prism.vm.term.graph import TermGraph
-from prism.vm.term.parse import Program, Reader
+from prism.vm.term.parse import Reader, TermProgram
 from prism.vm.term.read import TermReader
 from prism.vm.term.show import show_terms
 from prism.vm.term.write import write_terms
@@ -36,7 +36,7 @@ class BuiltInReading:
             return False
         return reader.is_open
 
-    def read(self, source: bytes, file: str) -> Program:
+    def read(self, source: bytes, file: str) -> TermProgram:
         """Return the expressions of a text; ParseError leaves what was known as it was."""
         reader = Reader(file, known=self._known)
         reader.feed(source, is_last=True)
@@ -76,7 +76,7 @@ class TheoryReading:
             return False
         return depth > 0
 
-    def read(self, source: bytes, file: str) -> Program:
+    def read(self, source: bytes, file: str) -> TermProgram:
         """Return the expressions of a text; ParseError leaves what was known as it was."""
         return self._reader.read(source, file)
 

@@ -22,7 +22,7 @@ from prism.vm.engines.api import STOPS, Engine, Limits, Outcome
 from prism.vm.engines.program import evaluate
 from prism.vm.engines.report import StopReason
 from prism.vm.engines.table import BUILT_IN
-from prism.vm.term.parse import Program, read_programs
+from prism.vm.term.parse import TermProgram, read_programs
 from prism.vm.theory.library import load
 
 SEVERITY: Final = {StopReason.CORRUPT: CORRUPT, StopReason.OOM: OOM, StopReason.STEP_LIMIT: STEPS}
@@ -128,7 +128,7 @@ class _Totals:
         return next((code for stop, code in SEVERITY.items() if self._counts[stop.value]), 0)
 
 
-def _programs(files: Iterable[str], report: Callable[[int], None]) -> Iterator[Program]:
+def _programs(files: Iterable[str], report: Callable[[int], None]) -> Iterator[TermProgram]:
     for file in files:
         with opened(file) as (stream, name):
             yield from read_programs(Counted(stream, report), name)

@@ -15,7 +15,7 @@ from prism.vm.engines.explain import explained
 from prism.vm.engines.session import terminates
 from prism.vm.engines.table import open_engine
 from prism.vm.engines.theory_engine import TheoryEngine
-from prism.vm.term.parse import Program
+from prism.vm.term.parse import TermProgram
 from prism.vm.term.read import TermReader
 from prism.vm.term.show import MAX_CHARACTERS
 from prism.vm.term.write import TermWriter
@@ -62,7 +62,7 @@ class TheoryRun:
             yield from (f"; {step}" for step in steps)
             self._n_explained += len(steps)
 
-    def _results(self, program: Program, outcome: Outcome, symbols: list[str]) -> Iterator[Line]:
+    def _results(self, program: TermProgram, outcome: Outcome, symbols: list[str]) -> Iterator[Line]:
         result = outcome.result
         writer = TermWriter(self._theory.signature, result, symbols)
         numbers = TermWriter(_without_numerals(self._theory), result, symbols) if self._form != "nat" else writer

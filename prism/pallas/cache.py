@@ -18,7 +18,7 @@ from prism.pallas.flight import uses_copies_in_flight
 from prism.pallas.kernel import primitives_in
 from prism.pallas.numba_source import compiled
 from prism.pallas.numpy_source import program
-from prism.pallas.numpy_source.program import Program
+from prism.pallas.numpy_source.program import NumpySource
 from prism.pallas.numpy_source.values import RefVar
 from prism.pallas.numpy_source.writer import load_function
 from prism.pallas.params import InterpretParams
@@ -38,7 +38,7 @@ class Variant:
     `outputs` are the program's outputs, `starts` the window starts that it takes as lists.
     """
 
-    program: Program
+    program: NumpySource
     function: Callable[..., None]
     arrays: Arrays
     outputs: tuple[RefVar, ...]
@@ -99,7 +99,7 @@ class Prepared:
     refusals: dict[str, list[LegalityError]] = field(default_factory=dict)
     index_maps: debug.Ready = field(default_factory=dict)
     plans: OrderedDict[Any, Planned | None] = field(default_factory=OrderedDict)
-    programs: OrderedDict[Any, tuple[Program, Callable[..., None]] | None] = field(default_factory=OrderedDict)
+    programs: OrderedDict[Any, tuple[NumpySource, Callable[..., None]] | None] = field(default_factory=OrderedDict)
 
     def planned(self, cells: tuple[int, ...], arrays: Sequence[Array], params: InterpretParams) -> Planned | None:
         """Return the plan of a call and its programs, or None if its blocks are a mistake for debug mode to report.
@@ -162,7 +162,7 @@ def _keep(kept: OrderedDict[Any, Any], key: Any, value: Any, capacity: int) -> N
         kept.popitem(last=False)
 
 
-def _loaded(written: Program | None) -> tuple[Program, Callable[..., None]] | None:
+def _loaded(written: NumpySource | None) -> tuple[NumpySource, Callable[..., None]] | None:
     if written is None:
         return None
     return written, load_function(written.source, dict(written.scope), written.name, cache.code)

@@ -31,7 +31,7 @@ KEPT_FAULTS: Final = 4096
 _REFUSED: Final = Moved(0, IngestFault.REQUEST)
 
 
-class Fault(NamedTuple):
+class KeptFault(NamedTuple):
     """A request that failed: what it asked, why, how many bytes had been moved, and the system's words."""
 
     request: Request
@@ -69,7 +69,11 @@ class FileIngest:
                 )
         self._queue, self._files, self._buffers, self._most = queue, dict(files), dict(buffers), most
         self._named, self._outputs, self._open = dict(outputs or {}), dict[int, int](), ExitStack()
-        self._accounts, self._writes, self._faults = IngestAccounts(), WriteAccounts(), deque[Fault](maxlen=KEPT_FAULTS)
+        self._accounts, self._writes, self._faults = (
+            IngestAccounts(),
+            WriteAccounts(),
+            deque[KeptFault](maxlen=KEPT_FAULTS),
+        )
         self._lock, self._over = threading.Lock(), threading.Event()
         self._flying, self._peak = set[int](), 0
         self._fences, self._before, self._passing = list[Request](), set[int](), False
@@ -87,7 +91,7 @@ class FileIngest:
         return self._writes
 
     @property
-    def faults(self) -> list[Fault]:
+    def faults(self) -> list[KeptFault]:
         """The last `KEPT_FAULTS` requests that failed, oldest first."""
         with self._lock:
             return list(self._faults)
@@ -160,7 +164,7 @@ class FileIngest:
 
     def _note(self, request: Request, moved: Moved) -> None:
         if moved.kind is not None:
-            self._faults.append(Fault(request, moved.kind, moved.came, moved.detail))
+            self._faults.append(KeptFault(request, moved.kind, moved.came, moved.detail))
 
     def _read(self, request: Request) -> Moved:
         target = self._buffers.get(request.target)

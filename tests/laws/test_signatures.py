@@ -14,7 +14,7 @@ from prism.vm.ledger.device import DeviceLedger
 from prism.vm.ledger.host import HostLedger
 from prism.vm.ledger.key import KeyLayout
 from prism.vm.ledger.optable import NO_OP, OpTable, op_table
-from prism.vm.ledger.verify import Fault, verify
+from prism.vm.ledger.verify import Damage, verify
 from prism.vm.theory.library import load, shipped
 
 pytestmark = pytest.mark.m7
@@ -76,6 +76,6 @@ def test_verify_judges_by_the_ledgers_own_ops() -> None:
     ledger.intern([50, 10], [unit, 1], [1, unit])
     assert verify(ledger) == []
     ledger.ops = table_of([*BUILT_IN_ROWS, (50, 2, True)])
-    assert [one.fault for one in verify(ledger)] == [Fault.NOT_ORDERED]
+    assert [one.fault for one in verify(ledger)] == [Damage.NOT_ORDERED]
     ledger.ops = table_of(BUILT_IN_ROWS)
-    assert [one.fault for one in verify(ledger)] == [Fault.UNKNOWN_OP]
+    assert [one.fault for one in verify(ledger)] == [Damage.UNKNOWN_OP]

@@ -65,7 +65,7 @@ Left = tuple[Mask, Registers]
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class TracedFault:
     """The fault of the lowest lane so far, as scalars; `lane` is NOBODY where there is none."""
 
     lane: Any
@@ -83,10 +83,10 @@ def own_memory(verified: Verified, shape: Shape) -> dict[int, tuple[int, int, Ty
     return own | {-1 - one.number: (1, one.size // one.type.size, one.type) for one in verified.pools}
 
 
-def no_fault() -> Fault:
+def no_fault() -> TracedFault:
     """Return that nobody has faulted."""
     zero = jnp.zeros((), jnp.int32)
-    return Fault(jnp.full((), NOBODY, jnp.int32), zero, zero, (jnp.zeros((), jnp.uint64),) * _VALUES)
+    return TracedFault(jnp.full((), NOBODY, jnp.int32), zero, zero, (jnp.zeros((), jnp.uint64),) * _VALUES)
 
 
 class Lanes:
@@ -112,7 +112,7 @@ class Lanes:
             self.held[ALLOCATED + pool] = Held(None, span=(0, 0))
         self.alive = space.everyone()
         self.meets = any(step.op == "bar.sync" or step.op.startswith("lane.") for step in self.steps)
-        self.fault: Fault | None = None
+        self.fault: TracedFault | None = None
         self.left: dict[int, list[Left]] = {}
 
     def begin(self, lane_class: int, phase: int, lengths: Mapping[int, int]) -> None:
@@ -298,7 +298,7 @@ class Lanes:
             for k in range(_VALUES)
         )
         kinds = (jnp.where(now, np.int32(kind), old.kind), jnp.where(now, np.int32(step), old.step))
-        self.fault = Fault(jnp.where(now, lane, old.lane), *kinds, values)
+        self.fault = TracedFault(jnp.where(now, lane, old.lane), *kinds, values)
         self.stop(bad)
 
     def _bits_at(self, register: int, lane: Array, mask: Mask) -> Array:

@@ -17,7 +17,7 @@ from jax import Array, lax
 
 from prism.kernels.exec.affine import Affine
 from prism.kernels.exec.faults import FaultKind
-from prism.kernels.exec.lanes import FUEL, Fault, Held, Lanes, Left, no_fault
+from prism.kernels.exec.lanes import FUEL, Held, Lanes, Left, TracedFault, no_fault
 from prism.kernels.exec.liveness import (
     Slot,
     every_node,
@@ -185,7 +185,7 @@ class _Rounds:
                 state.held[slot[0]] = Held(slot[1], array=array, low=self.mask.low)
         state.memory = {**state.memory, **memory}
         if fault is not None:
-            state.fault = Fault(*fault)
+            state.fault = TracedFault(*fault)
         if alive is not None:
             state.alive = Mask(state.alive.low, state.alive.high, alive)
 

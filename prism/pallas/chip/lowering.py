@@ -12,6 +12,7 @@ from prism.pallas import compat
 from prism.pallas.call import Call
 from prism.pallas.chip.findings import Finding, Found, Subject, located
 from prism.pallas.chip.table import Chip
+from prism.pallas.control import Inline
 from prism.pallas.dtypes import Parameters
 from prism.pallas.errors import UNKNOWN_SITE, KernelSite
 
@@ -29,7 +30,8 @@ def primitives(subject: Subject) -> Found:
     """Find primitives that have no rule in the lowering."""
     known = compat.lowered_primitives(subject.target.lowering)
     for equation, site in located(subject.call.kernel, subject.call.kernel.site):
-        if known and equation.name not in known and not equation.calls and equation.name not in _RENAMED:
+        called = isinstance(equation.control, Inline) or equation.name in _RENAMED
+        if known and equation.name not in known and not called:
             yield Finding(
                 site,
                 f"the lowering for {subject.target.lowering} has no rule for the primitive {equation.name}",

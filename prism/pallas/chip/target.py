@@ -8,6 +8,7 @@ from typing import Literal
 
 from prism.pallas.call import Block, Call
 from prism.pallas.chip.table import Chip
+from prism.pallas.control import Scope
 from prism.pallas.dtypes import DType, Numeric, Parameters, bit_width
 from prism.pallas.kernel import Kernel, Var
 
@@ -133,7 +134,7 @@ def _scoped(kernel: Kernel, chip: Chip) -> list[Share]:
         for inner in equation.inner:
             found = _scoped(inner.kernel, chip)
             mine = max(mine, found, key=_weight)
-        if equation.name == "run_scoped":
+        if isinstance(equation.control, Scope):
             inner = equation.inner[0]
             fresh: tuple[Var, ...] = inner.kernel.ins[len(inner.operands) :]
             site = f"{equation.site.function}:{equation.site.line}"

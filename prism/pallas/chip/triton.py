@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from prism.pallas.access import Index, Load, Store
 from prism.pallas.chip.findings import Finding, Found, Subject, located
+from prism.pallas.control import Loop
 from prism.pallas.dtypes import bit_width
 from prism.pallas.kernel import Kernel
 
@@ -98,4 +99,4 @@ def _bodies(kernel: Kernel, *, looped: bool) -> Iterator[tuple[Kernel, bool]]:
     yield kernel, looped
     for equation in kernel.equations:
         for inner in equation.inner:
-            yield from _bodies(inner.kernel, looped=looped or equation.name in ("scan", "while"))
+            yield from _bodies(inner.kernel, looped=looped or isinstance(equation.control, Loop))

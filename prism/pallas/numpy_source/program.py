@@ -29,7 +29,7 @@ from prism.pallas.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
+class NumpySource:
     """Generated source and what it needs to run.
 
     The function `name` takes the machine and the arrays in `arguments`' order. `tables` are the positions of operands
@@ -49,7 +49,7 @@ class Attempt:
     """A layout, and the program in it or why there is none."""
 
     layout: Layout
-    program: Program | None
+    program: NumpySource | None
     refusal: Refusal | None
 
 
@@ -76,7 +76,7 @@ def attempts(plan: Plan, *, batch: bool) -> Iterator[Attempt]:
         candidates = [axis for axis in candidates if axis not in refused]
 
 
-def write_program(plan: Plan, *, batch: bool) -> Program | None:
+def write_program(plan: Plan, *, batch: bool) -> NumpySource | None:
     """Return the program of a call, or None if only debug mode can run it."""
     *_, last = attempts(plan, batch=batch)
     return last.program
@@ -136,7 +136,7 @@ class _ProgramWriter:
         self.writer.scope[name] = None
         return name
 
-    def write(self) -> Program:
+    def write(self) -> NumpySource:
         name = self._function_name()
         self.context = self._context()
         if self.layout.batched:
@@ -148,7 +148,7 @@ class _ProgramWriter:
         header = "\n".join([f"# {self.kernel.site}, grid {self.plan.grid}", *notes, f"def {name}({parameters}):"])
         source = self.writer.text(header)
         refs = tuple(self.refs[n] for n in self.names)
-        return Program(name, source, self.writer.scope, self.layout, self.lists, refs)
+        return NumpySource(name, source, self.writer.scope, self.layout, self.lists, refs)
 
     def _parameters(self) -> list[str]:
         count = len(self.call.prefetched)

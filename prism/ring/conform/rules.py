@@ -79,7 +79,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class DeviationRule:
     """One deviation of the worker: its name and clause, when it applies, and what it changes."""
 
     name: str
@@ -278,15 +278,23 @@ def _refuse_shutdowns(run: Run) -> None:
 
 
 RULES: Final = (
-    Rule("a tenant outside the table is refused", "RING-6", lambda run: bool(_strangers(run)), _refuse_strangers),
-    Rule("only tenant 0 may shut down", "RING-6", lambda run: bool(_shutdowns(run)), _refuse_shutdowns),
-    Rule("a word outside the window is a fault", "RING-7", lambda run: any(_leaves_window(run)), _fault_outside),
-    Rule("COMPARE_SWAP answers where argument 3 says", "RING-7", lambda run: bool(_swaps(run)), _answer_by_argument),
-    Rule("DFA_STEP steps", "RING-7", lambda run: bool(_dfa(run)), _step_dfa),
-    Rule("an opcode that nothing answers for is a fault", "RING-7", lambda run: bool(_unknown(run)), _fault_unknown),
-    Rule("a full debug log drops and counts", "RING-12", _overruns_log, _saturate_log),
-    Rule("every operation of a packed slot runs", "RING-8", lambda run: any(_dropped(run)), _run_dropped),
-    Rule("a slot that yielded is taken again", "RING-10", lambda run: bool(_resumable(run)), _resume),
-    Rule("no level starves", "RING-10", lambda run: bool(_starved(run)), _serve_starved),
-    Rule("a fence waits for its batch", "RING-9", lambda run: bool(_early_fences(run)), _hold_fences),
+    DeviationRule(
+        "a tenant outside the table is refused", "RING-6", lambda run: bool(_strangers(run)), _refuse_strangers
+    ),
+    DeviationRule("only tenant 0 may shut down", "RING-6", lambda run: bool(_shutdowns(run)), _refuse_shutdowns),
+    DeviationRule(
+        "a word outside the window is a fault", "RING-7", lambda run: any(_leaves_window(run)), _fault_outside
+    ),
+    DeviationRule(
+        "COMPARE_SWAP answers where argument 3 says", "RING-7", lambda run: bool(_swaps(run)), _answer_by_argument
+    ),
+    DeviationRule("DFA_STEP steps", "RING-7", lambda run: bool(_dfa(run)), _step_dfa),
+    DeviationRule(
+        "an opcode that nothing answers for is a fault", "RING-7", lambda run: bool(_unknown(run)), _fault_unknown
+    ),
+    DeviationRule("a full debug log drops and counts", "RING-12", _overruns_log, _saturate_log),
+    DeviationRule("every operation of a packed slot runs", "RING-8", lambda run: any(_dropped(run)), _run_dropped),
+    DeviationRule("a slot that yielded is taken again", "RING-10", lambda run: bool(_resumable(run)), _resume),
+    DeviationRule("no level starves", "RING-10", lambda run: bool(_starved(run)), _serve_starved),
+    DeviationRule("a fence waits for its batch", "RING-9", lambda run: bool(_early_fences(run)), _hold_fences),
 )

@@ -14,7 +14,7 @@ from prism.vm.ledger.nodes import RESERVED
 from prism.vm.ledger.optable import NO_OP
 
 
-class Fault(Enum):
+class Damage(Enum):
     """What can be wrong with a row; the value says what must hold."""
 
     RESERVED = "ids 0 and 1 are NULL and ZERO"
@@ -31,7 +31,7 @@ class Fault(Enum):
 class Violation:
     """One broken law at one node."""
 
-    fault: Fault
+    fault: Damage
     id: int
     detail: str
 
@@ -47,19 +47,19 @@ def verify(ledger: Ledger) -> list[Violation]:
     known = takes != NO_OP
     late = (takes >= 1) & ((a < 1) | (a >= ids)) | (takes >= 2) & ((b < 1) | (b >= ids))
     broken = {
-        Fault.RESERVED: _misplaced(keys, ledger.layout.pack(*RESERVED)),
-        Fault.UNKNOWN_OP: ~known,
-        Fault.NOT_EARLIER: known & late,
-        Fault.NOT_NULL: (takes < 1) & (a != 0) | (takes < 2) & (b != 0),
-        Fault.NOT_ORDERED: ledger.ops.commutes[op] & (b < a),
-        Fault.DUPLICATE: _repeated(keys),
-        Fault.BEYOND_LAYOUT: ids > ledger.layout.max_id,
-        Fault.NOT_FOUND: ledger.find(keys) != ids,
+        Damage.RESERVED: _misplaced(keys, ledger.layout.pack(*RESERVED)),
+        Damage.UNKNOWN_OP: ~known,
+        Damage.NOT_EARLIER: known & late,
+        Damage.NOT_NULL: (takes < 1) & (a != 0) | (takes < 2) & (b != 0),
+        Damage.NOT_ORDERED: ledger.ops.commutes[op] & (b < a),
+        Damage.DUPLICATE: _repeated(keys),
+        Damage.BEYOND_LAYOUT: ids > ledger.layout.max_id,
+        Damage.NOT_FOUND: ledger.find(keys) != ids,
     }
     return list(_violations(broken, op, a, b))
 
 
-def _violations(broken: dict[Fault, NDArray[np.bool_]], *columns: NDArray) -> Iterator[Violation]:
+def _violations(broken: dict[Damage, NDArray[np.bool_]], *columns: NDArray) -> Iterator[Violation]:
     for fault, rows in broken.items():
         for row in np.flatnonzero(rows):
             node = tuple(int(column[row]) for column in columns if row < len(column))

@@ -8,7 +8,7 @@ from typing import Final
 
 from prism.errors import Location, ParseError
 from prism.vm.term.ops import BY_NAME
-from prism.vm.term.scan import MAX_NUMERAL, MAX_WORD, Fault
+from prism.vm.term.scan import MAX_NUMERAL, MAX_WORD, SyntaxFault
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,47 +29,47 @@ class Context:
 _HEADS: Final = tuple(op.name for op in BY_NAME.values() if op.arity)
 
 _EXPECTED: Final = {
-    Fault.CHARACTER: "a parenthesis, a numeral or a name",
-    Fault.WORD: "a numeral, or a name that starts with a letter or _",
-    Fault.LONG_WORD: f"a word of at most {MAX_WORD} characters",
-    Fault.NUMERAL: "a numeral of decimal digits alone",
-    Fault.BIG_NUMERAL: f"a numeral of at most {MAX_NUMERAL}",
-    Fault.NAME: "zero, a numeral or a defined name",
-    Fault.HEAD: f"{', '.join(_HEADS)} or def after '('",
-    Fault.BARE_OP: "an operand: zero, a numeral, a defined name or '('",
-    Fault.EXTRA_OPERAND: "')' after operand {arity} of {arity} of {head}",
-    Fault.MISSING_OPERAND: "operand {next} of {arity} of {head}",
-    Fault.UNOPENED: "an expression",
-    Fault.NESTED_DEFINITION: "an op: a definition stands outside every other expression",
-    Fault.NAME_TO_DEFINE: "a name to define",
-    Fault.RESERVED_NAME: "a name that is not a word of the language",
-    Fault.REDEFINED: "a name that is not defined yet",
-    Fault.UNCLOSED: "')'",
-    Fault.ENCODING: "UTF-8 text",
+    SyntaxFault.CHARACTER: "a parenthesis, a numeral or a name",
+    SyntaxFault.WORD: "a numeral, or a name that starts with a letter or _",
+    SyntaxFault.LONG_WORD: f"a word of at most {MAX_WORD} characters",
+    SyntaxFault.NUMERAL: "a numeral of decimal digits alone",
+    SyntaxFault.BIG_NUMERAL: f"a numeral of at most {MAX_NUMERAL}",
+    SyntaxFault.NAME: "zero, a numeral or a defined name",
+    SyntaxFault.HEAD: f"{', '.join(_HEADS)} or def after '('",
+    SyntaxFault.BARE_OP: "an operand: zero, a numeral, a defined name or '('",
+    SyntaxFault.EXTRA_OPERAND: "')' after operand {arity} of {arity} of {head}",
+    SyntaxFault.MISSING_OPERAND: "operand {next} of {arity} of {head}",
+    SyntaxFault.UNOPENED: "an expression",
+    SyntaxFault.NESTED_DEFINITION: "an op: a definition stands outside every other expression",
+    SyntaxFault.NAME_TO_DEFINE: "a name to define",
+    SyntaxFault.RESERVED_NAME: "a name that is not a word of the language",
+    SyntaxFault.REDEFINED: "a name that is not defined yet",
+    SyntaxFault.UNCLOSED: "')'",
+    SyntaxFault.ENCODING: "UTF-8 text",
 }
 """What must hold, one line a fault."""
 
 _REMEDY: Final = {
-    Fault.CHARACTER: "write ASCII outside comments; a comment starts with ; or #",
-    Fault.WORD: "numbers have no sign and no point",
-    Fault.LONG_WORD: "separate words with spaces",
-    Fault.NUMERAL: "a name starts with a letter or _, and numbers have no sign, point or exponent",
-    Fault.BIG_NUMERAL: "build larger numbers, as in (mul 65536 65536)",
-    Fault.BARE_OP: "apply it in parentheses, as in (suc zero)",
-    Fault.EXTRA_OPERAND: "close the expression opened at {opened}",
-    Fault.MISSING_OPERAND: "{head} takes {arity} operand{plural}",
-    Fault.UNOPENED: "remove the parenthesis, or open it earlier",
-    Fault.NESTED_DEFINITION: "move (def name expression) before the expression opened at {opened}",
-    Fault.NAME_TO_DEFINE: "write (def name expression)",
-    Fault.RESERVED_NAME: "choose another name",
-    Fault.REDEFINED: "choose another name; a definition is final",
-    Fault.UNCLOSED: "close the expression opened at {opened}",
-    Fault.ENCODING: "save the file as UTF-8",
+    SyntaxFault.CHARACTER: "write ASCII outside comments; a comment starts with ; or #",
+    SyntaxFault.WORD: "numbers have no sign and no point",
+    SyntaxFault.LONG_WORD: "separate words with spaces",
+    SyntaxFault.NUMERAL: "a name starts with a letter or _, and numbers have no sign, point or exponent",
+    SyntaxFault.BIG_NUMERAL: "build larger numbers, as in (mul 65536 65536)",
+    SyntaxFault.BARE_OP: "apply it in parentheses, as in (suc zero)",
+    SyntaxFault.EXTRA_OPERAND: "close the expression opened at {opened}",
+    SyntaxFault.MISSING_OPERAND: "{head} takes {arity} operand{plural}",
+    SyntaxFault.UNOPENED: "remove the parenthesis, or open it earlier",
+    SyntaxFault.NESTED_DEFINITION: "move (def name expression) before the expression opened at {opened}",
+    SyntaxFault.NAME_TO_DEFINE: "write (def name expression)",
+    SyntaxFault.RESERVED_NAME: "choose another name",
+    SyntaxFault.REDEFINED: "choose another name; a definition is final",
+    SyntaxFault.UNCLOSED: "close the expression opened at {opened}",
+    SyntaxFault.ENCODING: "save the file as UTF-8",
 }
 """What to do, for the faults whose remedy does not depend on the word found."""
 
 
-def complaint(fault: Fault, where: Location, context: Context) -> ParseError:
+def complaint(fault: SyntaxFault, where: Location, context: Context) -> ParseError:
     """Return the error that reports `fault` at `where`."""
     words = {
         "head": context.head,
@@ -82,23 +82,23 @@ def complaint(fault: Fault, where: Location, context: Context) -> ParseError:
     return ParseError(where, _EXPECTED[fault].format_map(words), _found(fault, context.found), remedy)
 
 
-def _found(fault: Fault, found: bytes) -> str:
-    if fault is Fault.ENCODING:
+def _found(fault: SyntaxFault, found: bytes) -> str:
+    if fault is SyntaxFault.ENCODING:
         return f"the byte 0x{found[0]:02x}"
-    if fault is Fault.UNCLOSED or not found:
+    if fault is SyntaxFault.UNCLOSED or not found:
         return "the end of input"
     text = found.decode(errors="replace")
-    if fault is Fault.CHARACTER:
+    if fault is SyntaxFault.CHARACTER:
         code = f"U+{ord(text[0]):04X}"
         return f"{text[0]!r} ({code})" if text[0].isprintable() else f"the character {code}"
-    if fault is Fault.BIG_NUMERAL and len(text) > 20:
+    if fault is SyntaxFault.BIG_NUMERAL and len(text) > 20:
         return f"one of {len(text)} digits"
     return repr(text) if len(text) <= 40 else f"'{text[:40]}'..."
 
 
-def _suggestion(fault: Fault, context: Context) -> str:
+def _suggestion(fault: SyntaxFault, context: Context) -> str:
     word = context.found.decode(errors="replace")
-    if fault is Fault.HEAD:
+    if fault is SyntaxFault.HEAD:
         if word in context.names or word.isdigit() or word in BY_NAME:
             return f"write {word} without parentheses"
         candidates: tuple[str, ...] = (*_HEADS, "def")
@@ -108,4 +108,4 @@ def _suggestion(fault: Fault, context: Context) -> str:
     close = difflib.get_close_matches(word.lower(), candidates, n=1)
     if close:
         return f"did you mean {close[0]}?"
-    return "write an op after '('" if fault is Fault.HEAD else f"define it first: (def {word} ...)"
+    return "write an op after '('" if fault is SyntaxFault.HEAD else f"define it first: (def {word} ...)"

@@ -30,7 +30,7 @@ _IS_BINARY[[op.code for op in OPS if op.arity == 2]] = True
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
+class TermProgram:
     """Complete expressions of one source, in order; lines, columns: int64[k], where each one begins, from 1."""
 
     graph: TermGraph
@@ -54,7 +54,7 @@ class ByteStream(Protocol):
         ...
 
 
-def read_programs(stream: ByteStream, file: str, *, block_bytes: int = BLOCK_BYTES) -> Iterator[Program]:
+def read_programs(stream: ByteStream, file: str, *, block_bytes: int = BLOCK_BYTES) -> Iterator[TermProgram]:
     """Yield the expressions of a stream in order, many to a graph; definitions hold to the end of the stream.
 
     Each graph holds exactly what its expressions need. What precedes a fault is yielded before ParseError is raised,
@@ -77,7 +77,7 @@ def read_programs(stream: ByteStream, file: str, *, block_bytes: int = BLOCK_BYT
             return
 
 
-def read_text(text: str, file: str = "text") -> Program:
+def read_text(text: str, file: str = "text") -> TermProgram:
     """Return all expressions of a text as one graph; ParseError at its first fault."""
     reader = Reader(file)
     reader.feed(text.encode(), is_last=True)
@@ -99,7 +99,7 @@ class Reader:
             at[[sc.ROWS, sc.NAMES]] = known._state.at[[sc.ROWS, sc.NAMES]]
             rows = _live(known._state).copy()
             names = copied(known._state.names)
-        self._state = sc.State(rows, np.zeros((0, 6), np.int64), np.zeros((0, 3), np.int64), names, at)
+        self._state = sc.ScanState(rows, np.zeros((0, 6), np.int64), np.zeros((0, 3), np.int64), names, at)
         self._file, self._max_rows = file, max_rows
         self._is_started = False
         self._carry = b""  # a word or character that the last block cut in two
@@ -136,10 +136,10 @@ class Reader:
         self._state = _with_room(self._state, n_valid)
         ends = is_last or is_invalid
         fault, begin, end = map(int, sc.scan(np.frombuffer(data, np.uint8, n_valid), ends, self._state))
-        if fault == sc.Fault.NONE and ends:
+        if fault == sc.SyntaxFault.NONE and ends:
             fault, end = self._fault_at_end(is_cut=n_valid < len(data)), begin + 1
-        if fault != sc.Fault.NONE:
-            raise self._complaint(sc.Fault(fault), data, begin, end)
+        if fault != sc.SyntaxFault.NONE:
+            raise self._complaint(sc.SyntaxFault(fault), data, begin, end)
         if self._state.at[sc.ROWS] > self._max_rows:
             raise CapacityError(
                 f"{self._file}: one expression and the definitions before it must fit {self._max_rows} applications, "
@@ -150,20 +150,20 @@ class Reader:
         self._carry = data[begin:]
         self._state.at[sc.LINE_START] -= begin
 
-    def take(self) -> Program:
+    def take(self) -> TermProgram:
         """Return the complete expressions read since the last call, and drop what nothing refers to any more."""
         state, count = self._state, self.n_roots
         refs, lines, columns = state.roots[:count].T.copy()
-        program = Program(_graph(_live(state), refs.astype(np.int32)), self._file, lines, columns)
+        program = TermProgram(_graph(_live(state), refs.astype(np.int32)), self._file, lines, columns)
         state.at[sc.ROOTS] = 0
         self._state = _pruned(state)
         self._n_kept, self._n_bytes = int(self._state.at[sc.ROWS]), 0
         return program
 
-    def _fault_at_end(self, *, is_cut: bool) -> sc.Fault:
+    def _fault_at_end(self, *, is_cut: bool) -> sc.SyntaxFault:
         if is_cut:
-            return sc.Fault.ENCODING
-        return sc.Fault.UNCLOSED if self.is_open else sc.Fault.NONE
+            return sc.SyntaxFault.ENCODING
+        return sc.SyntaxFault.UNCLOSED if self.is_open else sc.SyntaxFault.NONE
 
     def _before(self, data: bytes, begin: int) -> bytes:
         """Return the last bytes of the line that ends at `begin`."""
@@ -172,13 +172,13 @@ class Reader:
             part = self._line_before + part
         return part[part.rfind(b"\n") + 1 :][-_SHOWN_BYTES:]
 
-    def _complaint(self, fault: sc.Fault, data: bytes, begin: int, end: int) -> ParseError:
+    def _complaint(self, fault: sc.SyntaxFault, data: bytes, begin: int, end: int) -> ParseError:
         state, at = self._state, self._state.at
         before = self._before(data, begin).decode(errors="replace")
         after = data[begin : begin + _SHOWN_BYTES].partition(b"\n")[0].rstrip(b"\r").decode(errors="replace")
         column = int(begin - at[sc.LINE_START] - at[sc.WIDE] + 1)
         where = Location(self._file, int(at[sc.LINE]), column, before + after, column - 1 - len(before))
-        found = after[:1].encode() if fault is sc.Fault.CHARACTER else data[begin:end]
+        found = after[:1].encode() if fault is sc.SyntaxFault.CHARACTER else data[begin:end]
         names = (*RESERVED, *self.definitions)
         head, arity, operands, opened = "", 0, 0, ""
         if self.is_open:
@@ -201,12 +201,12 @@ def _valid_utf8(data: bytes) -> tuple[int, bool]:
     return len(data), False
 
 
-def _with_room(state: sc.State, n_bytes: int) -> sc.State:
+def _with_room(state: sc.ScanState, n_bytes: int) -> sc.ScanState:
     """Return the state with room for whatever `n_bytes` can hold."""
     depth, n_names, at = int(state.at[sc.DEPTH]), int(state.at[sc.NAMES]), state.at
     opened = n_bytes // (_SHORTEST_HEAD + 1) + 2
     closed = min(n_bytes, depth + opened)
-    return sc.State(
+    return sc.ScanState(
         room(state.rows, at[sc.ROWS] + closed),
         room(state.frames, depth + opened),
         room(state.roots, at[sc.ROOTS] + n_bytes // 2 + 2),
@@ -215,11 +215,11 @@ def _with_room(state: sc.State, n_bytes: int) -> sc.State:
     )
 
 
-def _live(state: sc.State) -> NDArray[np.int32]:
+def _live(state: sc.ScanState) -> NDArray[np.int32]:
     return state.rows[: state.at[sc.ROWS]]
 
 
-def _pruned(state: sc.State) -> sc.State:
+def _pruned(state: sc.ScanState) -> sc.ScanState:
     """Return the state without the rows that neither a definition nor an open expression needs."""
     names = state.names.ref[: state.at[sc.NAMES]]
     operands = state.frames[: state.at[sc.DEPTH], sc.FIRST : sc.SECOND + 1]

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from prism.vm.term.build import GraphBuilder
-from prism.vm.term.parse import Program
+from prism.vm.term.parse import TermProgram
 from prism.vm.term.scan import MAX_NUMERAL
 from prism.vm.theory.model import Theory
 from prism.vm.theory.sexpr import Source, decoded, tokens
@@ -47,7 +47,7 @@ class TermReader:
         self._number_of = {name: number for number, name in enumerate(self.symbols)}
         self._numerals: list[int] = []
 
-    def read(self, data: bytes, file: str) -> Program:
+    def read(self, data: bytes, file: str) -> TermProgram:
         """Return the expressions of a text; ParseError at its first fault, which takes nothing from it."""
         source = decoded(data, file)
         definitions, symbols = dict(self.definitions), list(self.symbols)
@@ -58,7 +58,7 @@ class TermReader:
             self._number_of = {name: number for number, name in enumerate(symbols)}
             raise
 
-    def _read(self, source: Source) -> Program:
+    def _read(self, source: Source) -> TermProgram:
         frames: list[_Frame] = []
         found: list[tuple[int, int]] = []
         for kind, text, at in tokens(source):
@@ -85,7 +85,7 @@ class TermReader:
             source.fail(frames[-1].at, "')' for this parenthesis", "the end of input", "close it")
         return self._program(source, found)
 
-    def _program(self, source: Source, found: list[tuple[int, int]]) -> Program:
+    def _program(self, source: Source, found: list[tuple[int, int]]) -> TermProgram:
         lines, columns, line, begin, seen = [], [], 1, 0, 0
         for _, at in found:
             line += source.text.count("\n", seen, at)
@@ -93,7 +93,7 @@ class TermReader:
             lines.append(line)
             columns.append(at - begin + 1)
         graph = self.builder.graph(row for row, _ in found)
-        return Program(graph, source.file, np.array(lines, np.int64), np.array(columns, np.int64))
+        return TermProgram(graph, source.file, np.array(lines, np.int64), np.array(columns, np.int64))
 
     def _set_head(self, source: Source, frames: list[_Frame], text: str, at: int) -> None:
         frame, ops = frames[-1], self.theory.signature.by_name

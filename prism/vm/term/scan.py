@@ -1,7 +1,7 @@
 """The scanner: bytes of a program to rows of a graph, one pass, no recursion; it stops at the first fault.
 
 A *reference* is an int32: `-v` is the numeral v, and above 0 it is a row. Numerals are thus free while reading, and
-share one chain of `suc` when a graph is assembled. Everything the scanner knows lies in `State`, so that a source may
+share one chain of `suc` when a graph is assembled. All that the scanner knows lies in `ScanState`, so that a source may
 come in blocks of any size.
 """
 
@@ -22,7 +22,7 @@ MAX_WORD: Final = 255
 """The longest word, in characters [TERMS-2]."""
 
 
-class Fault(IntEnum):
+class SyntaxFault(IntEnum):
     """Why the scanner stopped."""
 
     NONE = 0
@@ -45,7 +45,7 @@ class Fault(IntEnum):
     ENCODING = 17
 
 
-class State(NamedTuple):
+class ScanState(NamedTuple):
     """All that the scanner knows.
 
     rows: int32[, 3], op and two references, the second 0 where the op takes one operand; row 0 is never referred to.
@@ -61,10 +61,10 @@ class State(NamedTuple):
 
 
 HEAD, COUNT, FIRST, SECOND, OPENED_LINE, OPENED_COLUMN = range(6)
-"""Columns of `State.frames`."""
+"""Columns of `ScanState.frames`."""
 
 ROWS, DEPTH, ROOTS, NAMES, LINE, LINE_START, WIDE, IN_COMMENT = range(8)
-"""Indices of `State.at`: four counts (rows from 1), the line, the offset of its start in the block (below 0 when it
+"""Indices of `ScanState.at`: four counts (rows from 1), the line, the offset of its start in the block (below 0 when it
 lies in an earlier one), the UTF-8 continuation bytes of the line so far, and whether a comment is open."""
 
 NO_HEAD: Final = len(RESERVED)
@@ -91,7 +91,7 @@ def scan(data, is_last, state):
     at, i, n = state.at, np.int64(0), len(data)
     while i < n:
         kind = _COMMENT if at[IN_COMMENT] else _KIND[data[i]]
-        fault, begin, end = Fault.NONE, i, i + 1
+        fault, begin, end = SyntaxFault.NONE, i, i + 1
         if kind == _WORD:
             fault, begin, end = _word(data, i, is_last, state)
             if begin == end:
@@ -105,11 +105,11 @@ def scan(data, is_last, state):
         elif kind == _COMMENT:
             fault, begin, end = _comment(data, i, at)
         elif kind == _OTHER:
-            fault = Fault.CHARACTER
-        if fault != Fault.NONE:
+            fault = SyntaxFault.CHARACTER
+        if fault != SyntaxFault.NONE:
             return fault, begin, end
         i = end
-    return Fault.NONE, n, n
+    return SyntaxFault.NONE, n, n
 
 
 @inner
@@ -127,10 +127,10 @@ def _comment(data, i, at):
     while i < len(data) and data[i] != 0:
         if data[i] == 10:
             _end_line(at, i + 1)
-            return Fault.NONE, i, i + 1
+            return SyntaxFault.NONE, i, i + 1
         at[WIDE] += (data[i] & 0xC0) == 0x80
         i += 1
-    return (Fault.CHARACTER if i < len(data) else Fault.NONE), i, min(i + 1, len(data))
+    return (SyntaxFault.CHARACTER if i < len(data) else SyntaxFault.NONE), i, min(i + 1, len(data))
 
 
 @inner
@@ -140,13 +140,13 @@ def _word(data, begin, is_last, state):
     while end < len(data) and _KIND[data[end]] == _WORD:
         end += 1
     if end - begin > MAX_WORD:
-        return Fault.LONG_WORD, begin, end
+        return SyntaxFault.LONG_WORD, begin, end
     if end == len(data) and not is_last:
-        return Fault.NONE, begin, begin
+        return SyntaxFault.NONE, begin, begin
     if end < len(data) and _KIND[data[end]] == _OTHER:
-        return Fault.CHARACTER, end, end + 1
+        return SyntaxFault.CHARACTER, end, end + 1
     fault, ref = _meaning(data, begin, end, state)
-    if fault == Fault.NONE and ref != _NO_OPERAND:
+    if fault == SyntaxFault.NONE and ref != _NO_OPERAND:
         _deliver(state, ref, state.at[LINE], begin - state.at[LINE_START] + 1)
     return fault, begin, end
 
@@ -162,26 +162,26 @@ def _meaning(data, begin, end, state):
     if 48 <= data[begin] <= 57:
         fault, value = _numeral(data, begin, end)
         expected = _expects(frames, at)
-        return (fault if expected == Fault.NONE else expected), -value
+        return (fault if expected == SyntaxFault.NONE else expected), -value
     if data[begin] == 45 or data[begin] == 46 or data[begin] == 39:
-        return Fault.WORD, _NO_OPERAND
+        return SyntaxFault.WORD, _NO_OPERAND
     top = at[DEPTH] - 1
     index, _ = find(names, data, begin, end)
     if top >= 0 and frames[top, HEAD] == NO_HEAD:
         return _set_head(frames, top, index), _NO_OPERAND
     if top == 0 and frames[top, HEAD] == _DEF and frames[top, COUNT] == 0:
         if index >= 0:
-            return (Fault.RESERVED_NAME if index < NO_HEAD else Fault.REDEFINED), _NO_OPERAND
+            return (SyntaxFault.RESERVED_NAME if index < NO_HEAD else SyntaxFault.REDEFINED), _NO_OPERAND
         _introduce(data, begin, end, state)
-        return Fault.NONE, _NO_OPERAND
+        return SyntaxFault.NONE, _NO_OPERAND
     expected = _expects(frames, at)
-    if expected != Fault.NONE:
+    if expected != SyntaxFault.NONE:
         return expected, _NO_OPERAND
     if index < 0 or names.ref[index] == _NO_OPERAND:
-        return Fault.NAME, _NO_OPERAND
+        return SyntaxFault.NAME, _NO_OPERAND
     if index < NO_HEAD and ARITY[index]:
-        return Fault.BARE_OP, _NO_OPERAND
-    return Fault.NONE, np.int64(names.ref[index])
+        return SyntaxFault.BARE_OP, _NO_OPERAND
+    return SyntaxFault.NONE, np.int64(names.ref[index])
 
 
 @inner
@@ -189,19 +189,19 @@ def _numeral(data, begin, end):
     value = np.int64(0)
     for i in range(begin, end):
         if not 48 <= data[i] <= 57:
-            return Fault.NUMERAL, value
+            return SyntaxFault.NUMERAL, value
         value = min(value * 10 + np.int64(data[i]) - 48, MAX_NUMERAL + 1)
-    return (Fault.BIG_NUMERAL if value > MAX_NUMERAL else Fault.NONE), value
+    return (SyntaxFault.BIG_NUMERAL if value > MAX_NUMERAL else SyntaxFault.NONE), value
 
 
 @inner
 def _set_head(frames, top, index):
     if index < 0 or index >= NO_HEAD or ARITY[index] == 0:
-        return Fault.HEAD
+        return SyntaxFault.HEAD
     if index == _DEF and top > 0:
-        return Fault.NESTED_DEFINITION
+        return SyntaxFault.NESTED_DEFINITION
     frames[top, HEAD] = index
-    return Fault.NONE
+    return SyntaxFault.NONE
 
 
 @inner
@@ -219,13 +219,13 @@ def _expects(frames, at):
     """Return the fault that an operand would be here."""
     top = at[DEPTH] - 1
     if top < 0:
-        return Fault.NONE
+        return SyntaxFault.NONE
     head, count = frames[top, HEAD], frames[top, COUNT]
     if head == NO_HEAD:
-        return Fault.HEAD
+        return SyntaxFault.HEAD
     if head == _DEF and count == 0:
-        return Fault.NAME_TO_DEFINE
-    return Fault.EXTRA_OPERAND if count == ARITY[head] else Fault.NONE
+        return SyntaxFault.NAME_TO_DEFINE
+    return SyntaxFault.EXTRA_OPERAND if count == ARITY[head] else SyntaxFault.NONE
 
 
 @inner
@@ -245,7 +245,7 @@ def _deliver(state, ref, line, column):
 @inner
 def _open(frames, at, i):
     fault = _expects(frames, at)
-    if fault == Fault.NONE:
+    if fault == SyntaxFault.NONE:
         top = at[DEPTH]
         frames[top, HEAD], frames[top, COUNT], frames[top, FIRST], frames[top, SECOND] = NO_HEAD, 0, 0, 0
         frames[top, OPENED_LINE], frames[top, OPENED_COLUMN] = at[LINE], i - at[LINE_START] + 1
@@ -258,18 +258,18 @@ def _close(state):
     frames, rows, at = state.frames, state.rows, state.at
     top = at[DEPTH] - 1
     if top < 0:
-        return Fault.UNOPENED
+        return SyntaxFault.UNOPENED
     head, count = frames[top, HEAD], frames[top, COUNT]
     if head == NO_HEAD:
-        return Fault.HEAD
+        return SyntaxFault.HEAD
     if count < ARITY[head]:
-        return Fault.NAME_TO_DEFINE if head == _DEF and count == 0 else Fault.MISSING_OPERAND
+        return SyntaxFault.NAME_TO_DEFINE if head == _DEF and count == 0 else SyntaxFault.MISSING_OPERAND
     at[DEPTH] = top
     if head == _DEF:
         state.names.ref[at[NAMES] - 1] = frames[top, SECOND]
-        return Fault.NONE
+        return SyntaxFault.NONE
     row = at[ROWS]
     rows[row, 0], rows[row, 1], rows[row, 2] = _CODE[head], frames[top, FIRST], frames[top, SECOND]
     at[ROWS] += 1
     _deliver(state, row, frames[top, OPENED_LINE], frames[top, OPENED_COLUMN])
-    return Fault.NONE
+    return SyntaxFault.NONE

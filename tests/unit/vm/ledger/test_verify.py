@@ -8,7 +8,7 @@ import pytest
 from prism.vm.ledger.host import HostLedger
 from prism.vm.ledger.key import WIDE, KeyLayout
 from prism.vm.ledger.optable import BUILT_IN
-from prism.vm.ledger.verify import Fault, verify
+from prism.vm.ledger.verify import Damage, verify
 from prism.vm.term.ops import ADD, NULL, SUC, ZERO
 
 pytestmark = [pytest.mark.m1, pytest.mark.clause("LEDGER-8")]
@@ -40,21 +40,21 @@ def with_row(row: int, node):
 @pytest.mark.parametrize(
     ("store", "fault", "row"),
     [
-        (Store(with_row(0, (ZERO.code, 0, 0))), Fault.RESERVED, 0),
-        (Store(SOUND[:1]), Fault.RESERVED, 1),
-        (Store([]), Fault.RESERVED, 0),
-        (Store(with_row(3, (77, 1, 2))), Fault.UNKNOWN_OP, 3),
-        (Store(with_row(2, (SUC.code, 2, 0))), Fault.NOT_EARLIER, 2),
-        (Store(with_row(3, (ADD.code, 1, 4))), Fault.NOT_EARLIER, 3),
-        (Store(with_row(3, (ADD.code, 0, 1))), Fault.NOT_EARLIER, 3),
-        (Store(with_row(2, (SUC.code, 1, 1))), Fault.NOT_NULL, 2),
-        (Store(with_row(1, (ZERO.code, 1, 0))), Fault.NOT_NULL, 1),
-        (Store(with_row(3, (ADD.code, 2, 1))), Fault.NOT_ORDERED, 3),
-        (Store([*SOUND, (SUC.code, 1, 0)]), Fault.DUPLICATE, 5),
-        (Store([*SOUND, *((SUC.code, i, 0) for i in range(2, 12))], KeyLayout("small", 4)), Fault.BEYOND_LAYOUT, None),
-        (Store([*SOUND, *((SUC.code, i, 0) for i in range(2, 13))], KeyLayout("small", 4)), Fault.BEYOND_LAYOUT, 15),
-        (Store(SOUND, index=[0, 1, 2, -1, 4]), Fault.NOT_FOUND, 3),
-        (Store(SOUND, index=[0, 1, 4, 3, 4]), Fault.NOT_FOUND, 2),
+        (Store(with_row(0, (ZERO.code, 0, 0))), Damage.RESERVED, 0),
+        (Store(SOUND[:1]), Damage.RESERVED, 1),
+        (Store([]), Damage.RESERVED, 0),
+        (Store(with_row(3, (77, 1, 2))), Damage.UNKNOWN_OP, 3),
+        (Store(with_row(2, (SUC.code, 2, 0))), Damage.NOT_EARLIER, 2),
+        (Store(with_row(3, (ADD.code, 1, 4))), Damage.NOT_EARLIER, 3),
+        (Store(with_row(3, (ADD.code, 0, 1))), Damage.NOT_EARLIER, 3),
+        (Store(with_row(2, (SUC.code, 1, 1))), Damage.NOT_NULL, 2),
+        (Store(with_row(1, (ZERO.code, 1, 0))), Damage.NOT_NULL, 1),
+        (Store(with_row(3, (ADD.code, 2, 1))), Damage.NOT_ORDERED, 3),
+        (Store([*SOUND, (SUC.code, 1, 0)]), Damage.DUPLICATE, 5),
+        (Store([*SOUND, *((SUC.code, i, 0) for i in range(2, 12))], KeyLayout("small", 4)), Damage.BEYOND_LAYOUT, None),
+        (Store([*SOUND, *((SUC.code, i, 0) for i in range(2, 13))], KeyLayout("small", 4)), Damage.BEYOND_LAYOUT, 15),
+        (Store(SOUND, index=[0, 1, 2, -1, 4]), Damage.NOT_FOUND, 3),
+        (Store(SOUND, index=[0, 1, 4, 3, 4]), Damage.NOT_FOUND, 2),
     ],
 )
 def test_each_fault_is_found_at_its_row(store, fault, row):
@@ -74,7 +74,7 @@ def test_index_of_a_real_ledger_is_checked():
     ledger.intern([SUC.code], [1], [0])
     slot = int(np.flatnonzero(ledger.table.index & np.uint32(len(ledger.table.index) - 1) == 2)[0])
     ledger.table.index[slot] = 0xFFFFFFFF
-    assert [(violation.fault, violation.id) for violation in verify(ledger)] == [(Fault.NOT_FOUND, 2)]
+    assert [(violation.fault, violation.id) for violation in verify(ledger)] == [(Damage.NOT_FOUND, 2)]
 
 
 def test_a_violation_says_what_must_hold_and_what_was_found():

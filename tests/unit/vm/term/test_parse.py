@@ -9,13 +9,15 @@ from prism.errors import CapacityError, Location, ParseError
 from prism.vm.term.complaint import Context, complaint
 from prism.vm.term.denote import denote
 from prism.vm.term.parse import Reader, read_programs, read_text
-from prism.vm.term.scan import Fault
+from prism.vm.term.scan import SyntaxFault
 
 pytestmark = pytest.mark.m1
 
 
-@pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not Fault.NONE], ids=lambda fault: fault.name)
-def test_every_fault_has_words_and_a_remedy(fault: Fault) -> None:
+@pytest.mark.parametrize(
+    "fault", [fault for fault in SyntaxFault if fault is not SyntaxFault.NONE], ids=lambda fault: fault.name
+)
+def test_every_fault_has_words_and_a_remedy(fault: SyntaxFault) -> None:
     """Each fault says what was expected, what was found and what to do."""
     context = Context(b"word", "add", 2, 1, "f:1:1", ("words",))
     error = complaint(fault, Location("f", 3, 4, "a b word"), context)
