@@ -47,13 +47,14 @@ recording: Final[list[Recorder]] = []
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """A program's machine code; `meets`: its lanes meet, so that a record's range counts blocks, not lanes; `serial`:
-    one thread runs it.
+    one thread runs it; `side_by_side`: lanes have their variables in scratch memory.
     """
 
     verified: Verified
     code: Code
     meets: bool
     serial: bool
+    side_by_side: bool
 
 
 class CpuBound:
@@ -141,7 +142,7 @@ def bind(compiled: Compiled, launch: Launch, scratch_bytes: int) -> CpuBound:
     # Lanes that go round loops do so over elements of the buffers, as a rule.
     work = max(launch.shape.lanes * len(compiled.verified.steps), sum(one.size for one in launch.buffers.values()))
     parts = min(workers(), launch.shape.blocks) if compiled.meets else workers()
-    if compiled.serial or (scratch_bytes and not compiled.meets) or work < _PAYS or parts == 1:
+    if compiled.serial or (scratch_bytes and not compiled.side_by_side) or work < _PAYS or parts == 1:
         return CpuBound(compiled, launch, record)
     return CpuShared(compiled, launch, record, parts)
 

@@ -25,11 +25,12 @@ from prism.kernels.isa.verify import Verified
 GENERATORS: Final = (
     *(f"codegen/{name}" for name in ("machine", "native", "polynomials", "prelude")),
     *(f"kernels/isa/{name}" for name in ("address", "flow", "regions", "steps", "table")),
+    *(f"kernels/exec/cpu_{name}" for name in ("block", "lane", "live", "meet", "ops", "record", "row_text", "rows")),
     *(
-        f"kernels/exec/{name}"
-        for name in ("cpu_block", "cpu_lane", "cpu_live", "cpu_ops", "cpu_record", "cpu_source", "cpu_steps")
+        f"kernels/exec/cpu_{name}"
+        for name in ("scale", "source", "state", "steps", "stream", "together", "turns", "uses")
     ),
-    *(f"kernels/exec/{name}" for name in ("cpu_stream", "cpu_turns", "faults")),
+    "kernels/exec/faults",
 )
 """The modules that decide what a program's machine code is. A process that finds all its code writes none: it imports
 few of them.
@@ -52,13 +53,7 @@ class CpuExecutor:
     def bind(self, launch: Launch) -> CpuBound:
         """Return the launch as a call without arguments; CpuLimitError for a program beyond what this compiles."""
         compiled = self.compiled(launch.verified)
-        if compiled.meets:
-            from prism.kernels.exec import cpu_block
-
-            scratch = 8 * cpu_block.scratch_words(launch.verified, prod(launch.shape.block))
-        else:
-            scratch = Memory(launch.verified).scratch_bytes()
-        return bound.bind(compiled, launch, scratch)
+        return bound.bind(compiled, launch, scratch_bytes(compiled, prod(launch.shape.block)))
 
     def compiled(self, verified: Verified) -> Compiled:
         """Return a program's machine code. Cost: one look-up by identity, then by content, then on disk, then 1 s."""
@@ -85,6 +80,15 @@ class CpuExecutor:
         return Code(made)
 
 
+def scratch_bytes(compiled: Compiled, lanes: int) -> int:
+    """Return the scratch memory of a run of blocks of so many lanes."""
+    if not compiled.side_by_side:
+        return Memory(compiled.verified).scratch_bytes()
+    from prism.kernels.exec import cpu_state
+
+    return cpu_state.scratch_bytes(compiled.verified, lanes)
+
+
 def compile_program(verified: Verified) -> bytes:
     """Return a program's object file for this machine's processor. Cost: 0.5 s to import Numba, and 0.3 s on."""
     from prism.kernels.exec import cpu_block, cpu_source
@@ -96,7 +100,7 @@ def compile_program(verified: Verified) -> bytes:
             f"{len(verified.steps)} in {verified.program.name!r}; run it on numpy, or split it"
         )
     digest = hashlib.sha256(encode(verified.program)).hexdigest()
-    write = cpu_block.write_block_source if cpu_turns.meets(verified) else cpu_source.write_source
+    write = cpu_block.write_block_source if _side_by_side(verified) else cpu_source.write_source
     return native.compile_entry(write(verified), f"prism_isa_{digest[:16]}", cpu_source.FUNCTIONS)
 
 
@@ -107,7 +111,18 @@ def key_of(program: Program) -> Key:
 
 
 def _from_code(verified: Verified, code: Code) -> Compiled:
-    return Compiled(verified, code, meets=cpu_turns.meets(verified), serial=cpu_turns.is_serial(verified))
+    meets, serial = cpu_turns.meets(verified), cpu_turns.is_serial(verified)
+    return Compiled(verified, code, meets, serial, _side_by_side(verified))
+
+
+def _side_by_side(verified: Verified) -> bool:
+    """Whether lanes run side by side: where they meet, or go through loops in rows."""
+    # Without a loop there are no rows, and nothing to import: programs that must start soonest.
+    if cpu_turns.meets(verified) or not cpu_turns.turns(verified):
+        return cpu_turns.meets(verified)
+    from prism.kernels.exec import cpu_rows
+
+    return bool(cpu_rows.row_loops(verified))
 
 
 @cache

@@ -15,76 +15,57 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from prism.codegen.texts import indented
 from prism.kernels.exec import cpu_ops as ops
 from prism.kernels.exec import cpu_record as at
-from prism.kernels.exec.cpu_lane import LaneWriter, variables
-from prism.kernels.exec.cpu_live import Whole, constants, fixed_variables, kept_at_meetings, whole_loops, written_by
-from prism.kernels.exec.cpu_source import lane_names, place_in_grid, read_record
-from prism.kernels.exec.cpu_turns import clock, is_meeting, leaders_of, spans_of
+from prism.kernels.exec.cpu_lane import LaneWriter
+from prism.kernels.exec.cpu_live import Whole, fixed_variables, whole_loops
+from prism.kernels.exec.cpu_meet import write_divergence, write_lane, write_meetings
+from prism.kernels.exec.cpu_rows import RowLoop, row_loops
+from prism.kernels.exec.cpu_source import lane_names, places_of, read_record
+from prism.kernels.exec.cpu_state import (
+    GATHERED,
+    GROUP,
+    LEFT,
+    NOW,
+    PLACE,
+    RUNS,
+    SITE,
+    STATUS,
+    STOPPED,
+    VALUE,
+    WAITS,
+    Slots,
+    read_word,
+    slots_of,
+    write_word,
+)
+from prism.kernels.exec.cpu_together import LEAST, row_functions
+from prism.kernels.exec.cpu_turns import clock, is_meeting, leaders_of, meets, spans_of
+from prism.kernels.exec.cpu_uses import written_by
 from prism.kernels.exec.faults import FaultKind
 from prism.kernels.isa.program import Guard
 from prism.kernels.isa.steps import ENTER, Step
-from prism.kernels.isa.types import I64, U32, U64, Type
+from prism.kernels.isa.types import U32, U64
 from prism.kernels.isa.verify import Verified
 
-STATUS, PLACE, SITE, NOW, VALUE = 0, 1, 2, 3, 4
-"""Words of a lane's state: RUNS, WAITS or STOPPED; the stretch to go on with; the step at which it waits; the row of
-the stretch that it ran last; what it brings to a meeting. Its fault is where a record has one, its variables come
-after, then the turns of each loop."""
-RUNS, WAITS, STOPPED = 0, 1, 2
-
-
-@dataclass(frozen=True, slots=True)
-class Slots:
-    """Where a lane's variables lie in its state: word by name, each with its type (None: a predicate).
-
-    turns: the first of the words that count turns of loops. pools: the first word of each.
-    """
-
-    word: dict[str, int]
-    type: dict[str, Type | None]
-    turns: int
-    pools: dict[str, int]
-    size: int
-
-
-def slots_of(verified: Verified) -> Slots:
-    """Return the layout of a lane's state, in words."""
-    kept = kept_at_meetings(verified)
-    kinds: dict[str, Type | None] = {name: ty for name, ty in variables(verified).items() if name in kept}
-    inside = [range(one.start, one.end) for one in whole_loops(verified).values()]
-    for number, step in enumerate(verified.steps):
-        if step.op == ENTER and not any(number in one for one in inside):
-            kinds[f"c{step.counter}"] = I64
-    kinds |= {f"live{pool.number}": None for pool in verified.pools}
-    kinds |= {"fuel": I64, "phase": U32}
-    word = {name: at.PARAMETERS + k for k, name in enumerate(kinds)}
-    turns = at.PARAMETERS + len(kinds)
-    start, pools = turns + len(spans_of(verified)), {}
-    for pool in verified.pools:
-        pools[at.Memory(verified).pointer(pool)] = start
-        start += -(-pool.size // 8)
-    return Slots(word, kinds, turns, pools, start)
-
-
-def scratch_words(verified: Verified, lanes: int) -> int:
-    """Return the words of scratch memory of a block of so many lanes: states, a meeting's values, shared memory."""
-    shared = sum(-(-one.length * one.type.size // 8) for one in verified.program.shared)
-    return lanes * slots_of(verified).size + (1 << (lanes - 1).bit_length()) + shared
+MISSES: Final = 4
+"""Rounds in which no row went anywhere, after which lanes wait for rows no longer."""
 
 
 @dataclass(slots=True)
 class _Stretches(LaneWriter):
     """Writes a lane as a choice of stretches, by the number of their first step."""
 
-    slots: Slots = field(default_factory=lambda: Slots({}, {}, 0, {}, 0))
+    slots: Slots = field(default_factory=lambda: Slots({}, {}, (), 0, {}, 0))
     whole: Mapping[int, Whole] = field(default_factory=dict)
+    rows: Mapping[int, RowLoop] = field(default_factory=dict)
 
     def step(self, step: Step) -> None:
         """Write a step that is not control; constants have their values from the start."""
-        if step.op != "mov_imm" or not written_by(step) & constants(self.verified).keys():
+        if step.op != "mov_imm" or not written_by(step) <= self.constants().keys():
             LaneWriter.step(self, step)
 
     def choose(self, leaders: Sequence[int]) -> None:
@@ -99,13 +80,13 @@ class _Stretches(LaneWriter):
             self.choose(leaders[middle:])
 
     def _stretch(self, start: int) -> None:
-        steps, leaders = self.verified.steps, leaders_of(self.verified.steps)
+        steps, leaders = self.verified.steps, leaders_of(self.verified.steps, self.rows)
         self.line(f"record[{NOW}] = {leaders.index(start)}")
         number = start
         while number < len(steps):
             if number in self.whole:
                 # Loops in which no lane waits are Python's own: their variables stay in registers.
-                self.write([self.whole[number].node])
+                self._whole(number)
                 self._go(self.whole[number].end)
                 return
             step = steps[number]
@@ -117,6 +98,33 @@ class _Stretches(LaneWriter):
                 self._go(number)
                 return
         self._go(number)
+
+    def _whole(self, number: int) -> None:
+        """Write a loop; if it is a row loop, lanes wait at it first for those beside them."""
+        loop = self.whole[number].node
+        if number not in self.rows:
+            self.write([loop])
+            return
+        if loop.enter < 0:
+            with indented(self, "if gathers & (left == 0):"):
+                self.line("left = np.int64(1)")
+                self._gather(number)
+            self.line("left = np.int64(0)")
+            self.write([loop])
+            return
+        with indented(self, "if left == 0:"):
+            count = self.count(loop.enter)
+            self.line(f"left = {count} + 1")
+            with indented(self, f"if gathers & ({count} >= {LEAST}):"):
+                self._gather(number)
+        self.turns(loop.label, "left - 1", loop.body)
+        self.line("left = np.int64(0)")
+
+    def _gather(self, number: int) -> None:
+        self.line(f"record[{SITE}] = {number}")
+        self.line(f"record[{PLACE}] = {number}")
+        self.line(f"status = {GATHERED}")
+        self.line("break")
 
     def _ends(self, number: int, step: Step) -> bool:
         """Write a step that ends its stretch; False for one that does not."""
@@ -187,14 +195,17 @@ class _Stretches(LaneWriter):
 
 
 def write_block_source(verified: Verified) -> str:
-    """Return the module source of a program whose lanes meet or share memory."""
+    """Return the module source of a program whose lanes meet, share memory, or go through loops in rows."""
     memory, slots = at.Memory(verified), slots_of(verified)
     names = lane_names(verified)
-    kernel = [*read_record(verified), *_shape(), *_shared(verified, memory), *_blocks(verified, slots, names)]
+    rows, together = row_functions(verified, memory, slots)
+    shared = _shared(verified, memory) if meets(verified) else [f"states = record[{at.SCRATCH}]"]
+    kernel = [*read_record(verified), *_shape(), *shared, *_groups(verified, slots, names, together)]
     return "\n".join(
         [
             _COMMIT,
-            clock(verified, NOW, slots.turns),
+            clock(verified, leaders_of(verified.steps, row_loops(verified)), NOW, slots.turns),
+            *rows,
             *_lane(verified, memory, slots, names),
             "",
             "",
@@ -219,28 +230,32 @@ def _commit(record, state):
 
 def _lane(verified: Verified, memory: at.Memory, slots: Slots, names: Sequence[str]) -> list[str]:
     """Return the function that runs a lane until it waits or stops; `record` is its state."""
-    writer = _Stretches(verified, memory, slots=slots, whole=whole_loops(verified))
-    writer.line("go = 0")
+    writer = _Stretches(verified, memory, slots=slots, whole=whole_loops(verified), rows=row_loops(verified))
+    writer.line(f"go, status, left = 0, {WAITS}, np.int64(record[{LEFT}])")
     for line in fixed_variables(verified, {*slots.word, *names}):
         writer.line(line)
     for name, word in slots.word.items():
-        writer.line(f"{name} = {_read(slots.type[name], f'record[{word}]')}")
+        writer.line(f"{name} = {read_word(slots.type[name], f'record[{word}]')}")
     for name, word in slots.pools.items():
         writer.line(f"{name} = _pointer(state + np.uint64({8 * word}))")
     writer.line(f"place = np.int64(record[{PLACE}])")
     with indented(writer, "while True:"):
         inside = [range(one.start + 1, one.end) for one in writer.whole.values()]
-        writer.choose([one for one in leaders_of(verified.steps) if not any(one in each for each in inside)])
-    writer.line(f"record[{STATUS}] = {WAITS}")
+        leaders = leaders_of(verified.steps, writer.rows)
+        writer.choose([one for one in leaders if not any(one in each for each in inside)])
+    writer.line(f"record[{STATUS}] = status")
+    writer.line(f"record[{LEFT}] = np.uint64(left)")
     for name, word in slots.word.items():
-        writer.line(f"record[{word}] = {_write(slots.type[name], name)}")
+        if name not in slots.places:
+            writer.line(f"record[{word}] = {write_word(slots.type[name], name)}")
     header = ["@inner", f"def _lane({', '.join(_passed(slots, names))}):"]
     return [*header, *writer.lines, "    return 0"]
 
 
 def _passed(slots: Slots, names: Sequence[str]) -> list[str]:
     """Return the parameters of a lane: its state and the address of that, and what it has no word for."""
-    return ["record", "state", *(name for name in names[1:] if name not in slots.word and name not in slots.pools)]
+    held = slots.word.keys() | slots.pools.keys()
+    return ["record", "state", "gathers", *(name for name in names[1:] if name not in held)]
 
 
 def _shape() -> list[str]:
@@ -261,29 +276,52 @@ def _shared(verified: Verified, memory: at.Memory) -> list[str]:
     return lines
 
 
-def _blocks(verified: Verified, slots: Slots, names: Sequence[str]) -> list[str]:
-    """Return the loop over blocks."""
+def _groups(verified: Verified, slots: Slots, names: Sequence[str], together: str) -> list[str]:
+    """Return the loop over groups of lanes, which are blocks where lanes meet."""
     writer = _Stretches(verified, at.Memory(verified), slots=slots, depth=0)
-    with indented(writer, "for block_number in range(np.int64(low), np.int64(high)):"):
-        writer.line("block = np.uint64(block_number)")
+    # Literals are types of their own to Numba, which would compile a lane once more for them.
+    writer.line("misses = np.int64(0)")
+    writer.line(f"gathers = misses < {MISSES}")
+    for name, text in places_of(verified, ("block_dim", "grid_dim")):
+        writer.line(f"{name} = {text}")
+    if meets(verified):
+        header = "for block_number in range(np.int64(low), np.int64(high)):"
+    else:
+        writer.line("size = each")
+        header = f"for base in range(np.int64(low), np.int64(high), {GROUP}):"
+    with indented(writer, header):
+        if meets(verified):
+            writer.line("block, base = np.uint64(block_number), block_number * each")
+            for name, text in places_of(verified, "block_idx"):
+                writer.line(f"{name} = {text}")
+        else:
+            writer.line(f"each = min({GROUP}, np.int64(high) - base)")
         for shared in verified.program.shared:
             writer.line(f"_clear({writer.memory.pointer(shared)}, {shared.length * shared.type.size})")
         with indented(writer, "for k in range(each):"):
-            _each(writer)
-            with indented(writer, f"for word in range({slots.size}):"):
-                writer.line("mine[word] = 0")
-            for name in ("fuel", "phase", *_set_by_launch(verified)):
-                if name not in slots.word:
-                    continue
-                writer.line(f"mine[{slots.word[name]}] = {_write(slots.type[name], name)}")
+            _begin(writer)
         with indented(writer, "while True:"):
-            _round(writer, names)
+            _round(writer, names, together)
     return writer.lines
 
 
-def _each(writer: _Stretches) -> None:
-    writer.line(f"state = states + np.uint64(k * {8 * writer.slots.size})")
-    writer.line("mine = _words(state)")
+def _begin(writer: _Stretches) -> None:
+    """Write what a lane's state is before its first step."""
+    verified, slots = writer.verified, writer.slots
+    write_lane(writer)
+    with indented(writer, f"for word in range({slots.size}):"):
+        writer.line("mine[word] = 0")
+    for name in ("fuel", "phase", *_set_by_launch(verified)):
+        if name in slots.word:
+            writer.line(f"mine[{slots.word[name]}] = {write_word(slots.type[name], name)}")
+    if slots.places:
+        if meets(verified):
+            writer.line("place = np.uint64(k)")
+        else:
+            writer.line("block, place = np.uint64((base + k) // size), np.uint64((base + k) % size)")
+        for name, text in places_of(verified, ("lane_idx", "block_idx")):
+            if name in slots.places:
+                writer.line(f"mine[{slots.word[name]}] = {write_word(U32, text)}")
 
 
 def _set_by_launch(verified: Verified) -> list[str]:
@@ -292,44 +330,48 @@ def _set_by_launch(verified: Verified) -> list[str]:
     return scalars + [at.variable(one.register, U64) for one in program.sizes]
 
 
-def _round(writer: _Stretches, names: Sequence[str]) -> None:
-    """Write one round: every lane to its next meeting, then the meeting."""
+def _round(writer: _Stretches, names: Sequence[str], together: str) -> None:
+    """Write one round: every lane to its next meeting or row loop, then the row loops if any, else the meeting."""
     verified = writer.verified
-    writer.line("first, together = _words(states), True")
+    writer.line("first, together, gathered = _words(states), True, False")
     with indented(writer, "for k in range(each):"):
-        _each(writer)
+        write_lane(writer)
         with indented(writer, f"if mine[{STATUS}] == {RUNS}:"):
-            writer.line("global_lane_id = np.uint64(block_number * each + k)")
-            writer.line("place = np.uint64(k)")
-            for line in place_in_grid(verified):
-                writer.line(line)
-            writer.line(f"_lane(mine, state, {', '.join(_passed(writer.slots, names)[2:])})")
+            writer.line("global_lane_id = np.uint64(base + k)")
+            writer.line(f"_lane(mine, state, gathers, {', '.join(_passed(writer.slots, names)[3:])})")
             with indented(writer, f"if mine[{at.FAULT}] != 0:"):
                 writer.line(f"mine[{STATUS}] = {STOPPED}")
                 writer.line("_commit(record, mine)")
+        if together:
+            writer.line(f"gathered |= mine[{STATUS}] == {GATHERED}")
         turns = range(writer.slots.turns, writer.slots.turns + len(spans_of(verified)))
         alike = " & ".join(f"(mine[{word}] == first[{word}])" for word in (SITE, NOW, *turns))
         writer.line(f"together &= (mine[{STATUS}] == {WAITS}) & {alike}")
+    if together:
+        _rows(writer, together)
+    if not meets(verified):
+        writer.line("break")
+        return
     writer.line("apart = False")
     with indented(writer, "if not together:"):
         # The lane that waits and came first, the lowest of several.
         writer.line("lowest = np.int64(-1)")
         with indented(writer, "for k in range(each):"):
-            _each(writer)
+            write_lane(writer)
             with indented(writer, f"if (mine[{STATUS}] == {WAITS}) and ((lowest < 0) or _later(first, mine)):"):
                 writer.line("lowest, first = k, mine")
         with indented(writer, "if lowest < 0:"):
             writer.line("break")
         with indented(writer, "for k in range(each):"):
-            _each(writer)
+            write_lane(writer)
             writer.line("apart |= _later(mine, first)")
     writer.line(f"site = np.int64(first[{SITE}])")
     with indented(writer, "if apart:"):
-        _divergence(writer)
+        write_divergence(writer)
         writer.line("continue")
-    _meetings(writer)
+    write_meetings(writer)
     with indented(writer, "for k in range(each):"):
-        _each(writer)
+        write_lane(writer)
         writer.line(f"mine[{NOW}] = 0")
         for number in range(len(spans_of(verified))):
             writer.line(f"mine[{writer.slots.turns + number}] = 0")
@@ -337,54 +379,10 @@ def _round(writer: _Stretches, names: Sequence[str]) -> None:
             writer.line(f"mine[{STATUS}] = {RUNS}")
 
 
-def _divergence(writer: _Stretches) -> None:
-    """Write the faults of the lanes that wait where not all do."""
-    kind = int(FaultKind.DIVERGENCE)
-    with indented(writer, "for k in range(each):"):
-        _each(writer)
-        with indented(writer, f"if (mine[{STATUS}] == {WAITS}) and not _later(mine, first):"):
-            writer.line("lane, none = np.uint64(block_number * each + k), np.uint64(0)")
-            for number, step in _sites(writer.verified):
-                with indented(writer, f"if site == {number}:"):
-                    writer.line(f"_fault(mine, {kind}, {step.index}, lane, mine[{VALUE}], none, none, none)")
-            writer.line(f"mine[{STATUS}] = {STOPPED}")
-            writer.line("_commit(record, mine)")
-
-
-def _sites(verified: Verified) -> list[tuple[int, Step]]:
-    return [(number, step) for number, step in enumerate(verified.steps) if is_meeting(step)]
-
-
-def _meetings(writer: _Stretches) -> None:
-    """Write what lanes give each other where they meet: a fold over them as a tree [ISA-20]."""
-    for number, step in _sites(writer.verified):
-        if not step.op.startswith("lane."):
-            continue
-        (ty,), dst = step.instruction.types, step.instruction.operands[0]
-        assert isinstance(dst, int)
-        change = step.op.removeprefix("lane.")
-        fold = ops.binary(change, ty, ops.from_word(ty, "folded[k]"), ops.from_word(ty, "folded[k + half]"))
-        with indented(writer, f"if site == {number}:"):
-            writer.line("folded, half = _words(values), padded // 2")
-            with indented(writer, "for k in range(padded):"):
-                writer.line(f"folded[k] = {ops.word(ty, ops.start_of(change, ty))}")
-            with indented(writer, "for k in range(each):"):
-                _each(writer)
-                with indented(writer, f"if mine[{STATUS}] == {WAITS}:"):
-                    writer.line(f"folded[k] = mine[{VALUE}]")
-            with indented(writer, "while half > 0:"):
-                with indented(writer, "for k in range(half):"):
-                    writer.line(f"folded[k] = {ops.word(ty, fold)}")
-                writer.line("half //= 2")
-            if at.variable(dst, ty) in writer.slots.word:
-                with indented(writer, "for k in range(each):"):
-                    _each(writer)
-                    writer.line(f"mine[{writer.slots.word[at.variable(dst, ty)]}] = folded[0]")
-
-
-def _read(ty: Type | None, text: str) -> str:
-    return f"{text} != 0" if ty is None else ops.from_word(ty, text)
-
-
-def _write(ty: Type | None, name: str) -> str:
-    return f"np.uint64({name})" if ty is None else ops.word(ty, name)
+def _rows(writer: _Stretches, together: str) -> None:
+    """Write that rows take their turns; where they never get far, lanes wait for them no longer."""
+    with indented(writer, "if gathered:"):
+        with indented(writer, f"if {together} == 0:"):
+            writer.line("misses += 1")
+            writer.line(f"gathers = misses < {MISSES}")
+        writer.line("continue")

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from prism.codegen.texts import indented
 from prism.errors import PrismError
 from prism.kernels.exec import cpu_ops as ops
-from prism.kernels.exec.cpu_record import Memory, variable
+from prism.kernels.exec.cpu_record import Memory, fault, variable
 from prism.kernels.exec.cpu_steps import WRITERS
 from prism.kernels.exec.cpu_turns import restarts
+from prism.kernels.exec.cpu_uses import constants, number_of
 from prism.kernels.exec.faults import FaultKind
 from prism.kernels.isa.address import phi_offset
 from prism.kernels.isa.flow import registers_of
-from prism.kernels.isa.program import Address, PhiCoordinate, RegisterIndirectComputed
+from prism.kernels.isa.program import Address, Instruction, PhiCoordinate, RegisterIndirectComputed
 from prism.kernels.isa.regions import Again, Block, If, Leave, Loop, Node, Run
 from prism.kernels.isa.steps import Step
-from prism.kernels.isa.table import SPECIAL
+from prism.kernels.isa.table import SPECIAL, fixed_type
 from prism.kernels.isa.types import U32, U64, Kind, Type
 from prism.kernels.isa.verify import Verified
 
@@ -46,6 +47,12 @@ def variables(verified: Verified) -> dict[str, Type | None]:
     return found
 
 
+def specials(verified: Verified) -> list[tuple[str, Type]]:
+    """Return the special registers that a program reads, by name, besides the lane's own number."""
+    read = {register for step in verified.steps for register, _, _ in registers_of(step.instruction)}
+    return [(name, fixed_type(ty)) for register, (name, ty) in SPECIAL.items() if register in read and register != 255]
+
+
 def reads(step: Step) -> list[tuple[int, Type]]:
     """Return the registers that a fault of a step reports, at most four, in the order of its operands."""
     return [(register, ty) for register, ty, writes in registers_of(step.instruction) if not writes][:4]
@@ -68,6 +75,7 @@ class LaneWriter:
     lines: list[str] = field(default_factory=list)
     depth: int = 1
     _inside: list[_Construct] = field(default_factory=list)
+    _constants: Mapping[str, Instruction] | None = None
 
     def line(self, text: str) -> None:
         """Add a line."""
@@ -111,12 +119,20 @@ class LaneWriter:
 
     def _counted(self, label: int, enter: int, body: Sequence[Node]) -> None:
         """Write a loop that reads its count; no jump goes to its next turn."""
+        self.turns(label, self.count(enter), body)
+
+    def count(self, enter: int) -> str:
+        """Write that a lane reads and pays a count; return its variable."""
         step = self.verified.steps[enter]
         register = step.instruction.operands[0]
         assert isinstance(register, int)
         count = f"c{step.counter}"
         self.line(f"{count} = np.int64({variable(register, U32)})")
         self._spend(count, step)
+        return count
+
+    def turns(self, label: int, count: str, body: Sequence[Node]) -> None:
+        """Write a body that runs so often."""
         self._construct(-1 - label, f"for _ in range({count}):", lambda: self.write(body), "")
 
     def _spend(self, amount: str, step: Step) -> None:
@@ -161,12 +177,24 @@ class LaneWriter:
         self.line(f"go = {target}")
         self.line("break")
 
+    def number(self, name: str) -> int | None:
+        """Return what a variable is if it is one whole number all the time."""
+        return number_of(self.constants()[name]) if name in self.constants() else None
+
+    def constants(self) -> Mapping[str, Instruction]:
+        """Return the program's constants; they are looked up once, for that takes a pass over the program."""
+        if self._constants is None:
+            self._constants = constants(self.verified)
+        return self._constants
+
     def fault_if(self, condition: str, kind: FaultKind, step: Step) -> None:
         """Write that a lane faults where a condition holds."""
-        values = [ops.word(ty, variable(register, ty)) for register, ty in reads(step)]
-        values += ["np.uint64(0)"] * (4 - len(values))
         with indented(self, f"if {condition}:"):
-            self.line(f"return _fault(record, {int(kind)}, {step.index}, global_lane_id, {', '.join(values)})")
+            self.line(f"return _fault(record, {fault(kind, step.index)}, global_lane_id, {self._reported(step)})")
+
+    def _reported(self, step: Step) -> str:
+        values = [ops.word(ty, variable(register, ty)) for register, ty in reads(step)]
+        return ", ".join(values + ["np.uint64(0)"] * (4 - len(values)))
 
     def step(self, step: Step) -> None:
         """Write a step that is not control."""
@@ -207,8 +235,10 @@ class LaneWriter:
             return index
         # An access whose first byte alone is inside is outside, whatever it is a multiple of.
         skew = f"({offset} & np.uint64({ty.size - 1}))"
-        self.fault_if(f"{index} + np.uint64({skew} != 0) >= {length}", FaultKind.BOUNDS, step)
-        self.fault_if(f"{skew} != 0", FaultKind.MISALIGNED, step)
+        self.line(f"outside = {index} + np.uint64({skew} != 0) >= {length}")
+        with indented(self, f"if outside | ({skew} != 0):"):
+            what = fault(FaultKind.BOUNDS, step.index)
+            self.line(f"return _refused(record, {what}, outside, global_lane_id, {self._reported(step)})")
         return index
 
 

@@ -10,7 +10,7 @@ from prism.kernels.exec import cpu_ops as ops
 from prism.kernels.exec.cpu_lane import variables
 from prism.kernels.exec.cpu_record import variable
 from prism.kernels.exec.cpu_turns import is_meeting
-from prism.kernels.isa.flow import registers_of
+from prism.kernels.exec.cpu_uses import constants, read_by, text_of, written_by
 from prism.kernels.isa.program import Guard
 from prism.kernels.isa.regions import Again, Block, If, Leave, Loop, Node, Run, Stop
 from prism.kernels.isa.steps import ENTER, Step
@@ -103,14 +103,13 @@ def _is_closed(nodes: Sequence[Node], inside: set[tuple[type, int]]) -> bool:
     return True
 
 
-@lru_cache(maxsize=64)
-def kept_at_meetings(verified: Verified) -> frozenset[str]:
-    """Return the variables that some step after a meeting reads before another is written to them.
+def kept_at_meetings(verified: Verified, also: set[str]) -> frozenset[str]:
+    """Return the variables that some step after a meeting reads before another is written to them, and others.
 
     What the launch sets is among them only if a step writes it, and then always: a lane finds it in its state.
     """
     live = live_before(verified.steps)
-    kept = {name for k, step in enumerate(verified.steps) if is_meeting(step) for name in live[k + 1]}
+    kept = also | {name for k, step in enumerate(verified.steps) if is_meeting(step) for name in live[k + 1]}
     program = verified.program
     given = {variable(one.register, one.type) for one in program.scalars}
     given |= {variable(one.register, U64) for one in program.sizes}
@@ -118,7 +117,8 @@ def kept_at_meetings(verified: Verified) -> frozenset[str]:
     return frozenset((kept - constants(verified).keys() - given) | (given & written))
 
 
-def live_before(steps: Sequence[Step]) -> list[set[str]]:
+@lru_cache(maxsize=64)
+def live_before(steps: tuple[Step, ...]) -> list[set[str]]:
     """Return the variables that may be read from each step on, and from the end: the least solution, backwards."""
     live: list[set[str]] = [set() for _ in range(len(steps) + 1)]
     changed = True
@@ -127,7 +127,7 @@ def live_before(steps: Sequence[Step]) -> list[set[str]]:
         for number in reversed(range(len(steps))):
             step = steps[number]
             after: set[str] = set()
-            for one in _successors(number, step, len(steps)):
+            for one in successors(number, step, len(steps)):
                 after |= live[one]
             found = (after - written_by(step)) | read_by(step)
             if found != live[number]:
@@ -135,7 +135,8 @@ def live_before(steps: Sequence[Step]) -> list[set[str]]:
     return live
 
 
-def _successors(number: int, step: Step, end: int) -> list[int]:
+def successors(number: int, step: Step, end: int) -> list[int]:
+    """Return the steps that a lane may come to after a step; `end` is the one past the last."""
     if step.op == "exit":
         return [end]
     if step.op == "bra":
@@ -144,44 +145,14 @@ def _successors(number: int, step: Step, end: int) -> list[int]:
     return [step.target, number + 1] if step.op in (ENTER, "loop") else [number + 1]
 
 
-def read_by(step: Step) -> set[str]:
-    """Return the variables that a step reads, predicates included."""
-    if step.op == "loop":
-        return set()  # it counts down what its start has read
-    found = {variable(register, ty) for register, ty, writes in registers_of(step.instruction) if not writes}
-    found |= {f"p{one.predicate}" for one in step.instruction.operands if isinstance(one, Guard)}
-    return found | ({f"p{step.instruction.operands[1]}"} if step.op == "sel" else set())
-
-
-def written_by(step: Step) -> set[str]:
-    """Return the variables that a step writes."""
-    found = {variable(register, ty) for register, ty, writes in registers_of(step.instruction) if writes}
-    return found | ({f"p{step.instruction.operands[step.op == 'set']}"} if step.op in ("set", "unity.test") else set())
-
-
-@lru_cache(maxsize=64)
-def constants(verified: Verified) -> Mapping[str, str]:
-    """Return the variables that one step alone writes, which is a constant: their text by name."""
-    writers: dict[str, list[Step]] = {}
-    for step in verified.steps:
-        for name in written_by(step):
-            writers.setdefault(name, []).append(step)
-    found = {}
-    for name, steps in writers.items():
-        one = steps[0].instruction
-        if len(steps) == 1 and one.op == "mov_imm" and isinstance(one.operands[1], int):
-            found[name] = ops.constant(one.types[0], one.operands[1])
-    given = {variable(one.register, one.type) for one in verified.program.scalars}
-    given |= {variable(one.register, U64) for one in verified.program.sizes}
-    return {name: text for name, text in found.items() if name not in given}
-
-
 def fixed_variables(verified: Verified, given: set[str]) -> list[str]:
     """Return a first value for each variable but the given ones: the constant that it is, or 0, which none reads."""
     known = constants(verified)
     lines = []
     for name, ty in variables(verified).items():
-        if name not in given:
-            lines.append(f"{name} = {known.get(name) or ('False' if ty is None else ops.typed(ty, '0'))}")
+        if name in known:
+            lines.append(f"{name} = {text_of(known[name])}")
+        elif name not in given:
+            lines.append(f"{name} = {'False' if ty is None else ops.typed(ty, '0')}")
     counters = {f"c{step.counter}" for step in verified.steps if step.op == ENTER} - given
     return [*lines, *(f"{name} = np.int64(0)" for name in sorted(counters))]

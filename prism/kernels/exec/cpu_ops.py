@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from prism.kernels.isa.types import BF16, F16, F64, Kind, Type
+from prism.kernels.isa.types import BF16, F16, F64, U64, Kind, Type
 
 _C_NAMES: Final = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _ROUNDING: Final = {F16: "_half({})", BF16: "_brain({})"}
@@ -56,11 +56,13 @@ def to_bits(ty: Type, text: str) -> str:
 
 def word(ty: Type, text: str) -> str:
     """Return an element's bits as 64 of them, which `from_bits` of the low ones undoes."""
-    return f"np.uint64({to_bits(ty, text)})"
+    return text if ty is U64 else f"np.uint64({text if ty.kind is Kind.UNSIGNED else to_bits(ty, text)})"
 
 
 def from_word(ty: Type, text: str) -> str:
     """Return the element that the low bits of a 64-bit word are."""
+    if ty.kind is Kind.UNSIGNED:
+        return text if ty is U64 else typed(ty, text)
     return from_bits(ty, f"np.uint{ty.bits}({text})")
 
 
@@ -109,9 +111,9 @@ def _float_binary(op: str, ty: Type, a: str, b: str) -> str:
     return f"{'_lesser' if op == 'min' else '_greater'}({a}, {b})"
 
 
-def shift(op: str, ty: Type, a: str, amount: str) -> str:
-    """Return `a` shifted by an u32 amount modulo its width."""
-    by = typed(ty, f"{amount} & np.uint32({ty.bits - 1})")
+def shift(op: str, ty: Type, a: str, amount: str | int) -> str:
+    """Return `a` shifted by an u32 amount, a variable or a number, modulo its width."""
+    by = typed(ty, f"{amount} & np.uint32({ty.bits - 1})" if isinstance(amount, str) else str(amount % ty.bits))
     right = "_right_s" if ty.kind is Kind.SIGNED else "_right_u"
     return f"{'_left' if op == 'shl' else right}({a}, {by})"
 

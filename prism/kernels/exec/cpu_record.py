@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from prism.kernels.exec import cpu_ops as ops
+from prism.kernels.exec.faults import FaultKind
 from prism.kernels.isa.program import Buffer, Program, Shared
 from prism.kernels.isa.steps import Pool, Step
 from prism.kernels.isa.table import SPECIAL
@@ -35,6 +36,11 @@ def buffer_word(number: int) -> int:
 def scalar_word(program: Program, number: int) -> int:
     """Return the word that holds a scalar's bits."""
     return PARAMETERS + 2 * len(program.buffers) + number
+
+
+def fault(kind: FaultKind, index: int) -> str:
+    """Return the text of a fault's kind and instruction in one word, typed: to Numba a literal is a type of its own."""
+    return f"np.int64({index << 8 | kind})"
 
 
 def variable(register: int, ty: Type) -> str:

@@ -13,13 +13,13 @@ from prism.codegen.machine import MACHINE
 from prism.codegen.prelude import SHARED, library
 from prism.kernels.exec import cpu_ops as ops
 from prism.kernels.exec import cpu_record as at
-from prism.kernels.exec.cpu_lane import LaneWriter, variables
+from prism.kernels.exec.cpu_lane import LaneWriter, specials, variables
+from prism.kernels.exec.cpu_state import MOST_ROW
 from prism.kernels.exec.cpu_stream import stream_of, write_stream
+from prism.kernels.exec.faults import FaultKind
 from prism.kernels.isa.address import mirror, neighbours
-from prism.kernels.isa.flow import registers_of
 from prism.kernels.isa.program import CLASSES
-from prism.kernels.isa.table import SPECIAL, fixed_type
-from prism.kernels.isa.types import U64, Type
+from prism.kernels.isa.types import U64
 from prism.kernels.isa.verify import Verified
 
 _ROWS = [[len(near := neighbours(cls)), *near, *[0] * (6 - len(near))] for cls in range(CLASSES)]
@@ -32,11 +32,11 @@ _NEIGHBOURS = np.array({_ROWS}, np.uint8)
 
 
 @inner
-def _fault(record, kind, index, lane, a, b, c, d):
+def _fault(record, what, lane, a, b, c, d):
     # Lanes come in ascending order: the first fault is that of the lowest lane.
     if record[{at.FAULT}] == 0:
-        record[{at.FAULT}] = kind
-        record[{at.FAULT_INDEX}] = index
+        record[{at.FAULT}] = what & 255
+        record[{at.FAULT_INDEX}] = what >> 8
         record[{at.FAULT_LANE}] = lane
         record[{at.FAULT_VALUES}] = a
         record[{at.FAULT_VALUES + 1}] = b
@@ -46,9 +46,26 @@ def _fault(record, kind, index, lane, a, b, c, d):
 
 
 @inner
+def _refused(record, what, outside, lane, a, b, c, d):
+    # An access that is not aligned, or outside its memory, which comes first.
+    return _fault(record, what if outside else what + {FaultKind.MISALIGNED - FaultKind.BOUNDS}, lane, a, b, c, d)
+
+
+@inner
 def _clear(memory, size):
     for k in range(size):
         _put(memory, k, np.uint8(0))
+
+
+@numba.extending.intrinsic
+def _row(_, like):
+    # Room on the stack for a value of each lane of a row.
+    def generate(context, builder, signature, args):
+        with builder.goto_entry_block():
+            room = builder.alloca(context.get_value_type(like), size=ir.Constant(ir.IntType(32), {MOST_ROW}))
+        return builder.bitcast(room, ir.IntType(8).as_pointer())
+
+    return types.CPointer(types.uint8)(like), generate
 """
 FUNCTIONS = {**SHARED, **library(MACHINE, _OWN)}
 """What the source of a program may call besides its own functions."""
@@ -91,12 +108,6 @@ def write_source(verified: Verified) -> str:
             "",
         ]
     )
-
-
-def specials(verified: Verified) -> list[tuple[str, Type]]:
-    """Return the special registers that a program reads, by name, besides the lane's own number."""
-    read = {register for step in verified.steps for register, _, _ in registers_of(step.instruction)}
-    return [(name, fixed_type(ty)) for register, (name, ty) in SPECIAL.items() if register in read and register != 255]
 
 
 def lane_names(verified: Verified) -> list[str]:
@@ -164,4 +175,9 @@ def _loop(verified: Verified, names: list[str]) -> list[str]:
 
 def place_in_grid(verified: Verified) -> list[str]:
     """Return the statements that give a lane its special registers: from `block` and `place`, its numbers, as u64."""
-    return [f"{name} = {ops.typed(ty, _FROM_LANE[name])}" for name, ty in specials(verified)]
+    return [f"{name} = {text}" for name, text in places_of(verified, "")]
+
+
+def places_of(verified: Verified, start: str | tuple[str, ...]) -> list[tuple[str, str]]:
+    """Return the special registers that are read and whose names start so, each with its value in a lane."""
+    return [(name, ops.typed(ty, _FROM_LANE[name])) for name, ty in specials(verified) if name.startswith(start)]

@@ -32,6 +32,10 @@ class Lane(Protocol):
         """Add a line."""
         ...
 
+    def number(self, name: str) -> int | None:
+        """Return what a variable is if it is one whole number all the time."""
+        ...
+
     def fault_if(self, condition: str, kind: FaultKind, step: Step) -> None:
         """Write that a lane faults where a condition holds."""
         ...
@@ -58,7 +62,8 @@ def _cvt(lane: Lane, step: Step) -> None:
 
 def _shift(lane: Lane, step: Step) -> None:
     (ty,), (dst, src, amount) = step.instruction.types, _ints(step)
-    value = ops.shift(step.op, ty, variable(src, ty), variable(amount, U32))
+    known = lane.number(variable(amount, U32))
+    value = ops.shift(step.op, ty, variable(src, ty), variable(amount, U32) if known is None else known)
     lane.line(f"{variable(dst, ty)} = {value}")
 
 

@@ -6,7 +6,7 @@ in lexical order. Turns count since lanes last met: there all of them are at one
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from prism.kernels.isa.regions import Again, Block, If, Loop, Node, Run
@@ -93,22 +93,27 @@ def meets(verified: Verified) -> bool:
     )
 
 
-def leaders_of(steps: Sequence[Step]) -> list[int]:
-    """Return the steps at which stretches start."""
-    found = {0}
+def turns(verified: Verified) -> bool:
+    """Whether a program has a loop."""
+    backward = any(step.op == "bra" and step.target <= at for at, step in enumerate(verified.steps))
+    return bool(verified.counters) or backward
+
+
+def leaders_of(steps: Sequence[Step], more: Iterable[int]) -> list[int]:
+    """Return the steps at which stretches start; more: others of them."""
+    found = {0, *more}
     for number, step in enumerate(steps):
         if step.target >= 0 or is_meeting(step) or step.op == "exit":
             found |= {number + 1, step.target} if step.target >= 0 else {number + 1}
     return sorted(one for one in found if one < len(steps))
 
 
-def clock(verified: Verified, now: int, turns: int) -> str:
+def clock(verified: Verified, leaders: Sequence[int], now: int, turns: int) -> str:
     """Return the function that compares when two lanes came to the stretches that they ran last.
 
     now: the word of a lane's state that holds the number of that stretch; turns: the first word that counts turns.
     """
-    spans, leaders = spans_of(verified), leaders_of(verified.steps)
-    rows = []
+    spans, rows = spans_of(verified), []
     for leader in leaders:
         around = [(one.start, turns + k) for k, one in enumerate(spans) if one.start <= leader < one.end]
         rows.append([*around, (leader, 0)])

@@ -126,7 +126,8 @@ def gemv(a: DeviceArray[W], x: DeviceArray[W], y: DeviceArray[W], rows: u32, inn
 def gemm(a: DeviceArray[W], b: DeviceArray[W], c: DeviceArray[W], rows: u32, inner: u32, columns: u32):  # noqa: C901 (a variable for each element of a lane)
     """Multiply two matrices by tiles in shared memory; TILE by TILE lanes, each with EACH by EACH elements.
 
-    A block makes a square of SIDE rows and columns; a lane's elements lie side by side, and stay in registers.
+    A block makes a square of SIDE rows and columns. A lane's elements stay in registers; they are TILE columns apart,
+    so that neighbouring lanes load and store neighbours.
     """
     left = shared(W, SIDE, TILE)
     right = shared(W, TILE, SIDE)
@@ -162,10 +163,10 @@ def gemm(a: DeviceArray[W], b: DeviceArray[W], c: DeviceArray[W], rows: u32, inn
             a1 = left[y * EACH + 1, k]
             a2 = left[y * EACH + 2, k]
             a3 = left[y * EACH + 3, k]
-            b0 = right[k, x * EACH]
-            b1 = right[k, x * EACH + 1]
-            b2 = right[k, x * EACH + 2]
-            b3 = right[k, x * EACH + 3]
+            b0 = right[k, x]
+            b1 = right[k, TILE + x]
+            b2 = right[k, 2 * TILE + x]
+            b3 = right[k, 3 * TILE + x]
             p00 += a0 * b0
             p01 += a0 * b1
             p02 += a0 * b2
@@ -184,40 +185,40 @@ def gemm(a: DeviceArray[W], b: DeviceArray[W], c: DeviceArray[W], rows: u32, inn
             p33 += a3 * b3
         barrier()
     i = top + y * EACH
-    j = first + x * EACH
+    j = first + x
     if i < rows:
         if j < columns:
             c[i, j] = p00
-        if j + 1 < columns:
-            c[i, j + 1] = p01
-        if j + 2 < columns:
-            c[i, j + 2] = p02
-        if j + 3 < columns:
-            c[i, j + 3] = p03
+        if j + TILE < columns:
+            c[i, j + TILE] = p01
+        if j + 2 * TILE < columns:
+            c[i, j + 2 * TILE] = p02
+        if j + 3 * TILE < columns:
+            c[i, j + 3 * TILE] = p03
     if i + 1 < rows:
         if j < columns:
             c[i + 1, j] = p10
-        if j + 1 < columns:
-            c[i + 1, j + 1] = p11
-        if j + 2 < columns:
-            c[i + 1, j + 2] = p12
-        if j + 3 < columns:
-            c[i + 1, j + 3] = p13
+        if j + TILE < columns:
+            c[i + 1, j + TILE] = p11
+        if j + 2 * TILE < columns:
+            c[i + 1, j + 2 * TILE] = p12
+        if j + 3 * TILE < columns:
+            c[i + 1, j + 3 * TILE] = p13
     if i + 2 < rows:
         if j < columns:
             c[i + 2, j] = p20
-        if j + 1 < columns:
-            c[i + 2, j + 1] = p21
-        if j + 2 < columns:
-            c[i + 2, j + 2] = p22
-        if j + 3 < columns:
-            c[i + 2, j + 3] = p23
+        if j + TILE < columns:
+            c[i + 2, j + TILE] = p21
+        if j + 2 * TILE < columns:
+            c[i + 2, j + 2 * TILE] = p22
+        if j + 3 * TILE < columns:
+            c[i + 2, j + 3 * TILE] = p23
     if i + 3 < rows:
         if j < columns:
             c[i + 3, j] = p30
-        if j + 1 < columns:
-            c[i + 3, j + 1] = p31
-        if j + 2 < columns:
-            c[i + 3, j + 2] = p32
-        if j + 3 < columns:
-            c[i + 3, j + 3] = p33
+        if j + TILE < columns:
+            c[i + 3, j + TILE] = p31
+        if j + 2 * TILE < columns:
+            c[i + 3, j + 2 * TILE] = p32
+        if j + 3 * TILE < columns:
+            c[i + 3, j + 3 * TILE] = p33

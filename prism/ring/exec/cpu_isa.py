@@ -13,8 +13,8 @@ from numba.np.numpy_support import carray
 from numpy.typing import NDArray
 
 from prism.kernels.exec import cpu_record as at
-from prism.kernels.exec.bound import Compiled, record_of
-from prism.kernels.exec.cpu import CpuExecutor
+from prism.kernels.exec.bound import record_of
+from prism.kernels.exec.cpu import CpuExecutor, scratch_bytes
 from prism.kernels.exec.launch import FUEL, Launch, Shape
 from prism.kernels.isa.program import Access
 from prism.kernels.isa.types import Kind
@@ -64,7 +64,7 @@ def isa_twin(
     program, compiled = verified.program, executor.compiled(verified)
     empty = {one.name: np.zeros(1, one.type.dtype) for one in program.buffers}
     launch = Launch(verified, shape, empty, {one.name: 0 for one in program.scalars}, FUEL)
-    record = record_of(compiled, launch, _scratch(compiled, shape))
+    record = record_of(compiled, launch, scratch_bytes(compiled, prod(shape.block)))
     rows = []
     for number, buffer in enumerate(program.buffers):
         span = spans[buffer.name]
@@ -81,14 +81,6 @@ def isa_twin(
 
 def _parts(value: int | Arg) -> tuple[int, int]:
     return (value.index, 0) if isinstance(value, Arg) else (-1, value)
-
-
-def _scratch(compiled: Compiled, shape: Shape) -> int:
-    if not compiled.meets:
-        return at.Memory(compiled.verified).scratch_bytes()
-    from prism.kernels.exec import cpu_block
-
-    return 8 * cpu_block.scratch_words(compiled.verified, prod(shape.block))
 
 
 @njit(nogil=True, cache=True)

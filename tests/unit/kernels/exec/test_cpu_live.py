@@ -8,7 +8,8 @@ import pytest
 from prism.kernels.exec import bound
 from prism.kernels.exec.bound import CpuShared
 from prism.kernels.exec.cpu import CpuExecutor
-from prism.kernels.exec.cpu_live import constants, kept_at_meetings, live_before, whole_loops
+from prism.kernels.exec.cpu_live import kept_at_meetings, live_before, whole_loops
+from prism.kernels.exec.cpu_uses import constants
 from prism.kernels.exec.faults import FaultError
 from prism.kernels.exec.launch import Launch, Shape
 from prism.kernels.exec.table import open_executor
@@ -57,9 +58,9 @@ def test_loops_in_which_no_lane_waits_are_found() -> None:
 
 def test_a_lane_that_waits_keeps_what_is_read_later() -> None:
     """The place, the sum and what the meeting gives; no constants, nothing of the inner loop or of the launch."""
-    assert kept_at_meetings(program()) == {"r5_u64", "r9_u32", "r10_u32"}
+    assert kept_at_meetings(program(), set()) == {"r5_u64", "r9_u32", "r10_u32"}
     assert {"r1_u64", "r2_u64", "r3_u32"} <= constants(program()).keys()
-    assert not {"r7_u32", "r8_u32", "r4_u32"} & kept_at_meetings(program())
+    assert not {"r7_u32", "r8_u32", "r4_u32"} & kept_at_meetings(program(), set())
 
 
 def test_liveness_is_that_of_the_way_back() -> None:
