@@ -11,7 +11,7 @@ from prism.kernels.isa.program import CLASSES
 from prism.kernels.schema.classify import Classification, Kind, classify
 from prism.kernels.schema.records import BinaryOp, Call, Expr, Index, Kernel, Literal, walk
 
-_UNARY: Final = frozenset(one.name for one in MERGES if one.arity == 1) - {"gelu"}
+_UNARY: Final = frozenset(one.name for one in MERGES if one.arity == 1) - {"gelu", "relu"}
 _BINARY: Final = {
     "add": "merge.add",
     "mul": "merge.mul",
@@ -99,6 +99,9 @@ class _Circuit:
         gelu = _gelu(node)
         if gelu is not None:
             return "merge.gelu", [gelu]
+        if isinstance(node, Call) and node.function == "max" and _is_zero(node.args[1]):
+            # Not max(0, x), whose zero has another sign where x is -0.0.
+            return "merge.relu", [node.args[0]]
         if isinstance(node, BinaryOp) and node.op in _BINARY:
             return _BINARY[node.op], [node.left, node.right]
         if isinstance(node, Call) and node.function in _BINARY:
@@ -107,6 +110,10 @@ class _Circuit:
             return f"merge.{node.function}", list(node.args)
         what = node.op if isinstance(node, BinaryOp) else getattr(node, "function", type(node).__name__.lower())
         raise self.refusal(f"a {what} in its value")
+
+
+def _is_zero(node: Expr) -> bool:
+    return isinstance(node, Literal) and node.value == 0
 
 
 def _factors(node: Expr) -> Iterator[Expr]:

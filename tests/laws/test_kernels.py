@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import linecache
-from typing import Any
-
-import numpy as np
 import pytest
 from hypothesis import settings
 
-from prism.kernels.api import Kernel
 from prism.kernels.exec.table import EXECUTORS
 from prism.kernels.isa.verify import verify
 from prism.kernels.lower.program import lower
 from prism.kernels.schema.codec import dumps, loads
-from tests.kernel_generator import LANES, arguments, kernel_source, same
+from tests.kernel_generator import kernel_source
+from tests.kernels_python import COUNT, differences, made
 
 pytestmark = [pytest.mark.m8, pytest.mark.clause("KERNELS-10")]
 
 DEEP = settings().max_examples >= 2000
-SEEDS = range(300) if DEEP else range(0, 300, 15)
-"""All of the 300 kernels by `pytest --hypothesis-profile deep`."""
-
-
-def made(seed: int) -> tuple[Kernel, list[str]]:
-    """Return kernel number `seed` as a live object, and the types of its arrays."""
-    source, types = kernel_source(seed)
-    file = f"<kernel {seed}>"
-    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
-    names: dict[str, Any] = {}
-    exec(compile(source, file, "exec"), names)
-    return names["k"], types
+SEEDS = range(COUNT) if DEEP else range(0, COUNT, 15)
+"""All of them by `pytest --hypothesis-profile deep`, or by `python -m tests.kernels_python`."""
 
 
 @pytest.mark.clause("KERNELS-9")
@@ -43,12 +29,7 @@ def test_compiled_kernels_equal_plain_python(executor: str) -> None:
     """
     seeds = SEEDS if DEEP or executor == "numpy" else SEEDS[:: len(SEEDS) // 2]
     for seed in seeds:
-        kernel, types = made(seed)
-        compiled, plain = arguments(seed, types), arguments(seed, types)
-        for lane in range(LANES):
-            kernel.python(lane, **plain, grid=LANES)
-        kernel.on(executor)[LANES](**compiled)
-        wrong = [name for name, one in plain.items() if isinstance(one, np.ndarray) and not same(one, compiled[name])]
+        wrong = differences(seed, executor)
         assert wrong == [], f"kernel {seed}: {wrong}\n{kernel_source(seed)[0]}"
 
 

@@ -7,19 +7,10 @@ from pathlib import Path
 import pytest
 
 from prism.errors import ParseError, UsageError
-from prism.kernels.schema.inference import schema_of
-from prism.kernels.schema.records import Kernel
 from prism.kernels.schema.source import definitions_of
-from tests.refused_kernels import cases
+from tests.refused_kernels import cases, compiled, misjudged, writes
 
 pytestmark = [pytest.mark.m8, pytest.mark.clause("KERNELS-1")]
-
-
-def compiled(path: Path, source: str, name: str = "k") -> Kernel:
-    """Return the records of a kernel in a file with this text, each type variable being the first of its types."""
-    path.write_text(source, encoding="utf-8")
-    definition = definitions_of(path)[name]
-    return schema_of(definition, {one: types[0] for one, types in definition.type_variables().items()})
 
 
 @pytest.mark.clause("KERNELS-4")
@@ -27,16 +18,7 @@ def compiled(path: Path, source: str, name: str = "k") -> Kernel:
 @pytest.mark.clause("KERNELS-7")
 def test_each_kernel_outside_the_language_is_refused_at_its_line(tmp_path: Path) -> None:
     """Of 150 kernels and more none is accepted; each names its line, what was expected and what was found."""
-    wrong = []
-    for source, line, words in cases():
-        try:
-            compiled(tmp_path / "k.py", source)
-        except ParseError as error:
-            if error.where.line != line or words not in str(error) or "^" not in str(error):
-                wrong.append(f"{line} {words}: {error}")
-        else:
-            wrong.append(f"accepted: {source.splitlines()[line - 1]}")
-    assert wrong == []
+    assert misjudged(tmp_path / "k.py") == []
     assert len(cases()) >= 150
 
 
@@ -54,15 +36,7 @@ def test_the_place_is_a_column_with_a_caret_and_a_hint(tmp_path: Path) -> None:
 @pytest.mark.clause("KERNELS-2")
 def test_nothing_of_a_file_runs_when_a_kernel_of_it_is_compiled(tmp_path: Path) -> None:
     """A file that would write to the disk as it is imported compiles, and writes nothing."""
-    witness = tmp_path / "written"
-    source = (
-        f"import pathlib\npathlib.Path({str(witness)!r}).write_text('ran')\nraise SystemExit\n"
-        "from prism import kernel, DeviceArray, f32\nN = 4\n"
-        "def decorate(f):\n    raise SystemExit\n"
-        "@kernel\ndef k(a: DeviceArray[f32]):\n    a[N] = 1.0\n"
-    )
-    assert compiled(tmp_path / "k.py", source).name == "k"
-    assert not witness.exists()
+    assert not writes(tmp_path)
 
 
 @pytest.mark.parametrize(

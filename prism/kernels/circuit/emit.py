@@ -127,6 +127,11 @@ def _gelu(b: Builder, ty: Type, dst: int, a: int) -> None:
     b.emit("cvt", ty, wide, dst, y)
 
 
+def _relu(b: Builder, ty: Type, dst: int, a: int) -> None:
+    """Emit max(x, 0): 0 where x is NaN."""
+    b.emit("max", ty, dst, a, _constant(b, ty, _SCRATCH, 0))
+
+
 def _same(mnemonic: str) -> Callable[..., None]:
     """Return what emits the one instruction that does an operation."""
     return lambda b, ty, dst, *operands: b.emit(mnemonic, ty, dst, *operands)
@@ -138,6 +143,7 @@ EMITTERS: Final[Mapping[str, Callable[..., None]]] = {
     "mark": _mark,
     "abs": _abs,
     "gelu": _gelu,
+    "relu": _relu,
 }
 """What emits each element-wise operation: (builder, type, destination, operands)."""
 

@@ -59,7 +59,7 @@ def _variants(arity: int, *names: str) -> tuple[Variant, ...]:
 
 MERGES: Final = (
     *_variants(2, "add", "mul", "min", "max"),
-    *_variants(1, "abs", "exp", "log", "sqrt", "sigmoid", "tanh", "gelu"),
+    *_variants(1, "abs", "exp", "log", "sqrt", "sigmoid", "tanh", "gelu", "relu"),
 )
 SPLITS: Final = _variants(2, "sub", "div")
 REDUCTIONS: Final = _variants(1, "sum", "min", "max")

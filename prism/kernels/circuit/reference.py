@@ -156,6 +156,7 @@ _UNARY: Final[Mapping[str, Meaning]] = {
     "sigmoid": Meaning(_rounded(lambda x: 1 / (1 + np.exp(-x))), FLOATS),
     "tanh": Meaning(_rounded(np.tanh), FLOATS),
     "gelu": Meaning(_rounded(lambda x: 0.5 * x * (1 + erf(x / np.sqrt(2)))), FLOATS),
+    "relu": Meaning(lambda ty, x: _greatest(ty, x, np.zeros_like(x))),
 }
 MEANINGS: Final[Mapping[str, Meaning]] = {
     **{name: Meaning(_nothing) for name in ("mark", "copy", "swap", "quote", "evaluate")},

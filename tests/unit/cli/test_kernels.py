@@ -132,13 +132,21 @@ def test_sizes_are_numbers() -> None:
     assert "expected one to three whole numbers with commas between" in done.output
 
 
+@pytest.mark.clause("CIRCUIT-4")
+def test_what_is_below_zero_replaced_by_zero_is_a_circuit() -> None:
+    """`max(x, 0)` is relu, which is max(x, 0) in every executor; `max(0, x)` has another zero where x is -0.0."""
+    relu = str(ROOT / "prism" / "kernels" / "std" / "elementwise.py") + "::relu"
+    done = run("compile", relu, "--emit", "circuit", "--type", "N=f32")
+    assert done.output.strip() == "merge.relu@c00[c00,c01]"
+
+
 def test_what_circuits_cannot_say(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """A matrix kernel, a constant: both go straight to instructions, and the refusal says so."""
+    """A matrix kernel, a scalar: both go straight to instructions, and the refusal says so."""
     std = ROOT / "prism" / "kernels" / "std"
     matrix = refused(capsys, "compile", f"{std / 'arrays.py'}::gemm", "--emit", "circuit", "--type", "W=f32")
     assert "gemm must be made of what circuits can say for --emit circuit or calls, but has a kernel that is" in matrix
-    constant = refused(capsys, "compile", f"{std / 'elementwise.py'}::relu", "--emit", "calls", "--type", "N=f32")
-    assert "such a kernel goes straight to instructions: use --emit isa" in constant
+    scalar = refused(capsys, "compile", f"{std / 'elementwise.py'}::axpy", "--emit", "calls", "--type", "N=f32")
+    assert "such a kernel goes straight to instructions: use --emit isa" in scalar
     empty = tmp_path / "empty.py"
     empty.write_text("x = 1\n")
     assert "must have a kernel, it has none; put @prism.kernel on a def" in refused(capsys, "compile", str(empty))
