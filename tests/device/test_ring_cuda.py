@@ -16,6 +16,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from prism.errors import UsageError
 from prism.ring import layout as at
+from prism.ring.codec import decode_log
 from prism.ring.exec.cuda import CudaExecutor, open_cuda
 from prism.ring.layout import Opcode, Reason, SlotStatus
 from prism.ring.program import Handler, Order, Program
@@ -92,6 +93,29 @@ def test_a_ring_that_shuts_down_ends_its_kernel() -> None:
     runtime.tenant(0).submit(Opcode.SHUTDOWN)
     time.sleep(0.2)
     assert runtime.close(drain=False) <= 1
+
+
+@pytest.mark.clause("RING-10")
+def test_what_is_urgent_passes_what_waits() -> None:
+    """With a line of 64, urgent jobs of one tenant pass 3,000 idle ones of another that were submitted before them."""
+    spec = RingSpec(slots=8192, tenants=2, observables=1 + 2 * 8, log_records=4096)
+    with Runtime(spec, executor=CudaExecutor(ahead=64)) as runtime:
+        masks = runtime.state.control[at.TENANT_MASKS : at.TENANT_MASKS + 2]
+        masks[:] = 0
+        columns = np.empty((3000, 0), np.uint32)
+        idle = runtime.tenant(0).submit_batch(Opcode.PRINTF, columns, priority=at.Priority.IDLE)
+        urgent = runtime.tenant(1).submit_batch(Opcode.PRINTF, columns[:100], priority=at.Priority.CRITICAL)
+        with runtime.executor.guard:
+            masks[:] = at.ALLOWED
+        assert idle.wait(20)
+        assert urgent.wait(20)
+        runtime.executor.pump()
+        records = decode_log(runtime.state.log)
+        places = [place for place, record in enumerate(records) if record[3] // at.SLOT_WORDS >= 4096]
+        assert (len(places), len(records)) == (100, 3100)
+        # The idle level has its turns: 8 jobs after at most 17 runs of 8 urgent ones, and what lies on the line.
+        assert max(places) < 100 + 8 + 2 * 64
+        assert runtime.state.control[at.PRIORITY_FAIRNESS : at.PRIORITY_FAIRNESS + 5].tolist() == [100, 0, 0, 0, 3000]
 
 
 def double_word(args: Any, control: Any, start: Any, words: Any) -> Any:

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from prism.ring import layout as at
 from prism.ring.codec import decode_log
-from prism.ring.exec import publisher
+from prism.ring.exec import line, line_order, publisher
 from prism.ring.exec.cpu_crew import Crew
 from prism.ring.exec.device import DeviceExecutor
 from prism.ring.exec.oracle import forget_queues
 from prism.ring.layout import Opcode
-from prism.ring.memory import AT_RUN_CONTENDED, RUN_CONTENDED, Block
+from prism.ring.memory import AT_RUN_ALONE, AT_RUN_CONTENDED, PENDING, RUN_ALONE, RUN_CONTENDED, Block
 from prism.ring.program import Order, Program
 from prism.ring.state import RingSpec
 from tests.ring_jobs import fresh
@@ -47,7 +47,12 @@ def waits(block: Block, of: dict[int, tuple[int, int]], runs: int) -> tuple[int,
 
     runs: the most claims in a row that an executor may make for one choice.
     """
-    order = [of[int(record[3]) // at.SLOT_WORDS] for record in decode_log(block.state.log)]
+    return waits_in([int(record[3]) // at.SLOT_WORDS for record in decode_log(block.state.log)], of, runs)
+
+
+def waits_in(slots: list[int], of: dict[int, tuple[int, int]], runs: int) -> tuple[int, int]:
+    """Return the same for slots in the order in which they were claimed."""
+    order = [of[slot] for slot in slots]
     assert len(order) == len(of)
     left_level = Counter(level for _, level in of.values())
     left = Counter(of.values())
@@ -85,6 +90,69 @@ def test_a_worker_starves_nobody(runs: int, crowds: list[tuple[int, int, int]]) 
     of = published(block, crowds)
     run()
     assert max(waits(block, of, runs)) <= 1000
+
+
+def handed_on(block: Block, ahead: int, clear: bool) -> list[int]:
+    """Return the slots in the order in which they come onto a line that holds so many; each is over at once."""
+    size = 4 * SPEC.slots
+    entries, marks = np.zeros(1 << size.bit_length(), np.uint32), np.zeros(SPEC.slots, np.uint32)
+    table = entries, marks, np.zeros(line.BELL_LONGS, np.uint64)
+    table[2][line.BELL_AHEAD] = ahead
+    chosen, aside, seen = np.empty(RUN_ALONE, np.int64), np.zeros(1 + SPEC.slots, np.int64), 0
+    for _ in range(size):
+        waits = line_order.hand_on(block.words, block.longs, table, chosen, aside)
+        head = int(table[2][0]) & at.WORD_MASK
+        assert head - seen <= ahead
+        marks[entries[seen:head]] = at.SlotStatus.DONE
+        seen = head
+        if not waits:
+            break
+    line.settle(block.words, table, 0, SPEC.slots)
+    assert int(table[2][line.BELL_FLYING]) == 0
+    assert not block.state.tenants[:, at.BOOKS_TENANT.at("HELD")].any()
+    assert clear == (not block.words[PENDING : PENDING + at.LEVELS].any())
+    return [int(slot) for slot in entries[:seen]]
+
+
+@pytest.mark.clause("RINGRUN-7")
+@pytest.mark.parametrize(("runs", "ahead"), [(1, 1), (1, 40), (RUN_CONTENDED, 16)])
+@settings(max_examples=40, deadline=None)
+@given(crowds=CROWDS)
+def test_a_line_starves_nobody(runs: int, ahead: int, crowds: list[tuple[int, int, int]]) -> None:
+    """What comes onto a kernel's line keeps the bounds, and singly it is what a worker takes, in the worker's order."""
+    block, _ = next(cpu(runs))
+    of = published(block, crowds)
+    worker, run_worker = next(cpu(runs))
+    published(worker, crowds)
+    block.words[AT_RUN_ALONE] = worker.words[AT_RUN_ALONE] = runs
+    run_worker()
+    slots = handed_on(block, ahead, clear=True)
+    assert max(waits_in(slots, of, runs)) <= 1000
+    turns = slice(at.TENANT_FAIRNESS, at.TENANT_FAIRNESS + 32)
+    assert block.state.control[turns].tolist() == worker.state.control[turns].tolist()
+    # What room there is cuts longer runs short, and so moves turns.
+    taken = [int(record[3]) // at.SLOT_WORDS for record in decode_log(worker.state.log)]
+    assert slots == taken if runs == 1 else sorted(slots) == sorted(taken)
+
+
+@pytest.mark.clause("RINGRUN-7")
+def test_a_line_keeps_masks_and_quotas() -> None:
+    """A barred tenant's jobs stay queued, and of a tenant no more lie on the line than its quota."""
+    block, _ = next(cpu(1))
+    of = published(block, [(0, 2, 10), (1, 2, 10), (2, 1, 10)])
+    block.state.control[at.TENANT_MASKS] = 0
+    block.state.control[at.TENANT_QUOTAS + 1] = 3
+    slots = handed_on(block, 1, clear=False)
+    assert {of[slot][0] for slot in slots} == {1, 2}
+    assert len(slots) == 20
+    block.state.control[at.TENANT_MASKS] = at.ALLOWED
+    entries, marks = np.zeros(1024, np.uint32), np.zeros(SPEC.slots, np.uint32)
+    table = entries, marks, np.zeros(line.BELL_LONGS, np.uint64)
+    table[2][line.BELL_AHEAD] = 100
+    block.state.control[at.TENANT_QUOTAS] = 4
+    chosen, aside = np.empty(RUN_ALONE, np.int64), np.zeros(1 + SPEC.slots, np.int64)
+    assert not line_order.hand_on(block.words, block.longs, table, chosen, aside)
+    assert int(table[2][line.BELL_FLYING]) == 4
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from prism.ring import layout as at
 from prism.ring.exec import publisher
-from prism.ring.exec.line import BELL_LONGS
+from prism.ring.exec.line import BELL_AHEAD, BELL_FLYING, BELL_LONGS, BELL_OLDEST
 from prism.ring.memory import Block, Shape, fresh_block
 from prism.ring.opcodes import is_publishable
 from prism.ring.publish import Place, publish_columns
@@ -33,7 +33,9 @@ def fresh(taken: Any = ()) -> Block:
 def line_of(block: Block) -> Any:
     """Return an empty line for a ring."""
     size = block.shape.spec.slots
-    return np.zeros(32, np.uint32), np.full(size, 9, np.uint32), np.zeros(BELL_LONGS, np.uint64)
+    bell = np.zeros(BELL_LONGS, np.uint64)
+    bell[BELL_AHEAD] = size
+    return np.zeros(32, np.uint32), np.full(size, 9, np.uint32), bell
 
 
 @settings(max_examples=150, deadline=None)
@@ -60,6 +62,7 @@ def test_the_publisher_writes_what_the_codec_writes(data: st.DataObject) -> None
         block, chosen = fresh(taken), np.empty(count, np.int64)
         expected, line = block.state.ring.copy(), line_of(block)
         line[2][:2] = head | head << 32, head << 32
+        line[2][BELL_OLDEST] = head
         if onto_line:
             first = publisher.publish_line(block.words, block.longs, (1, 0), columns, chosen, line)
             held = bool(np.any(opcodes == at.Opcode.BATCH_FENCE))
@@ -148,6 +151,7 @@ def test_a_slot_that_the_kernel_has_done_is_free_before_its_status_says_so() -> 
     block.state.slots[:12, at.STATUS] = at.SlotStatus.CLAIMED
     line[1][:12] = 0
     line[1][3], line[1][5] = at.SlotStatus.FAULT, at.SlotStatus.DONE
+    line[2][BELL_FLYING] = 11
     one = np.zeros(1, np.uint32)
     columns = (one, one, np.zeros((1, 0), np.uint32))
     assert publisher.publish_line(block.words, block.longs, (0, 0), columns, chosen, line) == 1

@@ -43,7 +43,8 @@ from prism.ring.state import RingSpec
 WATCH_S: Final = 0.05
 END_S: Final = 5.0
 """How long a worker in a process may take to end."""
-_ORDERS: Final = {Order.DIRECT: DIRECT, Order.PRIORITY: PRIORITY, Order.BANDS: BANDS}
+ORDERS: Final = {Order.DIRECT: DIRECT, Order.PRIORITY: PRIORITY, Order.BANDS: BANDS}
+"""Orders, as a block has them."""
 
 
 @dataclass
@@ -83,7 +84,7 @@ class CpuExecutor(Unfed):
                 f"the cpu executor prepares no workspace, but {program.workspace.name!r} asks for it before each slot; "
                 "use the oracle"
             )
-        block.words[AT_ORDER], block.words[AT_PATIENCE] = _ORDERS[program.order], program.io_patience
+        block.words[AT_ORDER], block.words[AT_PATIENCE] = ORDERS[program.order], program.io_patience
         if self.processes and block.name is None:
             raise LaunchError("workers in processes need a shared ring, and this one is not; open it with shared=True")
         warm_up()

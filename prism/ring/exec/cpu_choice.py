@@ -15,8 +15,10 @@ from prism.ring.exec import cpu_atomics as atomics
 from prism.ring.exec.cpu_words import (
     BOOKS_LEVEL_WORDS,
     BOOKS_TENANT_WORDS,
+    CLAIMED_BY,
     CLAIMS,
     HELD_BY,
+    HIGH,
     PASSED,
     TURNS,
 )
@@ -24,8 +26,11 @@ from prism.ring.layout import (
     BOOKS_LEVELS_START,
     BOOKS_TENANTS_START,
     LEVELS,
+    PRIORITY_FAIRNESS,
+    STARVATION,
     STARVATION_THRESHOLD,
     TENANT_BASE,
+    TENANT_FAIRNESS,
     TENANT_MASKS,
     TENANT_QUOTAS,
     TENANTS,
@@ -34,7 +39,9 @@ from prism.ring.memory import (
     AT_BOOKS,
     AT_CONTROL,
     AT_CURSORS,
+    AT_ORDER,
     AT_WORKER_ROWS,
+    DIRECT,
     ENTRIES,
     HEAD,
     HELD_COUNT,
@@ -239,3 +246,21 @@ def serve(words: Any, tenant: Any, level: Any, count: Any) -> None:
             atomics.store(words, at + PASSED, np.uint32(0))
         elif words[at + PASSED] < SATURATED:
             atomics.add(words, at + PASSED, np.uint32(count))
+
+
+@njit(nogil=True, cache=True)
+def note_claims(words: Any, tenant: Any, level: Any, count: Any) -> None:
+    """Count claims on the wire and in the books."""
+    books = np.int64(words[AT_BOOKS])
+    atomics.add(words, books + BOOKS_TENANTS_START + BOOKS_TENANT_WORDS * tenant + CLAIMED_BY, np.uint32(count))
+    if words[AT_ORDER] == DIRECT:
+        atomics.add(words, books + CLAIMS, np.uint32(count))
+        return
+    control = np.int64(words[AT_CONTROL])
+    if level > HIGH:
+        atomics.store(words, control + STARVATION, np.uint32(0))
+    elif words[control + STARVATION] < SATURATED:
+        atomics.add(words, control + STARVATION, np.uint32(count))
+    atomics.add(words, control + TENANT_FAIRNESS + tenant, np.uint32(count))
+    atomics.add(words, control + PRIORITY_FAIRNESS + level, np.uint32(count))
+    serve(words, tenant, level, count)

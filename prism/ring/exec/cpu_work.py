@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from prism.ring.exec import cpu_atomics as atomics
-from prism.ring.exec.cpu_choice import SATURATED, TOOK, choose, contended, hold, keep, release, reserve, serve, take
+from prism.ring.exec.cpu_choice import TOOK, choose, contended, hold, keep, note_claims, release, reserve, take
 
 # Numba keeps what is compiled here by this file alone: count on when cpu_effects compiles to something else (2).
 from prism.ring.exec.cpu_effects import (
@@ -33,15 +33,12 @@ from prism.ring.exec.cpu_words import (
     BATCH_FENCE,
     BOOKS_SLOT_WORDS,
     CLAIMED,
-    CLAIMED_BY,
-    CLAIMS,
     DFA_STEP,
     DONE,
     DONE_BY,
     EMPTY,
     FAULT,
     FAULTED_BY,
-    HIGH,
     PUBLISHED,
     REASON,
     REQUEUE,
@@ -60,24 +57,19 @@ from prism.ring.layout import (
     METRICS_BASE,
     OPCODE,
     PRIORITY,
-    PRIORITY_FAIRNESS,
     SHUTDOWN,
     SLOT_WORDS,
-    STARVATION,
     STATUS,
-    TENANT_FAIRNESS,
 )
 from prism.ring.memory import (
     AT_BOOKS,
     AT_CLAIMS,
     AT_CONTROL,
-    AT_ORDER,
     AT_RING,
     AT_RUN_ALONE,
     AT_RUN_CONTENDED,
     AT_WORKER_ROWS,
     BELL,
-    DIRECT,
     FINISHED,
     FREE,
     HALT,
@@ -195,23 +187,6 @@ def mark(words: Any, worker: Any, desk: Any, ended: Any) -> None:
         atomics.store(words, words[AT_CLAIMS] + slot, np.uint32(FREE))
     words[words[AT_WORKER_ROWS] + WORKER_WORDS * worker + WORKER_JOBS] += np.uint32(ended)
     ring_done(words)
-
-
-@njit(nogil=True, cache=True)
-def note_claims(words: Any, tenant: Any, level: Any, count: Any) -> None:
-    """Count claims on the wire and in the books."""
-    count_tenant(words, tenant, CLAIMED_BY, count)
-    if words[AT_ORDER] == DIRECT:
-        atomics.add(words, np.int64(words[AT_BOOKS]) + CLAIMS, np.uint32(count))
-        return
-    control = np.int64(words[AT_CONTROL])
-    if level > HIGH:
-        atomics.store(words, control + STARVATION, np.uint32(0))
-    elif words[control + STARVATION] < SATURATED:
-        atomics.add(words, control + STARVATION, np.uint32(count))
-    atomics.add(words, control + TENANT_FAIRNESS + tenant, np.uint32(count))
-    atomics.add(words, control + PRIORITY_FAIRNESS + level, np.uint32(count))
-    serve(words, tenant, level, count)
 
 
 @njit(nogil=True, cache=True)

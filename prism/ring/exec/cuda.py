@@ -3,8 +3,8 @@
 The whole block lies in plain mapped, pinned memory (never managed memory), control buffer, debug log and counters on
 the device. The host writes slots, then the line, then the bell; the kernel answers with one mark for each, in an array
 of their own, so that waiting is a pass over a few lines of cache. Statuses follow the marks when somebody looks
-(`settle`), and what windows and counters hold comes up then, too. Jobs are taken in the order of submission: levels
-are not honoured.
+(`settle`), and what windows and counters hold comes up then, too. So many jobs lie on the line as the kernel runs at
+once, and as many again; what is beyond waits in the queues and goes by levels and turns (`line_order`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import atexit
 import threading
 import time
 import warnings
-from collections import deque
 from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Any, Final
@@ -24,10 +23,10 @@ from prism import gpu
 from prism.errors import UsageError
 from prism.ring import layout as at
 from prism.ring.errors import LaunchError, RingError
-from prism.ring.exec import cpu_feed, cuda_effects, cuda_kernel, line, publisher
-from prism.ring.exec.oracle import forget_queues
-from prism.ring.layout import ARGS, STATUS, Opcode, SlotStatus
-from prism.ring.memory import AT_BOOKS, AT_RING, FREE, Block, Shape, fresh_block
+from prism.ring.exec import cpu_feed, cuda_effects, cuda_kernel, line, line_order, publisher
+from prism.ring.exec.cpu import ORDERS
+from prism.ring.layout import STATUS, SlotStatus
+from prism.ring.memory import AT_BOOKS, AT_ORDER, AT_RING, RUN_ALONE, Block, Shape, fresh_block
 from prism.ring.program import Handler, Program
 from prism.ring.state import RingSpec
 
@@ -36,6 +35,10 @@ THREADS: Final = 256
 BLOCKS: Final = 32
 """Blocks of the grid; with THREADS a power of two, so that positions may wrap."""
 WATCH_S: Final = 0.02
+BUSY_S: Final = 0.0005
+"""So often the watch hands over while jobs wait for room on the line."""
+AHEAD, ROUNDS = 2, 4
+"""How many jobs for each lane lie on the line; how many times the ring's slots it has entries."""
 IDLE_LOOKS: Final = 1 << 20
 """Looks at an idle line after which the kernel ends by itself: some seconds. The next job launches it again."""
 BEAT_LOOKS: Final = 1 << 20
@@ -44,6 +47,8 @@ KERNELS: Final = 16
 """Compiled kernels that are kept, the last used."""
 LOOKS: Final = 1 << 14
 """Looks at a mark in vain, some 100 microseconds, before a waiter sees to the kernel and gives way to others."""
+BUSY_LOOKS: Final = 1 << 8
+"""Looks in vain while jobs wait for room on the line."""
 EAGER_WAITS: Final = 20
 """So many times a waiter looks so often before it sleeps between looks."""
 _STOP_S: Final = 20.0
@@ -56,18 +61,24 @@ def open_cuda() -> Any:
 
 
 class CudaExecutor:
-    """A kernel of `blocks` x THREADS lanes; `looks` bounds how long it idles, `head` is where the line begins."""
+    """A kernel of `blocks` x THREADS lanes; `looks` bounds how long it idles, `head` is where the line begins.
 
-    def __init__(self, blocks: int = BLOCKS, *, looks: int = IDLE_LOOKS, head: int = 0) -> None:
+    ahead: the most jobs that lie on the line and are not over, which is how many an urgent job may find before it; as
+    many as run at once, twice, unless given.
+    """
+
+    def __init__(
+        self, blocks: int = BLOCKS, *, looks: int = IDLE_LOOKS, head: int = 0, ahead: int | None = None
+    ) -> None:
         if blocks < 1 or blocks & (blocks - 1):
             raise UsageError(f"a cuda executor needs a power of two of blocks, got {blocks}; take 32")
         self.name, self.rows, self.launches = "cuda", 0, 0
         self.guard, self.feeds = threading.RLock(), True
         self.line: Any = None
         self._blocks, self._looks, self._head = blocks, looks, head
+        self._ahead = ahead or AHEAD * blocks * THREADS
         self._cuda = open_cuda()
         self._block: Block | None = None
-        self._pending: deque[Any] = deque()
         self._stop = threading.Event()
         self._watch = threading.Thread(target=self._watching, name="prism-ring-cuda", daemon=True)
 
@@ -84,14 +95,21 @@ class CudaExecutor:
         handlers = _device_handlers(program)
         self._block = block
         self._kernel = kernel_of(cuda, THREADS, tuple((h.opcode, h.native) for h in handlers if h.native))
+        if block.name is not None:
+            raise LaunchError(
+                "the cuda executor needs memory of its own, got a ring that is shared; open it with shared=False"
+            )
         spec = block.shape.spec
-        length = 1 << (spec.slots - 1).bit_length()
+        block.words[AT_ORDER] = ORDERS[program.order]
+        length = ROUNDS << (spec.slots - 1).bit_length()
+        self._chosen, self._aside = np.empty(RUN_ALONE, np.int64), np.zeros(1 + spec.slots, np.int64)
         arrays = [(length, np.uint32), (spec.slots, np.uint32), (line.BELL_LONGS, np.uint64)]
         self._shared = [cuda.mapped_array(size, dtype=kind) for size, kind in arrays]
         self._entries, self._marks, self._bell = (np.asarray(array) for array in self._shared)
         for array in (self._entries, self._marks, self._bell):
             array[:] = 0
         self._bell[: line.BELL_RUN + 1] = self._head | self._head << 32, self._head << 32
+        self._bell[line.BELL_AHEAD], self._bell[line.BELL_OLDEST] = self._ahead, self._head
         self._stream, self._copies = cuda.stream(), cuda.stream()
         state = block.state
         self._control = cuda.to_device(state.control)
@@ -141,45 +159,21 @@ class CudaExecutor:
     # Feeding ---------------------------------------------------------------------------
 
     def feed(self, chosen: Any) -> None:
-        """Take slots that may not go onto the line at once: fences, and the slots of a tenant that is barred."""
+        """Take slots that were queued, for they may not run now, or it is the turn of others."""
         self._marks[chosen] = 0
-        self._pending.extend(int(slot) for slot in chosen)
-        self._feed_pending()
+        self._hand_on()
 
-    def _allowed(self, slot: int) -> bool:
+    def _hand_on(self) -> bool:
+        """Hand jobs over as whose turn it is, and the line has room; returns whether some wait that may run."""
         assert self._block is not None
-        state, shape = self._block.state, self._block.shape
-        tenant = min(slot // shape.share, shape.spec.tenants - 1)
-        index = int(state.control[at.TENANT_BASE]) + tenant
-        return at.TENANT_MASKS <= index < at.TENANT_MASKS + at.TENANTS and bool(state.control[index])
-
-    def _feed_pending(self) -> None:
-        """Hand over what may run by now; while a barred tenant's jobs wait, later ones come this way, too."""
-        assert self._block is not None
-        self.settle()
-        block, left, barred = self._block, deque[Any](), False
-        shut = bool(block.state.control[at.SHUTDOWN])
-        while self._pending:
-            slot = self._pending.popleft()
-            if block.state.slots[slot, STATUS] != SlotStatus.PUBLISHED:  # cancelled meanwhile
-                block.claims[slot] = FREE
-            elif self._allowed(slot) and not shut and self._fence_due(slot):
-                line.hand_over(block.words, self._table, np.array([slot], np.int64))
-            else:
-                left.append(slot)
-                barred = barred or not self._allowed(slot)
-        self._pending = left
-        self.line = None if barred or shut else self._table
-
-    def _fence_due(self, slot: int) -> bool:
-        assert self._block is not None
-        state, tickets = self._block.state, self._block.tickets
-        if state.slots[slot, at.OPCODE] != Opcode.BATCH_FENCE:
-            return True
-        count = min(int(state.slots[slot, ARGS]), slot)
-        before = slice(slot - count, slot)
-        members = tickets[before].astype(np.int64) == int(tickets[slot]) - np.arange(count, 0, -1)
-        return bool(np.all(~members | np.isin(state.slots[before, STATUS], _OVER)))
+        words, longs = self._block.words, self._block.longs
+        if self._block.state.control[at.SHUTDOWN]:
+            self.line = None
+            return False
+        # A job may be over that the oldest on the line hides.
+        if line.room_of(self._table) <= 0:
+            self.settle()
+        return bool(line_order.hand_on(words, longs, self._table, self._chosen, self._aside))
 
     def _revive(self) -> None:
         """Launch the kernel again if it ended by itself and there is work beyond where it ended."""
@@ -194,20 +188,20 @@ class CudaExecutor:
             self._launch(np.uint32(bell[line.BELL_FINAL]))
 
     def _watching(self) -> None:
-        while not self._stop.wait(WATCH_S):
+        waits = False
+        while not self._stop.wait(BUSY_S if waits else WATCH_S):
             with self.guard:
                 if self._block is None:
                     return
                 self._bell[line.BELL_BEAT] += np.uint64(1)
-                self._see_to()
                 self.settle()
-                forget_queues(self._block)
+                waits = self._see_to()
 
-    def _see_to(self) -> None:
-        """Feed what waited, and launch what ended."""
-        if self._pending:
-            self._feed_pending()
+    def _see_to(self) -> bool:
+        """Hand over what waited, and launch what ended; returns whether some wait that may run."""
+        waits = self._hand_on()
         self._revive()
+        return waits
 
     # Looking ---------------------------------------------------------------------------
 
@@ -217,9 +211,9 @@ class CudaExecutor:
             if self._block is None:
                 return
             if slots is None:
-                line.settle(self._block.words, self._marks, 0, len(self._marks))
+                line.settle(self._block.words, self._table, 0, len(self._marks))
             else:
-                line.settle_these(self._block.words, self._marks, slots)
+                line.settle_these(self._block.words, self._table, slots)
 
     def wait(self, slots: Any, first: int, seconds: float) -> int:
         """Wait at most so long for jobs; returns how many are not over."""
@@ -230,12 +224,11 @@ class CudaExecutor:
         end, rounds = time.monotonic() + seconds, 0
         while left and time.monotonic() < end:
             with self.guard:
-                if self._block is not None:
-                    self._see_to()
+                waits = self._block is not None and self._see_to()
             rounds += 1
             if rounds > EAGER_WAITS:
                 time.sleep(min(1e-6 * rounds, 5e-4))
-            left = cpu_feed.wait_marks(self._post, slots, first, LOOKS)
+            left = cpu_feed.wait_marks(self._post, slots, first, BUSY_LOOKS if waits else LOOKS)
         return left
 
     def pump(self) -> None:
@@ -263,13 +256,14 @@ class CudaExecutor:
             if (counted - marked) & at.WORD_MASK < 1 << 31:
                 break
         control = self._staged["control"]
-        kept = state.control[at.TENANT_BASE : at.TENANT_FAIRNESS].copy()
+        kept = [(part, state.control[part].copy()) for part in _OF_HOST]
         # The host ends jobs, too, where it cancels them: what it counted stays.
         cancelled = int(state.control[at.DONE_COUNT]) - int(self._counted)
         state.control[:] = control
         self._counted = control[at.DONE_COUNT]
         state.control[at.DONE_COUNT] = (int(self._counted) + cancelled) & at.WORD_MASK
-        state.control[at.TENANT_BASE : at.TENANT_FAIRNESS] = kept
+        for part, words in kept:
+            state.control[part] = words
         state.log[:] = self._staged["log"]
         self._bring_accounts(totals)
 
@@ -336,16 +330,19 @@ def warm_up() -> None:
     block = fresh_block(Shape(RingSpec(4), 0))
     column, chosen, post = np.zeros(1, np.uint32), np.empty(1, np.int64), publisher.post_of(block.words, 0, 0)
     table = (np.zeros(4, np.uint32), np.zeros(4, np.uint32), np.zeros(line.BELL_LONGS, np.uint64))
+    table[2][line.BELL_AHEAD] = 4
     words, longs = block.words, block.longs
     publisher.publish_line(words, longs, (0, 0), (column, column, np.zeros((1, 1), np.uint32)), chosen, table)
     publisher.post_line(post, table)
     publisher.publish_one(post, chosen, False)
     cpu_feed.wait_marks(post, chosen, publisher.publish_one(post, chosen, True), 0)
-    line.settle_these(words, table[1], chosen)
-    line.hand_over(words, table, chosen)
+    line.settle_these(words, table, chosen)
+    line.settle(words, table, 0, 4)
+    line_order.hand_on(words, longs, table, chosen, np.zeros(5, np.int64))
 
 
-_OVER: Final = np.array([SlotStatus.EMPTY, SlotStatus.DONE, SlotStatus.FAULT], np.uint32)
+_OF_HOST: Final = (slice(at.TENANT_BASE, at.METRICS_BASE), slice(at.PRIORITY_OFFSETS, at.SCRATCH))
+"""Control words that the host writes while a kernel runs: who may run, how much, and whose turns it was."""
 
 
 def _device_handlers(program: Program) -> tuple[Handler, ...]:

@@ -8,6 +8,8 @@ import numpy as np
 from numba import njit
 
 from prism.ring.exec import cpu_atomics as atomics
+from prism.ring.exec.cpu_choice import held_at
+from prism.ring.exec.cpu_effects import tenant_of
 from prism.ring.exec.cpu_words import CLAIMED
 from prism.ring.layout import SLOT_WORDS, STATUS
 from prism.ring.memory import AT_CLAIMS, AT_RING, FREE
@@ -16,6 +18,9 @@ _LOW, _UP = np.uint64(0xFFFF_FFFF), np.uint64(32)
 BELL_HEAD, BELL_RUN, BELL_STOP, BELL_BEAT, BELL_EXIT, BELL_FINAL, BELL_WHY, BELL_LONGS = 0, 1, 2, 3, 16, 17, 18, 32
 """64-bit words that host and kernel share: head and start of the last run; its base and the head again; stop; the
 host's beat; then, in another line of the bus, the launch that ended, where, and why."""
+BELL_AHEAD, BELL_FLYING, BELL_OLDEST = 8, 9, 10
+"""Words of the host alone: the most jobs that may lie on the line and not be over; how many do; where the oldest does.
+All are exact where slots are settled, for a slot is CLAIMED from its hand-over until then."""
 
 
 @njit(nogil=True, cache=True)
@@ -37,6 +42,9 @@ def hand_over(words: Any, line: Any, chosen: Any) -> None:
         entries[np.int64(head + np.uint64(k)) & mask] = np.uint32(slot)
     while run > 0 and chosen[run - 1] + 1 == chosen[run]:
         run -= 1
+    held = held_at(words, tenant_of(words, chosen[0]))
+    words[held] += np.uint32(count)
+    bell[BELL_FLYING] += np.uint64(count)
     start, after = (head + np.uint64(run)) & _LOW, (head + np.uint64(count)) & _LOW
     base = (np.uint64(chosen[run]) - start) & _LOW
     atomics.store(bell, BELL_RUN, base | after << _UP)
@@ -44,16 +52,55 @@ def hand_over(words: Any, line: Any, chosen: Any) -> None:
 
 
 @njit(nogil=True, cache=True)
-def settle(words: Any, marks: Any, low: Any, high: Any) -> None:
-    """Give slots from `low` to `high` that a kernel has ended the statuses of their marks; nobody feeds meanwhile."""
-    for slot in range(low, high):
-        at = words[AT_RING] + SLOT_WORDS * slot + STATUS
-        if marks[slot] != 0 and words[at] == CLAIMED:
-            atomics.store(words, at, np.uint32(atomics.load(marks, slot)))
+def settle_one(words: Any, line: Any, slot: Any) -> bool:
+    """Give a slot that a kernel has ended the status of its mark; False where it is on the line and has not ended."""
+    _, marks, bell = line
+    at = np.int64(words[AT_RING]) + SLOT_WORDS * slot + STATUS
+    if words[at] != CLAIMED:
+        return True
+    mark = atomics.load(marks, slot)
+    if mark == 0:
+        return False
+    atomics.store(words, at, np.uint32(mark))
+    words[held_at(words, tenant_of(words, slot))] -= np.uint32(1)
+    bell[BELL_FLYING] -= np.uint64(1)
+    return True
 
 
 @njit(nogil=True, cache=True)
-def settle_these(words: Any, marks: Any, slots: Any) -> None:
+def settle(words: Any, line: Any, low: Any, high: Any) -> None:
+    """Settle the slots from `low` to `high`; nobody feeds meanwhile."""
+    for slot in range(low, high):
+        settle_one(words, line, slot)
+
+
+@njit(nogil=True, cache=True)
+def settle_these(words: Any, line: Any, slots: Any) -> None:
     """As `settle`, for the slots of a batch."""
     for slot in slots:
-        settle(words, marks, slot, slot + 1)
+        settle_one(words, line, slot)
+
+
+@njit(nogil=True, cache=True)
+def catch_up(words: Any, line: Any) -> None:
+    """Settle what lies on the line from the oldest job on, up to the first that the kernel has not ended.
+
+    A slot that has another job by now, which lies on the line as well, holds the oldest up until that one ends, too.
+    """
+    entries, _, bell = line
+    head, mask = bell[BELL_HEAD] & _LOW, np.int64(len(entries) - 1)
+    at = bell[BELL_OLDEST] & _LOW
+    while at != head and settle_one(words, line, np.int64(entries[np.int64(at) & mask])):
+        at = (at + np.uint64(1)) & _LOW
+    bell[BELL_OLDEST] = at
+
+
+@njit(nogil=True, cache=True)
+def room_of(line: Any) -> Any:
+    """Return how many more jobs may be handed over.
+
+    A lane that is held up by a long job has not read the entries of its next ones, so none of these may be overwritten.
+    """
+    entries, _, bell = line
+    apart = np.int64((bell[BELL_HEAD] - bell[BELL_OLDEST]) & _LOW)
+    return min(np.int64(bell[BELL_AHEAD]) - np.int64(bell[BELL_FLYING]), len(entries) - apart)

@@ -26,7 +26,8 @@ from prism.ring.exec.cpu_words import (
     SHUTDOWN_JOB,
 )
 from prism.ring.exec.landing import announce, enter, fetch_slot, fill, land, prepare
-from prism.ring.exec.line import BELL_LONGS, hand_over
+from prism.ring.exec.line import BELL_LONGS, hand_over, settle_one
+from prism.ring.exec.line_order import may_join, note_joined
 from prism.ring.layout import (
     ARGS_PER_SLOT,
     LEVELS,
@@ -217,15 +218,17 @@ def _publish_line(words: Any, longs: Any, who: Any, columns: Any, chosen: Any, l
     refused = check(words, tenant, columns, len(chosen), flags)
     if refused != 1:
         return refused
-    if not may_run_now(words, tenant, columns):
+    if not may_run_now(words, tenant, columns) or not may_join(words, line, len(chosen)):
         return np.int64(HELD_BACK)
     row = words[AT_FEEDERS] + LINE * tenant
     if not find_free(words, line[1], row, chosen, flags & TOGETHER != 0):
         return np.int64(NO_ROOM)
     first = atomics.add(longs, words[AT_BOOKS] >> 1, np.uint64(len(chosen)))
     for job in range(len(chosen)):
+        settle_one(words, line, chosen[job])
         fill(words, longs, tenant, columns, (chosen[job], job))
         enter(words, longs, chosen[job], first + np.uint64(job))
+    note_joined(words, tenant, columns[1], chosen)
     hand_over(words, line, chosen)
     advance(words, row, chosen[len(chosen) - 1])
     return np.int64(first)

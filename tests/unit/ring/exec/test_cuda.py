@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from prism.ring import layout as at
+from prism.ring.codec import decode_log
+from prism.ring.errors import QueueFullError
 from prism.ring.exec import cuda, cuda_kernel
 from prism.ring.layout import Opcode, Reason, SlotStatus
-from prism.ring.program import Handler, Program
+from prism.ring.program import Handler, Order, Program
 from prism.ring.runtime import Runtime
 from prism.ring.state import RingSpec
 from tests.cuda_stand_in import StandIn
@@ -108,6 +110,70 @@ def test_an_idle_kernel_ends_and_is_launched_again(stand_in: StandIn) -> None:
         tenant.submit(Opcode.ATOMIC_ADD, (1, tenant.window_start)).result(20)
         assert tenant.window[0] == 1
         assert executor.launches >= 2
+    assert not stand_in.failures
+
+
+def test_levels_and_turns_hold_where_more_waits_than_the_kernel_runs(stand_in: StandIn) -> None:
+    """With a line of 8, ten urgent jobs of one tenant pass 90 idle ones of another that were submitted before them."""
+    program = Program(order=Order.PRIORITY)
+    spec = RingSpec(slots=256, tenants=2, observables=1 + 2 * 8, log_records=256)
+    with Runtime(spec, executor=cuda.CudaExecutor(1, ahead=8), program=program) as runtime:
+        masks = runtime.state.control[at.TENANT_MASKS : at.TENANT_MASKS + 2]
+        masks[:] = 0
+        columns = np.empty((90, 0), np.uint32)
+        idle = runtime.tenant(0).submit_batch(Opcode.PRINTF, columns, priority=at.Priority.IDLE)
+        urgent = runtime.tenant(1).submit_batch(Opcode.PRINTF, columns[:10], priority=at.Priority.CRITICAL)
+        with runtime.executor.guard:
+            masks[:] = at.ALLOWED
+        assert idle.wait(30)
+        assert urgent.wait(30)
+        runtime.executor.pump()
+        records = decode_log(runtime.state.log)
+        places = [place for place, record in enumerate(records) if record[3] // at.SLOT_WORDS >= 128]
+        assert (len(places), len(records)) == (10, 100)
+        # The ten, what lay on the line with the last of them, and a turn of the level that was passed over.
+        assert max(places) < 10 + 8
+        control = runtime.state.control
+        assert control[at.PRIORITY_FAIRNESS : at.PRIORITY_FAIRNESS + 5].tolist() == [10, 0, 0, 0, 90]
+        assert control[at.TENANT_FAIRNESS : at.TENANT_FAIRNESS + 2].tolist() == [90, 10]
+        held = at.BOOKS_TENANT.at("HELD")
+        assert runtime.state.tenants[:2, held].tolist() == [0, 0]
+    assert not stand_in.failures
+
+
+def hold_up(args: Any, control: Any, start: Any, words: Any) -> int:  # noqa: ARG001 (a handler's signature)
+    """Be long: end once the window's second word is set."""
+    while not control[start + 1]:
+        time.sleep(0.001)
+    return 0
+
+
+def test_a_long_job_loses_no_job_behind_it(stand_in: StandIn) -> None:
+    """While a job holds the second block up, the first's go on, and those that wait for the second are not lost."""
+    handler = Handler(64, "hold up", apply=lambda _: (), native=hold_up)
+    program = Program(order=Order.PRIORITY, handlers=(handler,))
+    with Runtime(
+        RingSpec(slots=64, tenants=1, observables=8), executor=cuda.CudaExecutor(2), program=program
+    ) as runtime:
+        tenant, done = runtime.tenant(0), 0
+        word = tenant.window_start
+        tenant.submit_batch(Opcode.NOP, np.empty((32, 0), np.uint32)).result(20)
+        long = tenant.submit(64)
+        held = []
+        for _ in range(40):
+            try:
+                batch = tenant.submit_batch(Opcode.ATOMIC_ADD, np.tile([1, word], (8, 1)), timeout=0.05)
+            except QueueFullError:
+                break  # Every slot is held up.
+            batch.wait(0.2)
+            held.append(batch)
+        assert long.poll() == 1
+        tenant.write(1, [1])
+        for batch in [long, *held]:
+            batch.result(30)
+            done += len(batch)
+        assert tenant.window[0] == done - 1
+        assert done - 1 == 8 * len(held)
     assert not stand_in.failures
 
 
