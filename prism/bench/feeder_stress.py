@@ -42,14 +42,14 @@ class FeederReport:
     landed than were told, or more than one beyond them; `outside` tenants whose words another wrote.
 
     amid: kills between two writes of a submission. landed, undone, cancelled: jobs of killed processes that were
-    published for them, given up whole, found half cancelled. between: kills after which the last submission had landed
-    and was not told yet.
+    published for them, given up whole, found half cancelled. untold: of all kills, also of those amid, the ones after
+    which one submission more had landed than the process had told.
     """
 
     jobs: int = 0
     kills: int = 0
     amid: int = 0
-    between: int = 0
+    untold: int = 0
     landed: int = 0
     undone: int = 0
     cancelled: int = 0
@@ -202,5 +202,5 @@ def _judge(runtime: Runtime, number: int, report: FeederReport) -> None:
     report.torn += bool(np.any(words[:BATCH] != landed))
     report.lost += landed < told
     report.invented += landed > told + 1
-    report.between += landed == told + 1
+    report.untold += landed == told + 1
     tenant.write(_TOLD, [landed])

@@ -106,7 +106,9 @@ def serve(name: str, port: int, host: str) -> None:
 
 
 @ring.command()
-@click.option("--jobs", default="1e6", show_default=True, callback=parse_sizes, help="How many.")
+@click.option(
+    "--jobs", default="1e6", show_default=True, callback=parse_sizes, help="How many; with --feeders at least."
+)
 @click.option("--tenants", default=8, show_default=True, type=click.IntRange(1, 29))
 @click.option("--workers", default=3, show_default=True, type=click.IntRange(1, 16))
 @click.option("--processes", is_flag=True, help="Workers are processes, and are killed as processes are.")

@@ -68,6 +68,16 @@ def settle_one(words: Any, line: Any, slot: Any) -> bool:
 
 
 @njit(nogil=True, cache=True)
+def settle_chosen(words: Any, line: Any, tenant: Any, chosen: Any) -> None:
+    """Count the jobs as over that a tenant's free slots held; their statuses are written with the next ones."""
+    over, statuses = 0, np.int64(words[AT_RING]) + STATUS
+    for slot in chosen:
+        over += words[statuses + SLOT_WORDS * slot] == CLAIMED
+    words[held_at(words, tenant)] -= np.uint32(over)
+    line[2][BELL_FLYING] -= np.uint64(over)
+
+
+@njit(nogil=True, cache=True)
 def settle(words: Any, line: Any, low: Any, high: Any) -> None:
     """Settle the slots from `low` to `high`; nobody feeds meanwhile."""
     for slot in range(low, high):
