@@ -66,7 +66,7 @@ def fresh(room: int, layout: KeyLayout = WIDE, probing: Probing = ROUNDS) -> Sta
 @in_64_bits
 def widen(state: State, room: int, probing: Probing = ROUNDS) -> State:
     """Return the same ledger with room for `room` nodes. Cost: one pass over its rows."""
-    keys = jnp.zeros(room, np.uint64).at[: len(state.keys)].set(state.keys)
+    keys = jnp.pad(state.keys, (0, room - len(state.keys)))
     index = jnp.full(2 << (room - 1).bit_length(), VACANT, np.int32)
     ids = jnp.arange(room, dtype=np.int32)
     return State(keys, probing.enter(index, keys, ids, ids < state.count, 0), state.count, state.status)

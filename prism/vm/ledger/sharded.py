@@ -205,8 +205,8 @@ def _keys_local(state: Shards, ids: jax.Array) -> jax.Array:
 
 
 def _widen_local(state: Shards, *, room: int, probing: Probing, shards: int) -> Shards:
-    keys = jnp.zeros(room, np.uint64).at[: len(state.keys)].set(state.keys)
-    ids = jnp.zeros(room, np.int32).at[: len(state.ids)].set(state.ids)
+    # Not by a scatter: one over a whole array ends jaxlib 0.11.2 in a segmentation fault, compiled for several GPUs.
+    keys, ids = (jnp.pad(column, (0, room - len(column))) for column in (state.keys, state.ids))
     index = jnp.full(2 << (room - 1).bit_length(), VACANT, np.int32)
     rows = jnp.arange(room, dtype=np.int32)
     index = probing.enter(index, keys, rows, rows < state.held[0], shards.bit_length() - 1)
