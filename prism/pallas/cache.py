@@ -148,8 +148,8 @@ def loops_of(planned: Planned) -> Loops | None:
 
 
 def _loops(plan: Plan) -> Loops | None:
-    source = compiled.write_loops(plan)
-    if source is None:
+    source = compiled.written(plan).source
+    if not source:
         return None
     tracked = compiled.tracked_outputs(plan)
     return Loops(source, plan.arrays(tracked), tracked, compiled.block_starts(plan), compiled.blank_types(plan))

@@ -97,13 +97,6 @@ class MeshIndex:
 
 
 @dataclass(frozen=True, slots=True)
-class Platform:
-    """The position of the branch that serves the CPU."""
-
-    position: int
-
-
-@dataclass(frozen=True, slots=True)
 class Print:
     """Print what `text` makes of the operands."""
 
@@ -144,23 +137,8 @@ class Idle:
     """What takes time or leaves a mark on a device, and does nothing here."""
 
 
-Control = (
-    Inline
-    | Branch
-    | Loop
-    | Scope
-    | GridIndex
-    | GridExtent
-    | MeshIndex
-    | Platform
-    | Print
-    | CallBack
-    | Check
-    | Seed
-    | Draw
-    | Nested
-    | Idle
-)
+Effect = Print | CallBack | Check | Seed | Draw | Nested | Idle
+Control = Inline | Branch | Loop | Scope | GridIndex | GridExtent | MeshIndex | Effect
 
 Record = Any
 """A record whose type is its handler's key in a table of a mode."""

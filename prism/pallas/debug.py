@@ -324,7 +324,6 @@ _CONTROL: dict[type[control.Control], Callable[[Equation, Numeric, Values, Envir
     control.GridIndex: _grid_index,
     control.GridExtent: _grid_extent,
     control.MeshIndex: _mesh_index,
-    control.Platform: lambda _, platform, *__: [np.int32(platform.position)],
     control.Print: _print,
     control.CallBack: _call_back,
     control.Check: _check,

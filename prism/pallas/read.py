@@ -69,11 +69,11 @@ class _Reader:
         return self._known[key]
 
     def _read(self, body: JaxObject, consts: JaxObject) -> Kernel:
-        names: dict[JaxObject, Var] = {}
+        names: dict[JaxObject, Atom] = {}
 
         def new(var: JaxObject) -> Var:
-            names[var] = _var(var.aval)
-            return names[var]
+            names[var] = made = _var(var.aval)
+            return made
 
         def atom(atom: JaxObject) -> Atom:
             return _constant(atom) if isinstance(atom, compat.Literal) else names[atom]
@@ -83,6 +83,10 @@ class _Reader:
         ins = [new(var) for var in (*body.constvars[len(held) :], *body.invars)]
         equations = []
         for equation in body.eqns:
+            if equation.primitive.name == "platform_index":
+                number = np.int32(compat.cpu_position(equation.params["platforms"]))
+                names[equation.outvars[0]] = Constant(number, (), number.dtype)
+                continue
             operands = tuple(atom(a) for a in equation.invars)
             equations.append(self._equation(equation, operands, tuple(new(v) for v in equation.outvars)))
         outs = tuple(atom(a) for a in body.outvars)
@@ -196,7 +200,6 @@ CONTROL: dict[str, Callable[[Parameters, tuple[Inner, ...]], control.Control]] =
     "program_id": lambda given, _: control.GridIndex(given["axis"]),
     "num_programs": lambda given, _: control.GridExtent(given["axis"]),
     "axis_index": lambda given, _: control.MeshIndex(_names(given["axis_name"])),
-    "platform_index": lambda given, _: control.Platform(compat.cpu_position(given["platforms"])),
     "debug_print": lambda given, _: control.Print(partial(compat.format_debug, given)),
     "debug_callback": lambda given, _: control.CallBack(given["callback"]),
     "check": lambda given, _: control.Check(partial(compat.failed_check, given)),

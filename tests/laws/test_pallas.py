@@ -8,6 +8,7 @@ from typing import Any
 from unittest import mock
 
 import jax
+import numpy as np
 import pytest
 from hypothesis import event, given, settings
 
@@ -15,6 +16,7 @@ import prism.pallas
 from prism.pallas import KernelError, fast
 from prism.pallas.numba_source import compiled
 from tests.pallas_kernels import RandomKernel, faulty_kernels, kernels
+from tests.pallas_law import bits, differing
 from tests.pallas_loops import python_loops
 
 pytestmark = pytest.mark.m6
@@ -101,6 +103,14 @@ def test_auto_changes_its_form_and_no_bit(kernel: RandomKernel) -> None:
         event("loops took over" if loops.outcomes else "no loop form")
     for results in later:
         kernel.same(results, first)
+
+
+def test_the_campaign_sees_a_mode_that_differs() -> None:
+    """`python -m tests.pallas_law` tells bits apart, a zero's sign and a type among them, and names kernel and mode."""
+    one, other = (bits([np.float32([x, np.nan])]) for x in (0.0, -0.0))
+    assert len({one, other, bits([np.float64([0, np.nan])])}) == 3
+    assert one == bits([-np.float32([-0.0, np.nan])])
+    assert differing([({"debug": one, "fast": one}, True), ({"debug": one, "fast": other}, True)]) == ["kernel 1, fast"]
 
 
 @pytest.mark.slow

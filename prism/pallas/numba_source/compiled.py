@@ -37,18 +37,13 @@ class Written:
     reason: str = ""
 
 
-def write_loops(plan: Plan) -> str | None:
-    """Return the module source of a call's compiled form, or None if it has none.
+def written(plan: Plan) -> Written:
+    """Return the module source of a call's compiled form, or why it has none.
 
     Its function `kernel` takes the arrays of prefetched operands, inputs, outputs and outputs' masks, then the arrays
     of `block_starts`, then an element of unwritten memory of each of `blank_types`; it returns 0 (in order), 1 (debug
     mode must judge) or 2 (nothing was read where nobody wrote but from outputs and by lanes that are off).
     """
-    return written(plan).source or None
-
-
-def written(plan: Plan) -> Written:
-    """Return the module source of a call's compiled form, or why it has none."""
     reason = _refusal(plan)
     if reason:
         return Written("", reason)

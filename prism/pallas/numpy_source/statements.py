@@ -272,10 +272,6 @@ def _mesh_index(equation: Equation, index: control.MeshIndex, __: object, contex
     return [context.program[axis][0]]
 
 
-def _platform(_: Equation, platform: control.Platform, __: object, context: Context) -> list[Value]:
-    return [Value(context.writer.bind(np.int32(platform.position), "platform"))]
-
-
 def _in_order(handler: Handler) -> Handler:
     """Return a handler of what must happen step by step."""
 
@@ -319,7 +315,6 @@ _CONTROL: dict[type[control.Control], Handler] = {
     control.GridIndex: lambda _, index, __, context: [context.program[index.axis][0]],
     control.GridExtent: _grid_extent,
     control.MeshIndex: _mesh_index,
-    control.Platform: _platform,
     control.Check: _in_order(_check),
     control.Seed: _in_order(_seed),
     control.Draw: _in_order(_draw),
