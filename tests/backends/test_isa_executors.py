@@ -82,6 +82,7 @@ def checked(text: str) -> Verified:
     return verify(assemble(text))
 
 
+@pytest.mark.slow
 @pytest.mark.clause("ISA-17")
 @pytest.mark.parametrize("name", list(EXECUTORS))
 def test_the_lower_steps_run_first_where_lanes_part(name: str) -> None:

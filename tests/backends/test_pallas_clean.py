@@ -14,6 +14,7 @@ pytestmark = pytest.mark.m6
 SMALL = [case for case in CASES.values() if case is not LARGE_VADD]
 
 
+@pytest.mark.slow
 @pytest.mark.clause("PALLAS-1")
 @pytest.mark.parametrize("mode", ["debug", "fast"])
 @pytest.mark.parametrize("case", SMALL, ids=lambda case: case.name)

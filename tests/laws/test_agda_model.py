@@ -87,6 +87,7 @@ def test_limits_agree(model: Model, engine: str) -> None:
     assert last == [Status.OOM, Status.OOM, Status.CORRUPT, Status.CORRUPT]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", sorted(ENGINES))
 @pytest.mark.clause("LEDGER-4")
 def test_malformed_nodes_agree(model: Model, engine: str) -> None:
@@ -97,6 +98,7 @@ def test_malformed_nodes_agree(model: Model, engine: str) -> None:
     assert {trace.rows[-1][0] for trace in model.run(programs)} == {Status.CORRUPT}
 
 
+@pytest.mark.slow
 @pytest.mark.clause("LEDGER-2")
 def test_layouts_agree(model: Model) -> None:
     """The model numbers nodes alike in both layouts, for it ranks a node alike in both."""
@@ -194,6 +196,7 @@ def test_what_python_computes_agda_proves(tmp_path: Path) -> None:
     assert text.count("_ = refl") == 100
 
 
+@pytest.mark.slow
 @pytest.mark.clause("TRUSTED-4")
 def test_a_wrong_output_is_no_proof(tmp_path: Path) -> None:
     """An output with one id changed is rejected, so an accepted one says something."""

@@ -66,6 +66,7 @@ def breaches(
     return [] if project(outcome.result).agrees(image) else ["results differ from those of baseline"]
 
 
+@pytest.mark.slow
 @pytest.mark.clause("ARENA-1")
 @pytest.mark.clause("ARENA-6")
 @pytest.mark.parametrize("keys", KEYS.values(), ids=KEYS)

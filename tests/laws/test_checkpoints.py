@@ -55,6 +55,7 @@ def grown(ledger, seed: int, batches: int) -> list[list[int]]:
     return [ledger.intern(*random_batch(random, ledger.count)).tolist() for _ in range(batches)]
 
 
+@pytest.mark.slow
 @pytest.mark.clause("CKPT-1")
 @pytest.mark.parametrize("saved", list(WHERE))
 @pytest.mark.parametrize("loaded", list(WHERE))
@@ -116,6 +117,7 @@ def test_large_ranges_are_cut_and_many_files_become_few(tmp_path, monkeypatch):
     assert seen(load(tmp_path)) == seen(ledger)
 
 
+@pytest.mark.slow
 @pytest.mark.clause("CKPT-1")
 @pytest.mark.parametrize(
     ("layout", "capacity", "status"), [(WIDE, 3, Status.OOM), (KeyLayout("t", 2), 9, Status.CORRUPT)]

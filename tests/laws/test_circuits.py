@@ -45,6 +45,7 @@ def phrases(terms: st.SearchStrategy) -> st.SearchStrategy[Phrase]:
 circuits = phrases(st.recursive(operations(), lambda inner: operations() | phrases(inner), max_leaves=6))
 
 
+@pytest.mark.slow
 @pytest.mark.clause("CIRCUIT-6")
 @given(circuits)
 def test_printing_round_trips(phrase: Phrase) -> None:

@@ -74,6 +74,7 @@ def damage(data: bytes, cuts: list[tuple[int, int, bytes]]) -> bytes:
     return data
 
 
+@pytest.mark.slow
 @pytest.mark.clause("DOCFLOW-6")
 @settings(max_examples=300)
 @given(st.sampled_from(HEADS), st.lists(CUTS, min_size=1, max_size=6))

@@ -33,6 +33,7 @@ def test_compiled_kernels_equal_plain_python(executor: str) -> None:
         assert wrong == [], f"kernel {seed}: {wrong}\n{kernel_source(seed)[0]}"
 
 
+@pytest.mark.slow
 @pytest.mark.clause("KERNELS-11")
 def test_kernels_survive_json() -> None:
     """Each program passes verification; from its JSON, written and read, comes the same program."""

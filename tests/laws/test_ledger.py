@@ -177,6 +177,7 @@ def poisons(count: int) -> list[Node]:
     ]
 
 
+@pytest.mark.slow
 @both_engines
 @pytest.mark.clause("LEDGER-4")
 @given(raws=raw_batches, data=st.data())
@@ -192,6 +193,7 @@ def test_a_wrong_node_refuses_its_whole_batch(engine, raws, data):
     assert bytes_of(ledger)[:BULK] == before[:BULK]
 
 
+@pytest.mark.slow
 @both_engines
 @pytest.mark.parametrize("cause", [Status.OOM, Status.CORRUPT])
 @pytest.mark.clause("LEDGER-6")
@@ -266,6 +268,7 @@ def test_growth_keeps_every_id(engine, layout):
     assert verify(ledger) == []
 
 
+@pytest.mark.slow
 def test_one_trace_serves_every_batch_of_one_shape(monkeypatch):
     """A device ledger traces once for a room and padded batch length, however many batches come."""
     from prism.vm.ledger import probing

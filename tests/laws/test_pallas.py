@@ -92,6 +92,7 @@ def test_debug_is_stock(kernel: RandomKernel) -> None:
     kernel.agree(_run(kernel, "debug"), jax.tree.leaves(kernel.build(interpret=True)(*kernel.operands)))
 
 
+@pytest.mark.slow
 @pytest.mark.clause("PALLAS-1")
 @settings(max_examples=max(1, EXAMPLES // 2))
 @given(kernels())

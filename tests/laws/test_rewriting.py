@@ -38,6 +38,7 @@ def value_of(pattern, bindings) -> int:
     return MEANING[BY_NAME[name].code](*operands, *[0] * (2 - len(operands)))
 
 
+@pytest.mark.slow
 @pytest.mark.clause("REWRITE-1")
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 @given(data=st.data())
@@ -145,6 +146,7 @@ def test_a_shared_tree_costs_its_distinct_nodes(engine) -> None:
     assert something.nodes[0] <= 3 * (1 << depth) + 4 * depth
 
 
+@pytest.mark.slow
 @pytest.mark.clause("REWRITE-4")
 @pytest.mark.parametrize(
     ("program", "value"), [("(mul 1024 1024)", 1 << 20), ("(add 1000000 1000000)", 2_000_000), (None, 1 << 20)]

@@ -38,6 +38,7 @@ def work(block: Block, program: Program) -> None:
     assert cpu_work.work(block.words, block.longs, 0, Table(program, block).words, desk, limits) == cpu_work.STOPPED
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(submissions())
 def test_one_cpu_worker_does_what_the_model_does(batches: Batches) -> None:

@@ -289,6 +289,7 @@ SETTINGS = settings(
 )
 
 
+@pytest.mark.slow
 def test_the_oracle_does_what_the_model_does() -> None:
     """Whatever tenants and host do, each word of the oracle's ring is the model's."""
     assert run_state_machine_as_test(OracleMachine, settings=SETTINGS) is None

@@ -43,6 +43,7 @@ def test_planted_faults_are_seen():
     assert (done.stdout.count(": seen, seed"), done.returncode) == (3, 0), done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.clause("SHARDS-1")
 def test_open_ledger_chooses_the_engine():
     """No device is the host, one is the device engine, devices given are shards; all give one id."""

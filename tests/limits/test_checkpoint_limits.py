@@ -52,6 +52,7 @@ def content_of(folder: Path) -> dict:
     return json.loads((folder / MANIFEST).read_text())["checkpoint"]
 
 
+@pytest.mark.slow
 @pytest.mark.clause("CKPT-4")
 def test_every_flipped_bit_is_found_and_named(folder):
     """Whichever bit of whichever file is flipped, a load names that file; flipped back, it loads."""

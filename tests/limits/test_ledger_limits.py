@@ -51,6 +51,7 @@ def check_limit(ledger, most: int, status: Status) -> None:
     assert verify(ledger) == []
 
 
+@pytest.mark.slow
 @both_engines
 @pytest.mark.parametrize("layout", [COMPACT, WIDE, LARGE])
 @pytest.mark.clause("LEDGER-5")
@@ -68,6 +69,7 @@ def test_largest_id(engine, layout):
     check_limit(engine(layout, 1 << 20), layout.max_id + 1, Status.CORRUPT)
 
 
+@pytest.mark.slow
 @both_engines
 @pytest.mark.parametrize(("capacity", "status"), [(14, Status.OOM), (15, Status.CORRUPT), (16, Status.CORRUPT)])
 @pytest.mark.clause("LEDGER-5")

@@ -50,6 +50,7 @@ def runtime() -> Any:
         yield ring
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("submit", "words"),
     [
@@ -133,6 +134,7 @@ def test_waits_end() -> None:
         Tenant(block, 0, Idle()).submit(0)
 
 
+@pytest.mark.slow
 def test_a_fault_is_raised_where_its_result_is_asked_for(runtime: Runtime) -> None:
     """`result` names the reason; `outcome` returns it, also after the slot has another job."""
     job = runtime.tenant(1).submit(99)

@@ -45,6 +45,7 @@ def mutated(text: str, choose: random.Random) -> bytes:
     return text.encode("latin-1", errors="replace") if choose.random() < 0.3 else text.encode()
 
 
+@pytest.mark.slow
 @pytest.mark.clause("THEORY-1")
 def test_mutated_theory_files_are_refused_or_accepted_rightly() -> None:
     """A mutated file is one located error, or a theory that compiles, prints and reads as itself."""

@@ -123,6 +123,7 @@ def test_every_theorem_is_stated_in_words(manifest: Manifest) -> None:
     assert silent == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("topic", sorted(FALSE))
 def test_a_false_statement_is_rejected(draft: Path, topic: str) -> None:
     """A planted false statement, one a topic, makes the check fail with a type error."""

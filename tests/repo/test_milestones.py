@@ -148,6 +148,7 @@ def test_a_milestone_says_what_it_is(path: Path) -> None:
         assert commitment["tests"], f"{commitment['id']} must name a test"
 
 
+@pytest.mark.slow
 @pytest.mark.clause("MILESTONES-1")
 @pytest.mark.parametrize(("milestone", "test"), _named_tests())
 def test_named_tests_exist(milestone: str, test: str) -> None:

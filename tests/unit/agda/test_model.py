@@ -41,6 +41,7 @@ def test_a_model_that_does_not_compile_says_why(tmp_path: Path, monkeypatch: pyt
         Model(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_wrong_ledger_differs(tmp_path: Path) -> None:
     """A ledger that gives wrong ids is reported with the program, and an unknown function with Node's complaint."""
     model = Model(tmp_path)

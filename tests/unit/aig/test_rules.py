@@ -32,6 +32,7 @@ def table(lit: int) -> int:
     return word ^ (0xFFFF if lit & 1 else 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", LEVELS)
 def test_every_rule_is_an_identity(level: int) -> None:
     """The answer has the truth table of the AND, for all literals of four leaves and of ANDs of two of them."""

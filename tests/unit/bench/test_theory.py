@@ -168,6 +168,7 @@ def test_named_parts_keep_the_terms() -> None:
             assert ours == current.normal_all(work.terms)
 
 
+@pytest.mark.slow
 def test_every_workload_comes_to_constants() -> None:
     """Every term of every workload has a constant as its normal form, by name alone."""
     for name, make in WORKLOADS.items():

@@ -103,6 +103,7 @@ def test_wrong_commands_are_explained(session: Session) -> None:
         _answer(session, ":engine nosuch")
 
 
+@pytest.mark.slow
 def test_piped_input_ends_with_its_end() -> None:
     """Without a terminal lines are read from standard input, errors do not stop it, and its end ends the REPL."""
     source = "(add 1\n  1)\n(oops)\n:engine\n(suc\n"
@@ -119,6 +120,7 @@ def test_piped_input_ends_with_its_end() -> None:
     assert "\x1b" not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_piped_bytes_that_are_no_text_are_located() -> None:
     """A byte that is no UTF-8 is an error with its place, and the lines after it are answered."""
     done = subprocess.run(

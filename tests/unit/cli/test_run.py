@@ -173,6 +173,7 @@ def test_help_lists_engines(capsys: pytest.CaptureFixture[str]) -> None:
     assert f"[{'|'.join(ENGINES)}]" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_standard_input_without_jax_or_rich() -> None:
     """`prism run -` reads standard input, and imports neither JAX nor rich nor prompt_toolkit."""
     code = (
@@ -188,6 +189,7 @@ def test_standard_input_without_jax_or_rich() -> None:
     assert done.stderr.endswith("[]\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_shared", [True, False])
 def test_progress_counts_bytes_on_a_terminal(is_shared: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal a bar shows the share of bytes that are answered, once work lasts; results stay whole lines."""

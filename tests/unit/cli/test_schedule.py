@@ -84,6 +84,7 @@ def test_the_run_commands_of_the_seed(options: str, program: str) -> None:
     assert (result.exit_code, result.stdout.split()) == (0, GOLDEN[program])
 
 
+@pytest.mark.slow
 def test_the_swizzle_variable_of_the_seed() -> None:
     """PRISM_SWIZZLE_BACKEND=triton works without a GPU, an option outranks it, an unknown name is refused."""
     for options in ("--mode bsp --morton", "--mode bsp --morton --swizzle-backend host"):

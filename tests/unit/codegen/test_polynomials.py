@@ -38,6 +38,7 @@ def applied(functions: dict[str, Any], name: str, x: np.ndarray[Any, Any]) -> np
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "exact"),
     [("_exp", np.exp), ("_exp2", np.exp2), ("_log", np.log), ("_tanh", np.tanh), ("_sin", np.sin), ("_cos", np.cos)],

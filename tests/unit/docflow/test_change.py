@@ -132,6 +132,7 @@ def test_each_rule_on_a_change_has_a_case() -> None:
     assert all(rule.check.__doc__ and rule.remedy for rule in CHANGE_RULES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.rule)
 def test_a_rule_finds_its_change_and_accepts_another(case: Case, tmp_path: Path) -> None:
     """The bad change is found by what it is about; a good one, and no change at all, is not."""

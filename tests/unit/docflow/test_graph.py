@@ -235,6 +235,7 @@ def test_the_page_is_self_contained(tmp_path: Path) -> None:
     assert len(data["links"]) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.clause("DOCFLOW-27")
 @pytest.mark.skipif(
     CHROMIUM is None, reason="no Chromium or Chrome on this machine; .ci/run installs it as root on Debian"

@@ -104,6 +104,7 @@ def test_jax_arrays_are_returned(executor: str) -> None:
     assert column.on(executor)(m, jnp.zeros(3)).tolist() == [3, 7, 11]
 
 
+@pytest.mark.slow
 def test_jit_and_vmap_take_kernels() -> None:
     """Under a trace a call is part of the computation, its numbers too, and no host is asked."""
     a = jnp.arange(6.0)

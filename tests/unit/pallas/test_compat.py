@@ -19,6 +19,7 @@ pytestmark = pytest.mark.m6
 PACKAGE = Path(prism.pallas.__file__).parent
 
 
+@pytest.mark.slow
 def test_private_jax_is_used_in_one_module() -> None:
     """No other module of the package imports from jax._src."""
     users = set()

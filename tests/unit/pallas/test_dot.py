@@ -62,6 +62,7 @@ def operands(draw):
     return (x, y) if draw(st.booleans()) else (np.asfortranarray(x), np.asfortranarray(y))
 
 
+@pytest.mark.slow
 @pytest.mark.clause("PALLAS-4")
 @settings(max_examples=60, deadline=None)
 @given(operands())
@@ -74,6 +75,7 @@ def test_a_product_is_fused_and_in_order(pair) -> None:
         np.testing.assert_array_equal(result, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.clause("PALLAS-4")
 @pytest.mark.parametrize(
     ("left", "right"),

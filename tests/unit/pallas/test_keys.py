@@ -104,6 +104,7 @@ def test_an_output_of_keys_is_refused_by_name() -> None:
         prism.pallas.run(call)(keys)
 
 
+@pytest.mark.slow
 def test_keys_seed_kernels() -> None:
     """A key is an operand, whole or as an element of an array; a Pallas key seeds a kernel."""
 

@@ -40,6 +40,7 @@ def _agree(function, *args, exact=False):
             np.testing.assert_allclose(mine, theirs, rtol=2e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.clause("PALLAS-4")
 def test_float_functions() -> None:
     """Elementwise functions of floats agree with XLA."""
@@ -159,6 +160,7 @@ def test_the_inverse_error_function() -> None:
     np.testing.assert_array_equal(mine_half, np.asarray(lax.erf_inv(half)))
 
 
+@pytest.mark.slow
 @pytest.mark.clause("PALLAS-4")
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
 def test_cumulative_sums_and_products(dtype) -> None:

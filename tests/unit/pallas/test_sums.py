@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -57,7 +58,8 @@ def _sum(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
 @given(st.data())
 def test_a_sum_is_what_the_clause_says(data: st.DataObject) -> None:
     """Any shape, axes, type and memory order give the bits of the one order of addition."""
-    shape = tuple(data.draw(st.lists(st.sampled_from([1, 2, 3, 5, 63, 64, 65, 130]), min_size=1, max_size=3)))
+    sizes = st.lists(st.sampled_from([1, 2, 3, 5, 63, 64, 65, 130]), min_size=1, max_size=3)
+    shape = tuple(data.draw(sizes.filter(lambda drawn: math.prod(drawn) <= 10_000)))
     axes = tuple(sorted(data.draw(st.sets(st.integers(0, len(shape) - 1)))))
     dtype = data.draw(st.sampled_from([np.float32, np.float64]))
     order = data.draw(st.permutations(range(len(shape))))

@@ -97,6 +97,7 @@ def test_a_fetched_answer_is_what_a_recording_holds(host: str) -> None:
     assert posture.fetched("me/it", "right", host) == posture.recorded(GOOD)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("repository", "token"), [("me/it", "wrong"), ("me/other", "right"), ("me/list", "right")])
 def test_an_answer_that_cannot_be_had_is_a_failure(host: str, repository: str, token: str) -> None:
     """A refused token, an unknown repository and an answer of another shape raise, with the address."""

@@ -44,6 +44,7 @@ def left_by(executor: str, handler: Handler, feed: Callable[[Runtime], list[Any]
         return windows, int(runtime.state.control[at.DONE_COUNT]), outcomes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernels", ["numpy", "cpu"])
 def test_an_isa_program_runs_as_jobs(kernels: str) -> None:
     """Seven jobs for each of two tenants: quotients, a program's own fault, and a span outside the window."""

@@ -158,6 +158,7 @@ with attach(sys.argv[1], 1) as tenant:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.clause("RINGRUN-8")
 def test_another_process_feeds_for_its_tenant() -> None:
     """It attaches by name, and its jobs run here and are seen here."""
@@ -189,6 +190,7 @@ with attach(sys.argv[1], 1) as tenant:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.clause("RINGRUN-8")
 @pytest.mark.parametrize("executor", ["cpu", "oracle", "device"])
 def test_a_forged_slot_is_a_fault_and_writes_nothing(executor: str) -> None:
@@ -210,6 +212,7 @@ def test_a_forged_slot_is_a_fault_and_writes_nothing(executor: str) -> None:
         assert victim.submit(0).outcome(30).status is SlotStatus.DONE
 
 
+@pytest.mark.slow
 @pytest.mark.clause("RINGRUN-6")
 def test_worker_processes_may_be_killed() -> None:
     """A killed process is noticed and replaced; every job ends once."""
@@ -224,6 +227,7 @@ def test_worker_processes_may_be_killed() -> None:
         assert executor.losses.workers == 1
 
 
+@pytest.mark.slow
 @pytest.mark.clause("RINGRUN-6")
 def test_a_stress_with_fewer_kills_says_so() -> None:
     """Jobs that are over before every kill that was asked for are reported with how many are missing."""
@@ -271,6 +275,7 @@ def test_metrics_and_the_page() -> None:
         assert "<h1>Prism ring</h1>" in page
 
 
+@pytest.mark.slow
 @pytest.mark.clause("RINGRUN-10")
 def test_the_bench_measures_equal_work() -> None:
     """Rows for the ring and a peer in one run; a contender that is missing says why."""

@@ -56,6 +56,7 @@ def count(jaxpr) -> int:
     return len(jaxpr.eqns)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", [twice, calls, loop, derived, drawn, parts])
 def test_results_stay(function) -> None:
     """The new jaxpr has the interface of the old one and gives the same bits, and doing it again does nothing."""

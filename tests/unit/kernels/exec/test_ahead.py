@@ -41,6 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_another_process_runs_without_compiling(folder: Path) -> None:
     """It imports no compiler, no parser and no JAX."""
     done = subprocess.run([sys.executable, "-c", _USER, str(folder)], capture_output=True, text=True, check=False)
@@ -75,6 +76,7 @@ def test_an_artefact_of_another_machine_is_compiled_again(
     assert len(Store(tmp_path).entries()) == 3
 
 
+@pytest.mark.slow
 def test_a_folder_without_programs_is_refused(tmp_path: Path) -> None:
     """Nothing to load, and two programs of one name, are mistakes."""
     with pytest.raises(UsageError, match="must hold artefacts of programs, but there is none; run `prism build` first"):

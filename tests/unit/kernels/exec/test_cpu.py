@@ -212,6 +212,7 @@ def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         CPU.bind(short)()
 
 
+@pytest.mark.slow
 def test_a_second_executor_compiles_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Machine code is found on disk by full key; what does not link is compiled again, and logged."""
     store, verified = Store(tmp_path), verify(add())
@@ -249,6 +250,7 @@ def test_deeper_nests_than_python_has_are_refused_by_name(tmp_path: Path) -> Non
     assert outcome(NUMPY, nested(14), Shape(), {})[1] is None
 
 
+@pytest.mark.slow
 def test_longer_programs_than_pay_are_refused_by_name(tmp_path: Path) -> None:
     """A program that would take minutes to compile is refused before it runs."""
     text = ".program long\n" + "mov_imm.u32 r1, 1\n" * 5000 + "exit\n"

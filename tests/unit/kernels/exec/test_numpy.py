@@ -74,6 +74,7 @@ def test_integers_wrap_and_division_cuts_towards_zero(ty: Type) -> None:
         assert apply(f"abs.{ty.name}", ty.name, row).tolist() == [wrapped(abs(x), ty) for x in row]
 
 
+@pytest.mark.slow
 @pytest.mark.clause("ISA-2")
 @pytest.mark.clause("ISA-14")
 @pytest.mark.parametrize("of", TYPES, ids=str)

@@ -115,6 +115,7 @@ def test_donated_buffers_are_used_up() -> None:
     assert out.is_deleted()
 
 
+@pytest.mark.slow
 def test_a_gradient_is_that_of_the_formula() -> None:
     """The derivative of a kernel's result by its inputs is what JAX says of the plain function, and so over a batch."""
     n = 300

@@ -75,6 +75,7 @@ def test_a_file_too_large_is_refused_unread(tmp_path: Path) -> None:
         load(tmp_path / "big")
 
 
+@pytest.mark.slow
 @pytest.mark.clause("ISA-22")
 def test_mutated_bytes_are_refused_or_are_programs() -> None:
     """Five hundred mutations under a checksum that fits: an error of Prism, or a canonical program."""

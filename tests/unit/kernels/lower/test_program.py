@@ -92,6 +92,7 @@ def test_shapes_are_scalars_and_sizes(program) -> None:
     assert [one.buffer for one in found.sizes] == ["a"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STANDARD)
 def test_standard_kernels_have_programs(name: str) -> None:
     """For every declared type the program passes verification, and compiling again gives the same."""

@@ -23,6 +23,7 @@ def wrong(executor: str, wanted: list[Case]) -> list[str]:
     return [f"{case}: {found}" for case in wanted if (found := failure(executor, case))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STANDARD)
 def test_each_standard_kernel_is_its_reference(name: str) -> None:
     """On the definition, for all declared types, for nothing, one element, and sizes that fill no block."""

@@ -37,6 +37,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
     assert not device.failures
 
 
+@pytest.mark.slow
 def test_jobs_do_what_they_say(stand_in: StandIn) -> None:
     """Adds add up, faults name their reasons, a fence passes after its batch, and counters count every job once."""
     with Runtime(SPEC, executor=cuda.CudaExecutor(2, head=(1 << 32) - 150)) as runtime:

@@ -19,6 +19,7 @@ from tests.ring_jobs import SPEC, fresh, submissions
 pytestmark = [pytest.mark.m9, pytest.mark.clause("RINGRUN-7")]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(submissions())
 def test_device_functions_do_what_the_model_does(batches: Any) -> None:

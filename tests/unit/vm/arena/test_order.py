@@ -37,6 +37,7 @@ def frontier(seed: int) -> tuple[np.ndarray, np.ndarray]:
     return rng.integers(0, 3, SLOTS).astype(np.uint32), nearness(a, b, 1 << 20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAYOUTS)
 @pytest.mark.clause("ARENA-2")
 def test_every_layout_permutes_the_slots_alike_on_numpy_and_jax(name: str) -> None:

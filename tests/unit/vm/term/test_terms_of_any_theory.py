@@ -98,6 +98,7 @@ def test_a_theory_without_numbers_or_names_has_none() -> None:
         reader.read(b"(symbols a)", "p")
 
 
+@pytest.mark.slow
 @pytest.mark.clause("THEORY-3")
 def test_numerals_stand_for_the_ops_that_the_theory_names() -> None:
     """The built-in theory reads alike in both readers, and depth costs no stack."""

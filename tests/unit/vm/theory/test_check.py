@@ -26,6 +26,7 @@ def confluence(text: str) -> checking.Verdict:
     return check(theory_of_text(text), normal_patterns)[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONFLUENT)
 def test_confluent_systems_are_shown_to_be(name: str) -> None:
     """Twenty systems that the literature gives as confluent are."""
