@@ -12,6 +12,7 @@ from prism.pallas import hooks
 from prism.pallas.api import clear_caches as clear_caches
 from prism.pallas.api import explain as explain
 from prism.pallas.api import interpret as interpret
+from prism.pallas.api import profile as profile
 from prism.pallas.api import run as run
 from prism.pallas.api import source as source
 from prism.pallas.breakpoints import breakpoint_at as breakpoint_at

@@ -14,6 +14,8 @@ import numpy as np
 from prism.errors import PrismError
 from prism.pallas import debug, fast, hooks
 from prism.pallas.cache import Prepared, cache
+from prism.pallas.chip.table import CHIPS
+from prism.pallas.cost.profile import KernelProfile, Profile, measure
 from prism.pallas.dtypes import Parameters
 from prism.pallas.execute import execute
 from prism.pallas.kernel import Kernel
@@ -95,6 +97,28 @@ def explain(function: Callable[..., Any], **params: Any) -> Callable[..., str]:
     form meets while it runs, such as memory that nobody wrote, may still make debug mode run the kernel again.
     """
     return _shown(function, InterpretParams(**params), lambda *call: str(choice_of(*call)))
+
+
+def profile(function: Callable[..., Any], chip: str = "v5e", **params: Any) -> Callable[..., Profile]:
+    """Return a function that runs every kernel that `function` calls once, in debug mode, and returns what it cost.
+
+    The result's `str` is a table, and its `plot(path)` draws the kernels under the roofline of the chip, which is
+    pretended. Counts are exact for the operands that are given: branches and loops are counted as often as they ran.
+    """
+    settings = InterpretParams(chip=chip, **params)
+
+    def wrapped(*args: Any, **named: Any) -> Profile:
+        found: list[KernelProfile] = []
+
+        def call(parameters: Parameters, operands: list[Any]) -> list[Any]:
+            one, results = measure(cache.prepared(parameters), operands, settings, CHIPS[chip])
+            found.append(one)
+            return results
+
+        _trace(function, settings, args, named, call).evaluate(jax.tree.leaves((args, named)))
+        return Profile(tuple(found))
+
+    return wrapped
 
 
 def _shown(function: Callable[..., Any], settings: InterpretParams, show: Show) -> Callable[..., str]:
