@@ -52,7 +52,8 @@ def _roofline(axes: Any, points: Sequence[Point], roof: Roof) -> None:
     axes.plot(xs, [min(roof.peak, roof.bandwidth * x) for x in xs], color="black", label=f"roofline of {roof.chip}")
     for number, point in enumerate(shown):
         marker = "osD^vP*X"[number % 8]
-        axes.plot([point.intensity], [point.rate], marker, markersize=8, label=point.name)
+        # Matplotlib leaves labels that begin with an underscore out of its legends.
+        axes.plot([point.intensity], [point.rate], marker, markersize=8, label=point.name.lstrip("_"))
         axes.vlines(point.intensity, 0, point.rate, color="grey", alpha=0.3)
     axes.set(
         xscale="log",
