@@ -16,7 +16,7 @@ from prism.pallas import debug, fast, hooks
 from prism.pallas.cache import Prepared, cache
 from prism.pallas.chip.table import CHIPS
 from prism.pallas.cost.profile import KernelProfile, Profile, measure
-from prism.pallas.dtypes import Parameters
+from prism.pallas.dtypes import Numeric, Parameters
 from prism.pallas.execute import execute
 from prism.pallas.kernel import Kernel
 from prism.pallas.machine import Machine
@@ -99,7 +99,7 @@ def explain(function: Callable[..., Any], **params: Any) -> Callable[..., str]:
     return _shown(function, InterpretParams(**params), lambda *call: str(choice_of(*call)))
 
 
-def profile(function: Callable[..., Any], chip: str = "v5e", **params: Any) -> Callable[..., Profile]:
+def profile(function: Callable[..., Numeric], chip: str = "v5e", **params: Numeric) -> Callable[..., Profile]:
     """Return a function that runs every kernel that `function` calls once, in debug mode, and returns what it cost.
 
     The result's `str` is a table, and its `plot(path)` draws the kernels under the roofline of the chip, which is
@@ -107,10 +107,10 @@ def profile(function: Callable[..., Any], chip: str = "v5e", **params: Any) -> C
     """
     settings = InterpretParams(chip=chip, **params)
 
-    def wrapped(*args: Any, **named: Any) -> Profile:
+    def wrapped(*args: Numeric, **named: Numeric) -> Profile:
         found: list[KernelProfile] = []
 
-        def call(parameters: Parameters, operands: list[Any]) -> list[Any]:
+        def call(parameters: Parameters, operands: list[Numeric]) -> list[Numeric]:
             one, results = measure(cache.prepared(parameters), operands, settings, CHIPS[chip])
             found.append(one)
             return results

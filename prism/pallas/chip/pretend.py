@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from types import FrameType
 
 import jax
 
@@ -37,9 +37,8 @@ def install(forced: Callable[[], object]) -> None:
     if _asked:
         return
     _asked.append(forced)
-    device: Any = jax.Device
     for name, fact in _FACTS.items():
-        setattr(device, name, property(_answer(name, device.__dict__.get(name), fact)))
+        setattr(jax.Device, name, property(_answer(name, jax.Device.__dict__.get(name), fact)))
     jax.default_backend = _default_backend(jax.default_backend)
     jax.devices, jax.local_devices = _finder(jax.devices), _finder(jax.local_devices)
 
@@ -57,8 +56,8 @@ _FACTS: dict[str, Callable[[Chip], str | int | None]] = {
 """What a device says of the chip; None leaves the answer to the device itself."""
 
 
-def _answer(name: str, stock: Any, fact: Callable[[Chip], str | int | None]) -> Callable[[Any], Any]:
-    def get(device: Any) -> Any:
+def _answer(name: str, stock: property | None, fact: Callable[[Chip], str | int | None]) -> Callable[[object], object]:
+    def get(device: object) -> object:
         chip = current()
         told = None if chip is None else fact(chip)
         if told is not None:
@@ -70,7 +69,7 @@ def _answer(name: str, stock: Any, fact: Callable[[Chip], str | int | None]) -> 
     return get
 
 
-def _asked_by_jax(frame: Any) -> bool:
+def _asked_by_jax(frame: FrameType) -> bool:
     return frame.f_globals.get("__name__", "").partition(".")[0] in ("jax", "jaxlib")
 
 
@@ -83,8 +82,8 @@ def _default_backend(stock: Callable[[], str]) -> Callable[[], str]:
     return default_backend
 
 
-def _finder(stock: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
-    def find(*args: Any, **named: Any) -> list[Any]:
+def _finder(stock: Callable[..., list[object]]) -> Callable[..., list[object]]:
+    def find(*args: object, **named: object) -> list[object]:
         """Return JAX's devices; those of this machine stand for the pretended chip's platform."""
         chip = current()
         asked = named.get("backend", args[-1] if args else None)

@@ -6,7 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ def draw(points: Sequence[Point], roof: Roof, path: Path) -> Path:
     return path
 
 
-def _roofline(axes: Any, points: Sequence[Point], roof: Roof) -> None:
+def _roofline(axes: Axes, points: Sequence[Point], roof: Roof) -> None:
     shown = [point for point in points if 0 < point.intensity < math.inf]
     ridge = roof.peak / roof.bandwidth
     low = min([ridge / 100, *(point.intensity / 4 for point in shown)])
@@ -66,7 +69,7 @@ def _roofline(axes: Any, points: Sequence[Point], roof: Roof) -> None:
     axes.legend(loc="lower right", fontsize=8)
 
 
-def _moved(axes: Any, points: Sequence[Point]) -> None:
+def _moved(axes: Axes, points: Sequence[Point]) -> None:
     bars = [(f"{point.name}: {name}", size) for point in points for name, size in point.moved.items()]
     axes.barh([label for label, _ in bars], [size / 2**20 for _, size in bars])
     axes.invert_yaxis()
