@@ -27,6 +27,7 @@ from prism.pallas.errors import LegalityWarning as LegalityWarning
 from prism.pallas.errors import OutOfBoundsError as OutOfBoundsError
 from prism.pallas.errors import RaceError as RaceError
 from prism.pallas.errors import RaceWarning as RaceWarning
+from prism.pallas.errors import SemaphoreError as SemaphoreError
 from prism.pallas.errors import UninitializedReadError as UninitializedReadError
 from prism.pallas.errors import UnsupportedError as UnsupportedError
 from prism.pallas.execute import kernels_run as kernels_run

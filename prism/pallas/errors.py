@@ -72,6 +72,10 @@ class DeadlockError(KernelError):
     """A semaphore was waited for that nobody will signal [PALLAS-15]."""
 
 
+class SemaphoreError(KernelError):
+    """A semaphore still counts something when the kernel, or the scope that has it, ends [PALLAS-15]."""
+
+
 class CheckError(KernelError, ValueError):
     """A `checkify.check` of a kernel does not hold, or a `pl.debug_check` where they are enabled [PALLAS-17]."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from prism.pallas.call import Call
 from prism.pallas.chip import legality
 from prism.pallas.dtypes import FILLERS, Array, Numeric
 from prism.pallas.errors import KernelError
+from prism.pallas.flight import starts_copies
 from prism.pallas.launch import Launch, judge_outputs, prepare, run_steps
 from prism.pallas.machine import Use
 from prism.pallas.params import InterpretParams
@@ -49,6 +51,8 @@ def execute(prepared: Prepared, args: Sequence[Numeric], params: InterpretParams
 
 
 def _debug(call: Call, args: Sequence[Numeric], params: InterpretParams) -> list[Array]:
+    if params.dma != "eager" and starts_copies(call.kernel):
+        call = replace(call, synchronises=True)
     launch, error = _debug_run(call, args, params)
     if params.uninitialized == "raise":
         if launch.machine.doubts:

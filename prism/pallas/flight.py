@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from prism.pallas.access import Copy, CopyWait, Load, Store
-from prism.pallas.kernel import Atom, Kernel
+from prism.pallas.kernel import Atom, Kernel, equations_in
+
+
+def starts_copies(kernel: Kernel) -> bool:
+    """Whether a kernel starts copies that a semaphore of its own counts."""
+    return any(isinstance(e.access, Copy) and e.access.signal is not None for e in equations_in(kernel))
 
 
 def uses_copies_in_flight(kernel: Kernel) -> bool:

@@ -19,6 +19,7 @@ import numpy as np
 
 from prism.pallas.dtypes import Array
 from prism.pallas.errors import KernelSite
+from prism.pallas.flights import Flights, Key
 
 Step = tuple[int, ...]
 Clock = dict[int, int]
@@ -80,6 +81,7 @@ class _Lane:
         "held",
         "ready",
         "visits",
+        "waits_at",
     )
 
     def __init__(self, body: Callable[[], None]) -> None:
@@ -89,6 +91,7 @@ class _Lane:
         self.error: BaseException | None = None
         self.done = False
         self.clock: Clock | None = None
+        self.waits_at: KernelSite | None = None
         self.visits: dict[Hashable, int] = {}
         self.held: list[Hashable] = []
 
@@ -133,8 +136,8 @@ class Lanes:
     the number of a step or beyond them that of a lane for its copies, and when: `who + (steps + lanes) * time`.
     """
 
-    def __init__(self, machine: Place, lane_of: Array) -> None:
-        self._machine = machine
+    def __init__(self, machine: Place, lane_of: Array, flights: Flights) -> None:
+        self._machine, self.flights = machine, flights
         self._numbers, self._lane_of = np.unique(lane_of, return_inverse=True)
         self._steps = len(lane_of)
         self._lanes: list[_Lane] = []
@@ -143,6 +146,7 @@ class Lanes:
         self._copying = False
         self._shared: dict[Hashable, _Allocation] = {}
         self._clocks: dict[int, Clock] = {}
+        self._landed: dict[Key, tuple[int, int]] = {}
         self._barriers: dict[int, Barrier] = {}
 
     @property
@@ -187,8 +191,16 @@ class Lanes:
             return
         machine = self._machine
         place = machine.step, machine.number, machine.site
-        self._lanes[self._current].pause(ready)
+        lane = self._lanes[self._current]
+        lane.waits_at = machine.site
+        lane.pause(ready)
+        lane.waits_at = None
         machine.step, machine.number, machine.site = place
+
+    def others_waiting(self) -> list[KernelSite]:
+        """Return where the lanes wait that wait beside the current one."""
+        found = [lane.waits_at for k, lane in enumerate(self._lanes) if k != self._current]
+        return [site for site in found if site is not None]
 
     def shared(self, key: Hashable, group: Hashable, sharers: int, make: Callable[[], M]) -> M:
         """Return what `make` made for the first of `sharers` lanes of the group that came to `key` as often as this."""
@@ -216,8 +228,9 @@ class Lanes:
         if allocation.sharers:
             return
         del self._shared[place]
-        begin = _address(allocation.memory.data)
+        begin = address_of(allocation.memory.data)
         end = begin + allocation.memory.data.nbytes
+        self.flights.free(begin, end)
         for states in (self._clocks, self._barriers):
             for address in [a for a in states if begin <= a < end]:
                 del states[address]
@@ -235,8 +248,12 @@ class Lanes:
     def unseen(self, stamp: int) -> bool:
         """Whether the current lane cannot know of a write: nothing that it waited for came after it."""
         who, time = stamp % self._writers, stamp // self._writers
-        column = int(self._lane_of[who]) if who < self._steps else self.count + who - self._steps
-        return time > self._clock().get(column, 0)
+        if who < self._steps:
+            return time > self._clock().get(int(self._lane_of[who]), 0)
+        waiter, when = self._landed.get((who - self._steps, time), (self._current, 1 + self._clock()[self._current]))
+        if when <= self._clock().get(waiter, 0):
+            return False
+        return time > self._clock().get(self.count + who - self._steps, 0)
 
     def step_number(self, stamp: int) -> int | None:
         """Return the step that wrote a stamp, or None for an asynchronous copy."""
@@ -255,28 +272,37 @@ class Lanes:
     def release(self, memory: Array) -> None:
         """Attach what the current lane knows to a semaphore or barrier."""
         clock = self._clock()
-        _learn(self._clocks.setdefault(_address(memory), {}), clock)
+        _learn(self._clocks.setdefault(address_of(memory), {}), clock)
         clock[self._current] += 1
 
     def acquire(self, memory: Array) -> None:
         """Learn what was attached to a semaphore or barrier."""
-        _learn(self._clock(), self._clocks.get(_address(memory), {}))
+        _learn(self._clock(), self._clocks.get(address_of(memory), {}))
 
     @contextlib.contextmanager
-    def asynchronous(self, signal: Array) -> Iterator[None]:
-        """Stamp what is written inside as a copy's: only who waits for `signal` knows of it."""
+    def asynchronous(self, signal: Array, *, barrier: bool) -> Iterator[Key]:
+        """Stamp what is written inside as a copy's: only who waits for `signal` knows of it.
+
+        A barrier tells of all copies of the lane up to this one; a semaphore, of what its count proves.
+        """
         self._copies[self._current] += 1
         self._copying = True
+        key = self._current, int(self._copies[self._current])
         try:
-            yield
+            yield key
         finally:
             self._copying = False
-        copies = {self.count + self._current: int(self._copies[self._current])}
-        _learn(self._clocks.setdefault(_address(signal), {}), self._clock() | copies)
+        copies = {self.count + self._current: key[1]} if barrier else {}
+        _learn(self._clocks.setdefault(address_of(signal), {}), self._clock() | copies)
+
+    def waited(self, memory: Array, amount: int) -> None:
+        """Learn which copies a semaphore proves to have landed, when an amount was waited for."""
+        for key in self.flights.waited(address_of(memory), amount):
+            self._landed[key] = self._current, self._clock()[self._current]
 
     def barrier(self, memory: Array, arrivals: int) -> Barrier:
         """Return the state of the barrier at a place of memory."""
-        return self._barriers.setdefault(_address(memory), Barrier(arrivals))
+        return self._barriers.setdefault(address_of(memory), Barrier(arrivals))
 
 
 def _learn(clock: Clock, known: Clock) -> None:
@@ -285,6 +311,6 @@ def _learn(clock: Clock, known: Clock) -> None:
             clock[writer] = time
 
 
-def _address(memory: Array) -> int:
+def address_of(memory: Array) -> int:
     """Return what tells one semaphore from another for as long as it is allocated."""
     return int(memory.__array_interface__["data"][0])

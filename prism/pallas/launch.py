@@ -11,7 +11,8 @@ from prism.pallas import analysis, debug, grid
 from prism.pallas.arrays import Output, arrays_of, grid_and_arrays
 from prism.pallas.call import Block, Call
 from prism.pallas.dtypes import Array, Numeric
-from prism.pallas.errors import UNKNOWN_SITE, KernelSite, UninitializedReadError
+from prism.pallas.errors import UNKNOWN_SITE, KernelSite, SemaphoreError, UninitializedReadError
+from prism.pallas.flights import Flights
 from prism.pallas.lanes import Lanes
 from prism.pallas.machine import Machine, step_at
 from prism.pallas.memory import Ref
@@ -168,11 +169,29 @@ def run_steps(launch: Launch, body: Body, env: debug.Environment) -> None:
         machine.end_step()
 
     if call.synchronises:
-        machine.lanes = Lanes(machine, planned.lane)
+        flights = Flights(machine.params.dma, machine.params.seed)
+        machine.lanes = Lanes(machine, planned.lane, flights)
         machine.lanes.run(planned.order.tolist(), lambda numbers: _run_lane(launch, numbers, run, replace(env)))
+        _report_left(flights, machine)
         return
     for number in planned.order.tolist():
         run(number, launch.scratch, env)
+
+
+def _report_left(flights: Flights, machine: Machine) -> None:
+    """Report a semaphore that still counts something after the last step, if copies may be late."""
+    left = flights.left() if flights.late else None
+    if left is not None:
+        machine.site, machine.step = left.site, ()
+        what = f"{left.count} bytes, of this copy or of later ones" if left.copies else f"{left.count}"
+        raise machine.problem(
+            SemaphoreError,
+            f"{left.name} still counts {what} when its life ends: nobody waited for them",
+            left.name,
+            (),
+            (),
+            remedy="wait for every copy that is started, and as often as a semaphore is signalled",
+        )
 
 
 def _run_lane(

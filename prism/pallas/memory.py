@@ -84,6 +84,13 @@ class Ref:
         self.data[index] = value
         self._mark(index)
 
+    def rewrite(self, data: Array, written: Numeric) -> None:
+        """Let the reference hold other data, whoever meets it; `written` says which elements somebody wrote."""
+        self.data[...] = data
+        if self.written is not None:
+            self.written[...] = written
+        self._commit()
+
     def swap(self, index: tuple[Item, ...], value: Numeric, combine: Combine = "set") -> Numeric:
         """Write, or combine into, the selected elements and return what they held."""
         index = self._bounded(index)
@@ -223,8 +230,10 @@ class Ref:
                 # An accumulation loads before it stores: that two steps store says more.
                 machine.late = machine.late or error
             else:
-                machine.late = None
-                warn_race(machine, error)
+                late, machine.late = machine.late, None
+                # What another line took too early from a copy in flight is a mistake of its own, and came first.
+                own = late is not None and not late.other_step and late.site != machine.site
+                warn_race(machine, late if late is not None and own else error)
         self.watch.note(kind, index if where is None else tuple(grid[where] for grid in index), machine)
         if kind == "load":
             self._commit()

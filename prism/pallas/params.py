@@ -14,6 +14,7 @@ Mode = Literal["auto", "debug", "fast", "compiled"]
 OutOfBounds = Literal["raise", "clamp"]
 Uninitialized = Literal["raise", "nan"]
 Races = Literal["raise", "warn", "off"]
+Dma = Literal["eager", "on_wait", "random"]
 Legality = Literal["off", "warn", "raise"]
 GridOrder = Literal["sequential", "shuffled", "reversed"]
 
@@ -38,6 +39,8 @@ class InterpretParams:
     * `uninitialized`: `raise` reports a use of memory that nobody wrote, `nan` lets the poison through.
     * `races`: `raise`, `warn` (`RaceWarning`) or `off`.
     * `grid_order`: the order of steps along axes whose steps are independent; a kernel without races cannot tell.
+    * `dma`: when asynchronous copies land: at once, when a wait needs them (`on_wait`: as late as may be, the last one
+      first), or at `random` by `seed`; a kernel without races cannot tell.
     * `chip`: the name of a chip in `chip.table` that the machine pretends to have [CHIP-1].
     * `legality`: what the chip's compiler would refuse, JAX's lowering for it included: `off`, `warn`
       (`LegalityWarning`) or `raise`; it needs a `chip`.
@@ -49,6 +52,8 @@ class InterpretParams:
     uninitialized: Uninitialized = "raise"
     races: Races = "raise"
     grid_order: GridOrder = "sequential"
+    dma: Dma = "eager"
+    seed: int = 0
     chip: str | None = None
     legality: Legality = "off"
     trace: Callable[[TraceEvent], None] | None = None
@@ -68,6 +73,7 @@ _CHOICES = {
     "uninitialized": get_args(Uninitialized),
     "races": get_args(Races),
     "grid_order": get_args(GridOrder),
+    "dma": get_args(Dma),
     "legality": get_args(Legality),
     "chip": (None, *CHIPS),
 }

@@ -9,6 +9,7 @@ from prism.pallas.arrays import grid_and_arrays
 from prism.pallas.cache import Prepared
 from prism.pallas.dtypes import Numeric
 from prism.pallas.errors import KernelSite
+from prism.pallas.flight import starts_copies
 from prism.pallas.numba_source import compiled
 from prism.pallas.numpy_source.layout import Layout, independent_axes, step_bytes
 from prism.pallas.numpy_source.program import Attempt, attempts
@@ -22,6 +23,8 @@ def debug_alone(prepared: Prepared, params: InterpretParams) -> str:
         return "the parameters ask for debug mode"
     if params.out_of_bounds != "raise":
         return "indices are clamped, which debug mode does access by access"
+    if params.dma != "eager" and starts_copies(prepared.call.kernel):
+        return "its copies land late, which debug mode follows copy by copy"
     # A run that must be judged again would print again.
     return "it prints, calls back or waits, which must happen once and in order" if prepared.effects else ""
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -22,10 +22,11 @@ from prism.pallas.access import (
     Store,
     Wait,
 )
-from prism.pallas.dtypes import Numeric
+from prism.pallas.dtypes import Numeric, bit_width
 from prism.pallas.errors import DeadlockError, OutOfBoundsError, UnsupportedError
+from prism.pallas.flights import Flight
 from prism.pallas.indexing import Item, concrete
-from prism.pallas.lanes import Barrier, Lanes
+from prism.pallas.lanes import Barrier, Lanes, address_of
 from prism.pallas.memory import Ref
 
 Values = list[Numeric]
@@ -46,8 +47,8 @@ def perform(access: Access, operands: Values, dropped: list[bool]) -> Values:
         case Await():
             return _await(_resolve(access.barrier, operands), access.arrivals)
         case CopyWait():
-            elements = _resolve(access.target, operands).data.size
-            return _take(_resolve(access.signal, operands), _counted(elements), "a copy")
+            target = _resolve(access.target, operands)
+            return _take(_resolve(access.signal, operands), _bytes(target), "a copy")
         case Signal():
             return _signal(access, operands)
         case Wait():
@@ -106,22 +107,50 @@ def _copy(access: Copy, operands: Values) -> Values:
     if access.predicate is not None and not _value(access.predicate, operands):
         return []
     signal, lanes = None if access.signal is None else _resolve(access.signal, operands), source.machine.lanes
-    in_flight = nullcontext() if lanes is None or signal is None else lanes.asynchronous(signal.data)
-    with in_flight:
-        value = source.load(())
-        if access.add:
-            target.swap((), value, "add")
-        else:
-            target.store((), value)
-    if signal is not None and access.arrivals:
+    if signal is None or lanes is None:
+        _move(source, target, add=access.add)
+        if signal is not None and access.arrivals:
+            _arrive(signal, access.arrivals)
+        elif signal is not None:
+            signal.data[...] += _bytes(target)
+    elif access.arrivals:
+        with lanes.asynchronous(signal.data, barrier=True):
+            _move(source, target, add=access.add)
         _arrive(signal, access.arrivals)
-    elif signal is not None:
-        signal.data[...] += _counted(target.data.size)
+    else:
+        _take_off(lanes, signal, source, target, add=access.add)
     return []
 
 
-def _counted(elements: int) -> int:
-    return max(elements, 1)
+def _move(source: Ref, target: Ref, *, add: bool) -> None:
+    value = source.load(())
+    if add:
+        target.swap((), value, "add")
+    else:
+        target.store((), value)
+
+
+def _take_off(lanes: Lanes, signal: Ref, source: Ref, target: Ref, *, add: bool) -> None:
+    """Start a copy: both of its ends are the copy's from now on, though its bytes may move later."""
+    late = lanes.flights.late
+    data, written = target.data.copy(), None if target.written is None else target.written.copy()
+    with lanes.asynchronous(signal.data, barrier=False) as key:
+        _move(source, target, add=add)
+    if late:
+        target.rewrite(data, written)
+
+    def land() -> None:
+        if late:
+            target.rewrite(target.data + source.data if add else source.data, True)
+        signal.data[...] += _bytes(target)
+
+    flight = Flight(key, _bytes(target), signal.machine.site, land)
+    lanes.flights.start(address_of(signal.data), signal.name, flight)
+
+
+def _bytes(ref: Ref) -> int:
+    """Return what a semaphore counts of a copy: its bytes, and of none 1."""
+    return max(ref.data.size * bit_width(ref.data.dtype) // 8, 1)
 
 
 def _signal(access: Signal, operands: Values) -> Values:
@@ -134,6 +163,8 @@ def _signal(access: Signal, operands: Values) -> Values:
     semaphore.data[...] += operands[access.amount.position]
     if lanes is not None:
         lanes.release(semaphore.data)
+        counter, site = semaphore.data, ref.machine.site
+        lanes.flights.signalled(address_of(counter), semaphore.name, site, lambda: int(counter[()]))
     return []
 
 
@@ -161,19 +192,28 @@ def _wait(access: Wait, operands: Values) -> Values:
 
 
 def _take(semaphore: Ref, amount: int, what: str, *, decrement: bool = True) -> Values:
-    machine = semaphore.machine
-    if not machine.wait(lambda: int(semaphore.data[()]) >= amount):
+    machine, lanes = semaphore.machine, semaphore.machine.lanes
+
+    def enough() -> bool:
+        return int(semaphore.data[()]) >= amount
+
+    ready = enough if lanes is None else partial(lanes.flights.arrive, address_of(semaphore.data), enough)
+    if not machine.wait(ready):
         held = int(semaphore.data[()])
         text = f"{semaphore.name} holds {held} and {what} of {amount} is waited for: it never comes"
         raise _deadlock(semaphore, text, "start the copy, or signal the semaphore, before the wait")
-    if machine.lanes is not None:
-        machine.lanes.acquire(semaphore.data)
+    if lanes is not None:
+        lanes.acquire(semaphore.data)
     if decrement:
         semaphore.data[...] -= amount
+        if lanes is not None:
+            lanes.waited(semaphore.data, amount)
     return []
 
 
 def _deadlock(ref: Ref, text: str, remedy: str) -> Exception:
+    others = [] if ref.machine.lanes is None else ref.machine.lanes.others_waiting()
+    text += "".join(f"; another waits at {site}" for site in others)
     return ref.machine.problem(DeadlockError, text, ref.name, (), ref.data.shape, remedy=remedy)
 
 

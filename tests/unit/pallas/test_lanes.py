@@ -15,6 +15,7 @@ from jax.experimental.pallas import tpu as pltpu
 import prism.pallas
 from prism.pallas import DeadlockError, OutOfBoundsError, RaceError, UnsupportedError
 from prism.pallas.errors import UNKNOWN_SITE
+from prism.pallas.flights import Flights
 from prism.pallas.lanes import Lanes
 from prism.pallas.machine import Machine
 from prism.pallas.memory import Ref
@@ -93,8 +94,12 @@ def test_cores_that_wait_for_each_other_are_a_deadlock() -> None:
         pl.semaphore_wait(ready, 1)
         pl.semaphore_signal(ready, 1, core_index=1 - me)
 
-    with pytest.raises(DeadlockError, match=r"test_lanes\.py:\d+ .*ready holds 0 and a signal of 1 is waited for"):
+    with pytest.raises(
+        DeadlockError, match=r"test_lanes\.py:\d+ .*ready holds 0 and a signal of 1 is waited for"
+    ) as caught:
         _on_two_cores(kernel, READY)
+    line = caught.value.site.line
+    assert f"it never comes; another waits at {__file__}:{line} in" in str(caught.value)
 
 
 @pytest.mark.clause("PALLAS-15")
@@ -308,7 +313,7 @@ def test_several_barriers_at_once_are_refused() -> None:
 def test_shared_memory_is_freed_when_the_last_lane_leaves() -> None:
     """Two lanes share one allocation a visit, and what a semaphore in it knew is forgotten with it."""
     machine = Machine("k", InterpretParams(), site=UNKNOWN_SITE)
-    lanes, made = Lanes(machine, np.arange(2)), []
+    lanes, made = Lanes(machine, np.arange(2), Flights("eager", 0)), []
 
     def make():
         made.append(Ref("ready", np.zeros(1, np.int32), machine))
@@ -332,7 +337,7 @@ def test_shared_memory_is_freed_when_the_last_lane_leaves() -> None:
 def test_a_failure_ends_the_lanes_that_wait() -> None:
     """When one lane fails, those that wait are unwound, and their clean-up runs."""
     machine, ended = Machine("k", InterpretParams(), site=UNKNOWN_SITE), []
-    lanes = Lanes(machine, np.arange(3))
+    lanes = Lanes(machine, np.arange(3), Flights("eager", 0))
 
     def body(steps):
         if steps == [2]:
