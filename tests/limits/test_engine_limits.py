@@ -36,8 +36,8 @@ def chain(sucs: int) -> TermGraph:
 def contents(session):
     """Return all that a session stores, as it lies in memory."""
     if isinstance(session, TheoryEngine):
-        table = session.ledger.table
-        return table.keys.tobytes(), table.index.tobytes(), table.count
+        memo = session._memo
+        return memo.keys.tobytes(), memo.index.tobytes(), memo.count
     return list(session._op), list(session._a), list(session._b), dict(session._hints)
 
 

@@ -12,7 +12,7 @@ from prism.status import Status
 from prism.vm.engines import theory_loop
 from prism.vm.engines.admit import admit, admit_literals
 from prism.vm.engines.api import STOPS, Limits, Outcome
-from prism.vm.engines.ledger_session import LedgerSession
+from prism.vm.engines.memo import Memo
 from prism.vm.engines.report import StopReason
 from prism.vm.engines.theory_match import (
     BUDGET,
@@ -29,6 +29,8 @@ from prism.vm.engines.theory_match import (
     Store,
 )
 from prism.vm.engines.work import Work, reach, renumber, work_of
+from prism.vm.ledger.host import HostLedger
+from prism.vm.ledger.nodes import require_ops
 from prism.vm.ledger.optable import op_table
 from prism.vm.ledger.table import NO_ROOM
 from prism.vm.term.graph import TermGraph
@@ -41,7 +43,7 @@ _LITERAL_NODES: Final = 17
 _EVER: Final = np.iinfo(np.int64).max
 
 
-class TheoryEngine(LedgerSession):
+class TheoryEngine:
     """A host ledger and its memo, driven by the matching automaton of a theory.
 
     Each distinct node is rewritten once in a session [REWRITE-4]. All terms of a call are normalised in one Numba loop,
@@ -52,17 +54,35 @@ class TheoryEngine(LedgerSession):
 
     def __init__(self, limits: Limits, theory: Theory, *, is_logged: bool = False) -> None:
         self.theory = theory
-        self._max_steps = limits.max_steps
-        self._table = op_table(theory.signature)
-        super().__init__(limits, self._table)
+        self._limits = limits
+        self._ops = op_table(theory.signature)
+        require_ops(limits.layout, self._ops)
         self._automaton = compile_theory(theory)
-        self._forward = np.zeros(len(self._ledger.table.keys), np.int32)
-        self._forward[1] = 1
+        limit, self._overflow = limits.layout.bound(limits.capacity)
+        self._memo = Memo.of(limits.layout, limit)
+        self._status = Status.OK
         self._waiting = np.empty(1024, np.int32)
-        self._frames = np.empty(1024 + int(self._automaton.sizes[0]), np.int32)
+        self._frames = np.empty(1024 + 2 * int(self._automaton.sizes[0]), np.int32)
         self._log = np.empty((1024 * is_logged, 2), np.int32)
         self._n_logged = 0
         self.has_overflowed = False
+
+    @property
+    def count(self) -> int:
+        """Nodes in the memo."""
+        return self._memo.count
+
+    @property
+    def status(self) -> Status:
+        """OK, or the sticky reason why the session is over."""
+        return self._status
+
+    @property
+    def ledger(self) -> HostLedger:
+        """A ledger with the nodes and the status that there are now; linear in the nodes."""
+        ledger = HostLedger(self._limits.layout, self._limits.capacity, self._ops)
+        ledger.restore(self._memo.keys[: self.count].copy(), self.status)
+        return ledger
 
     def applications(self, start: int = 0) -> tuple[NDArray[np.int32], TermGraph]:
         """Return the rule applications of the session from number `start` on: the rule of each, and redexes as roots.
@@ -72,14 +92,14 @@ class TheoryEngine(LedgerSession):
         if not len(self._log):
             raise UsageError("a session must be logged from the start to say what it applied, got one that is not")
         nodes, variants = self._log[start : self._n_logged].T
-        return self._automaton.variant[variants], self._decode(np.ascontiguousarray(nodes))
+        return self._automaton.code[variants], self._decode(np.ascontiguousarray(nodes))
 
     def normalise(self, terms: TermGraph) -> Outcome:
         """Bring every root to normal form, in order; see `prism.vm.engines.api.Engine`.
 
         A literal that leaves 64 bits is CORRUPT, and ends the session.
         """
-        admit(terms, self._table)
+        admit(terms, self._ops)
         admit_literals(terms)
         work = work_of(terms)
         done = self._run(work) if self.status is Status.OK else 0
@@ -90,32 +110,32 @@ class TheoryEngine(LedgerSession):
     def _run(self, work: Work) -> int:
         """Evaluate the roots; return how many of them came to an end of their own."""
         state = np.zeros(STATE_SIZE, np.int64)
-        state[COUNT], state[ROW] = self._ledger.count, 2
-        state[BUDGET], state[ID_BITS] = self._max_steps, self._ledger.layout.id_bits
+        state[COUNT], state[ROW] = self.count, 2
+        state[BUDGET], state[ID_BITS] = self._limits.max_steps, self._limits.layout.id_bits
         state[LOGGED] = self._n_logged
-        registers = np.zeros(self._automaton.sizes[0], np.int64)
-        registers[UNIT_REGISTER] = UNIT
+        registers = np.zeros((2, self._automaton.sizes[0]), np.int64)
+        registers[:, UNIT_REGISTER] = UNIT
         operands = np.zeros(self._automaton.sizes[2], np.int64)
         while True:
-            table = self._ledger.table
-            # A right side begun is built: only at its limit is a table asked for its last row.
+            memo = self._memo
+            # A right side begun is built: only at its limit is a memo asked for its last row.
             spare = _LITERAL_NODES * int(self._automaton.sizes[1]) + 1
-            state[ROOM] = _EVER if len(table.keys) == table.limit else len(table.keys) - spare
+            state[ROOM] = _EVER if len(memo.keys) == memo.limit else len(memo.keys) - spare
             store = Store(
-                table.keys,
-                table.index,
-                self._forward,
-                self._table.commutes,
+                memo.keys,
+                memo.index,
+                memo.forward,
+                self._ops.commutes,
                 self._waiting,
                 self._frames,
-                registers,
+                registers.ravel(),
                 operands,
                 self._log,
             )
             answer = theory_loop.run(self._automaton, store, work, state)
-            table.count, self._n_logged = int(state[COUNT]), int(state[LOGGED])
+            memo.count, self._n_logged = int(state[COUNT]), int(state[LOGGED])
             if answer == OVERFLOW:
-                self.has_overflowed, self._ledger.status = True, Status.CORRUPT
+                self.has_overflowed, self._status = True, Status.CORRUPT
                 return int(state[ROOT])
             if answer not in (NO_ROOM, NO_FRAME, NO_LOG):
                 return len(work.roots)
@@ -129,19 +149,14 @@ class TheoryEngine(LedgerSession):
                 self._waiting, self._frames = _doubled(self._waiting), _doubled(self._frames)
             elif answer == NO_LOG:
                 self._log = _doubled(self._log)
-            else:
-                if not self._ledger.make_room(self._ledger.count):
-                    return False
-                forward = np.zeros(len(self._ledger.table.keys), np.int32)
-                forward[: len(self._forward)] = self._forward
-                self._forward = forward
+            elif not self._memo.grow():
+                self._status = self._overflow
         except MemoryError:
-            self._ledger.status = Status.OOM
-            return False
-        return True
+            self._status = Status.OOM
+        return self._status is Status.OK
 
     def _decode(self, normal: NDArray[np.int32]) -> TermGraph:
-        keys, count, id_bits = self._ledger.table.keys, self._ledger.count, self._ledger.layout.id_bits
+        keys, count, id_bits = self._memo.keys, self.count, self._limits.layout.id_bits
         nodes = np.sort(reach(keys, count, id_bits, normal))
         return TermGraph(*renumber(keys, count, id_bits, nodes, normal))
 

@@ -17,6 +17,7 @@ from typing import Final
 import numpy as np
 from numba import njit
 
+from prism.vm.engines.memo import entered
 from prism.vm.engines.theory_match import (
     BUDGET,
     COUNT,
@@ -35,13 +36,15 @@ from prism.vm.engines.theory_match import (
     ROOT,
     ROW,
     STEPS,
+    WINDOW,
     computed,
     match,
     word,
 )
-from prism.vm.ledger.table import NO_ROOM, intern_one, pack_one, unpack_one
+from prism.vm.ledger.table import NO_ROOM, pack_one, unpack_one
 from prism.vm.theory.automaton import (
     COMPUTE,
+    EARLY,
     END,
     FIRST,
     INSTRUCTION_WORDS,
@@ -53,7 +56,6 @@ from prism.vm.theory.automaton import (
     NO_MATCH,
     OVER_NORMAL,
     RAW,
-    RESULT,
     SLOT,
     VALUE,
     X,
@@ -68,13 +70,14 @@ _NEW, _FOLLOWS, _PAID = -1, -2, -3
 it was rewritten to. _PAID is _NEW for a node whose rule application a step limit interrupted: it was counted then."""
 
 _loop = njit(cache=True, _nrt=False, forceinline=True)  # pyright: ignore[reportCallIssue]  # the stub lacks the option
+_apart = njit(cache=True, _nrt=False)  # pyright: ignore[reportCallIssue]  # the stub lacks the option
 
 
 @_loop
 def _intern(store, state, op, a, b):
     """Return the id of a node, entering it if it is new; NO_ROOM, nothing changed, if there is no row for it."""
     count = state[COUNT]
-    node = intern_one(store.keys, store.slots, count, pack_one(op, a, b, state[ID_BITS], store.commutes))
+    node = entered(store.keys, store.slots, count, pack_one(op, a, b, state[ID_BITS], store.commutes))
     if node == count:
         state[COUNT] = count + 1
     elif node >= 0:
@@ -89,7 +92,7 @@ def _normal_form(forward, node):
     return target if target > 0 and word(forward, target) == target else np.int64(0)
 
 
-@_loop
+@_apart
 def _make_literal(store, state, value):
     """Return the node of a literal, normal; NO_ROOM where it or a part of it does not fit."""
     shift, rest = 0, value
@@ -161,21 +164,32 @@ def _count_step(store, state, node, variant):
 
 
 @_loop
+def _room(automaton, store, state):
+    """Return 0 if there is room for a right side, two nodes that wait and a line of the log; else what there is not."""
+    if state[COUNT] >= state[ROOM]:
+        return np.int64(NO_ROOM)
+    if 2 * state[DEPTH] + 4 > len(store.waiting) or state[FRAME] + 2 * word(automaton.sizes, 0) > len(store.frames):
+        return np.int64(NO_FRAME)
+    return np.int64(NO_LOG if state[LOGGED] == len(store.log) > 0 else 0)
+
+
+@_loop
 def _made(automaton, store, state, kind, at):
     """Make the node of the instruction at a place; NO_ROOM or OVERFLOW where it cannot be."""
-    x, y = word(automaton.instruction, at + X), word(automaton.instruction, at + Y)
+    window, x, y = state[WINDOW], word(automaton.code, at + X), word(automaton.code, at + Y)
     if kind != COMPUTE:
-        return _intern(store, state, kind, word(store.registers, x), word(store.registers, y))
-    value, wrong = computed(automaton, store, state, x, store.registers)
+        return _intern(store, state, kind, word(store.registers, window + x), word(store.registers, window + y))
+    value, wrong = computed(automaton, store, state, x, window)
     return np.int64(OVERFLOW) if wrong else _make_literal(store, state, value)
 
 
 @_loop
 def _keep(automaton, store, state, at):
     """Put the registers that are live after an instruction into a frame."""
-    frame, place, end = state[FRAME], word(automaton.instruction, at + LIVE), word(automaton.instruction, at + LIVE_END)
+    code, frame, window = automaton.code, state[FRAME], state[WINDOW]
+    place, end = word(code, at + LIVE), word(code, at + LIVE_END)
     while place < end:
-        store.frames[np.uint64(frame)] = word(store.registers, word(automaton.live, place))
+        store.frames[np.uint64(frame)] = word(store.registers, window + word(automaton.code, place))
         place += 1
         frame += 1
     state[FRAME] = frame
@@ -184,40 +198,75 @@ def _keep(automaton, store, state, at):
 @_loop
 def _restore(automaton, store, state, at):
     """Take the registers that are live after an instruction out of their frame."""
-    frame, place, first = (
-        state[FRAME],
-        word(automaton.instruction, at + LIVE_END),
-        word(automaton.instruction, at + LIVE),
-    )
+    code, frame, window = automaton.code, state[FRAME], state[WINDOW]
+    place, first = word(code, at + LIVE_END), word(code, at + LIVE)
     while place > first:
         place -= 1
         frame -= 1
-        store.registers[np.uint64(word(automaton.live, place))] = word(store.frames, frame)
+        store.registers[np.uint64(window + word(automaton.code, place))] = word(store.frames, frame)
     state[FRAME] = frame
 
 
 @_loop
+def _begin(automaton, store, state, node, found, is_paid):
+    """Begin to rewrite a node, its parts being in the window; return the first instruction, if there is one."""
+    _take(state, node, 0)
+    if not is_paid:
+        answer = _count_step(store, state, node, ~found)
+        if answer < 0:
+            return answer
+    first = word(automaton.code, ~found + FIRST)
+    if first:
+        return first
+    value = word(store.registers, state[WINDOW] + word(automaton.code, ~found + VALUE))
+    return _follow(store, state, node, value)
+
+
+@_loop
+def _wait_for_made(automaton, store, state, at, made):
+    """Let the node in hand wait for what an instruction of its right side made, which is taken in hand."""
+    node, code = state[HAND], automaton.code
+    if at + INSTRUCTION_WORDS == word(code, at + END):
+        return _wait(store, state, node, -made, _FOLLOWS, made)
+    _keep(automaton, store, state, at)
+    return _wait(store, state, node, OPEN, at, made)
+
+
+@_loop
 def _build(automaton, store, state, at):
-    """Go on with the right side of the node in hand, from an instruction on, until it is built or must wait."""
-    node, code = state[HAND], automaton.instruction
-    result, end = word(code, at + RESULT), word(code, at + END)
+    """Go on with the right side of the node in hand from an instruction on, until it is built or must wait.
+
+    What is made new over normal operands is matched at once; if a rule applies its first instruction is returned.
+    """
+    code, window = automaton.code, state[WINDOW]
+    end, slot = word(code, at + END), np.int64(0)
     while at < end:
         kind, mode, slot = word(code, at + KIND), word(code, at + MODE), word(code, at + SLOT)
+        count = state[COUNT]
         made = _made(automaton, store, state, kind, at)
         if made < 0:
             return made
-        if mode != RAW:
+        if made == count and mode == OVER_NORMAL and kind != COMPUTE and _room(automaton, store, state) == 0:
+            other = word(automaton.sizes, 0) - window
+            found, wrong = match(automaton, store, state, made, other)
+            if wrong:
+                return np.int64(OVERFLOW)
+            if found != NO_MATCH:
+                _wait_for_made(automaton, store, state, at, made)
+                state[WINDOW] = other
+                return _begin(automaton, store, state, made, found, False)
+            store.forward[np.uint64(made)] = made
+        elif mode != RAW:
             normal = _normal_form(store.forward, made)
-            if normal == 0 and mode == OVER_NORMAL and word(automaton.start, kind) == NO_MATCH:
+            if normal == 0 and (kind == COMPUTE or mode != OVER_NORMAL or word(automaton.code, kind) != NO_MATCH):
+                if at + INSTRUCTION_WORDS < end:
+                    return _wait_for_made(automaton, store, state, at, made)
+            elif normal == 0:
                 store.forward[np.uint64(made)] = made
-                normal = made
-            if normal == 0 and slot != result:
-                _keep(automaton, store, state, at)
-                return _wait(store, state, node, OPEN, at, made)
             made = normal if normal else made
-        store.registers[np.uint64(slot)] = made
+        store.registers[np.uint64(window + slot)] = made
         at += INSTRUCTION_WORDS
-    return _follow(store, state, node, word(store.registers, result))
+    return _follow(store, state, state[HAND], word(store.registers, window + slot))
 
 
 @_loop
@@ -232,11 +281,11 @@ def _look(automaton, store, state):
     op, a, b = unpack_one(store.keys[np.uint64(node)], state[ID_BITS])
     normal_a, normal_b = _normal_form(store.forward, a), _normal_form(store.forward, b)
     is_ready, found, wrong = normal_a == a and normal_b == b, np.int64(NO_MATCH), False
-    if is_ready or automaton.early[np.uint64(op)]:
-        found, wrong = match(automaton, store, state, op, a, b)
+    if is_ready or word(automaton.code, EARLY + op):
+        found, wrong = match(automaton, store, state, node, state[WINDOW])
         if wrong:
             return np.int64(OVERFLOW)
-    if not is_ready and (found == NO_MATCH or not word(automaton.variant, ~found + IS_LAZY)):
+    if not is_ready and (found == NO_MATCH or not word(automaton.code, ~found + IS_LAZY)):
         if (normal_a == 0 and a) or (normal_b == 0 and b):
             part = b if normal_a or a == 0 else a
             return _wait(store, state, node, OPEN, _PAID if target else _NEW, part)
@@ -244,13 +293,7 @@ def _look(automaton, store, state):
         return made if made < 0 else _follow(store, state, node, made)
     if found == NO_MATCH:
         return _finish(store, state, node, node)
-    answer = np.int64(0) if target else _count_step(store, state, node, ~found)
-    if answer < 0:
-        return answer
-    first = word(automaton.variant, ~found + FIRST)
-    if first:
-        return first
-    return _follow(store, state, node, word(store.registers, word(automaton.variant, ~found + VALUE)))
+    return _begin(automaton, store, state, node, found, target != 0)
 
 
 @_loop
@@ -270,7 +313,7 @@ def _hand_on(automaton, store, state):
         store.forward[np.uint64(node)] = 0 if phase == _NEW else PAID
         return _take(state, node, 0)
     _restore(automaton, store, state, phase)
-    store.registers[np.uint64(word(automaton.instruction, phase + SLOT))] = normal
+    store.registers[np.uint64(state[WINDOW] + word(automaton.code, phase + SLOT))] = normal
     _take(state, node, 0)
     return phase + INSTRUCTION_WORDS
 
@@ -278,21 +321,15 @@ def _hand_on(automaton, store, state):
 @_loop
 def _evaluate(automaton, store, state):
     """Bring the node in hand to normal form. Returns 0 or why it stopped."""
-    words = automaton.sizes[0]
     while True:
-        if state[COUNT] >= state[ROOM]:
-            return np.int64(NO_ROOM)
-        if 2 * state[DEPTH] + 2 > len(store.waiting) or state[FRAME] + words > len(store.frames):
-            return np.int64(NO_FRAME)
-        if state[IS_NORMAL]:
+        answer = _room(automaton, store, state)
+        if answer == 0 and state[IS_NORMAL]:
             if state[DEPTH] == 0:
                 return np.int64(0)
             answer = _hand_on(automaton, store, state)
-        elif len(store.log) and state[LOGGED] == len(store.log):
-            return np.int64(NO_LOG)
-        else:
+        elif answer == 0:
             answer = _look(automaton, store, state)
-        if answer > 0:
+        while answer > 0:
             answer = _build(automaton, store, state, answer)
         if answer < 0:
             return answer

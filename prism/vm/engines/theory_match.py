@@ -32,27 +32,29 @@ NO_LOG: Final = -5
 """Why a loop stops before its work is done, beside NO_ROOM: no place for what waits, no step left for the term, a
 literal that left its 64 bits, no place in the log. A good answer is never negative."""
 
-COUNT, STEPS, REUSED, DEPTH, ROW, ROOT, BUDGET, ID_BITS, FRAME, LOGGED, HAND, IS_NORMAL, ROOM = range(13)
+COUNT, STEPS, REUSED, DEPTH, ROW, ROOT, BUDGET, ID_BITS, FRAME, LOGGED, HAND, IS_NORMAL, ROOM, WINDOW = range(14)
 """Places in the int64 vector `state`: nodes in use; rule applications and repeated interns of the root at hand; nodes
 that wait; the next row to load; the root at hand; the most rule applications for a root; bits of an id in a key; words
 of `frames` in use; steps written down; the node in hand, 0 for none; whether that is a normal form for what waits last;
-at how many nodes the loop asks for room."""
-STATE_SIZE: Final = 13
+at how many nodes the loop asks for room; where the window of registers begins that is in use."""
+STATE_SIZE: Final = 14
 
 _ZERO: Final = np.uint64(0)
 _ONE: Final = np.uint64(1)
 _MOST: Final = np.uint64((1 << 63) - 1)
 
 _loop = njit(cache=True, _nrt=False, forceinline=True)  # pyright: ignore[reportCallIssue]  # the stub lacks the option
+_apart = njit(cache=True, _nrt=False)  # pyright: ignore[reportCallIssue]  # the stub lacks the option
+"""Decorators of what is put into each place that calls it, and of what is compiled once, for it is large and rare."""
 
 
 class Store(NamedTuple):
     """What the loops work on, beside their `state`.
 
-    keys, slots: the keys and the index of a `prism.vm.ledger.table.Table`. forward: int32[len(keys)], see
-    `theory_loop`. commutes: bool[256]. waiting: int32[], a node and what it waits for, in pairs. frames: int32[], the
-    live registers of right sides that wait. registers: int64[], operands: int64[], scratch. log: int32[n, 2], each
-    rule application as node and variant; empty where none is wanted.
+    keys, slots, forward: the columns and the index of a `prism.vm.engines.memo.Memo`. commutes: bool[256]. waiting:
+    int32[], a node and what it waits for, in pairs. frames: int32[], the live registers of right sides that wait.
+    registers: int64[2 * sizes[0]], two windows, see `match`. operands: int64[], scratch. log: int32[n, 2], each rule
+    application as node and variant; empty where none is wanted.
     """
 
     keys: NDArray[np.uint64]
@@ -114,14 +116,14 @@ def _multiply(x, y):
     return product, size_x != _ZERO and size_y > most // size_x
 
 
-@_loop
-def computed(automaton, store, state, index, registers):
-    """Return the value of an expression and whether it left 64 bits on the way."""
+@_apart
+def computed(automaton, store, state, index, window):
+    """Return the value of an expression over the registers of a window, and whether it left 64 bits on the way."""
     operands, top, wrong = store.operands, 0, False
     for at in range(automaton.expression[index], automaton.expression[index + 1], 2):
         kind, argument = automaton.step[at], automaton.step[at + 1]
         if kind == EXPR_REGISTER:
-            operands[top] = literal_of(store.keys, state[ID_BITS], registers[argument])
+            operands[top] = literal_of(store.keys, state[ID_BITS], store.registers[window + argument])
             top += 1
         elif kind == EXPR_CONSTANT:
             operands[top] = argument
@@ -161,32 +163,36 @@ def _compares(comparison, x, y):
 
 
 @_loop
-def _holds(automaton, store, state, at):
+def _holds(automaton, store, state, at, window):
     """Return whether the guard of a state holds, and whether a literal left its 64 bits."""
-    one, wrong_one = computed(automaton, store, state, automaton.state[at + X], store.registers)
-    two, wrong_two = computed(automaton, store, state, automaton.state[at + Y], store.registers)
-    return _compares(automaton.state[at + Z], one, two), wrong_one or wrong_two
+    one, wrong_one = computed(automaton, store, state, automaton.code[at + X], window)
+    two, wrong_two = computed(automaton, store, state, automaton.code[at + Y], window)
+    return _compares(automaton.code[at + Z], one, two), wrong_one or wrong_two
 
 
 @_loop
-def match(automaton, store, state, op, a, b):
-    """Return `~v`, v the place of the variant that matches a node, its parts then in the registers; or NO_MATCH.
+def match(automaton, store, state, node, window):
+    """Return `~v`, v the place of the variant that matches a node, or NO_MATCH; its parts are then in a window.
 
-    And whether a literal left its 64 bits: then nothing matches.
+    A window is as many registers as `sizes` says, from a place on. Of two, one holds the right side at hand while what
+    it made is matched in the other. Also returns whether a literal left its 64 bits: then nothing matches.
     """
-    registers, at, wrong = store.registers, word(automaton.start, op), False
-    registers[FIRST_OPERANDS], registers[FIRST_OPERANDS + 1] = a, b
+    op, first, second = unpack_one(store.keys[np.uint64(node)], state[ID_BITS])
+    registers, at, wrong = store.registers, word(automaton.code, op), False
+    put = np.uint64(window + FIRST_OPERANDS)
+    registers[put], registers[put + _ONE] = first, second
     while at > 0:
-        kind, x, y = word(automaton.state, at + KIND), word(automaton.state, at + X), word(automaton.state, at + Y)
-        then = word(automaton.state, at + THEN)
+        kind, x, y = word(automaton.code, at + KIND), word(automaton.code, at + X), word(automaton.code, at + Y)
+        then = word(automaton.code, at + THEN)
         if kind == SWITCH:
-            code, first, second = unpack_one(store.keys[np.uint64(word(registers, x))], state[ID_BITS])
-            registers[np.uint64(y)], registers[np.uint64(y + 1)] = first, second
-            at = word(automaton.jump, then + code)
+            code, first, second = unpack_one(store.keys[np.uint64(word(registers, window + x))], state[ID_BITS])
+            put = np.uint64(window + y)
+            registers[put], registers[put + _ONE] = first, second
+            at = word(automaton.code, then + code)
             continue
         if kind == SAME:
-            is_so = word(registers, x) == word(registers, y)
+            is_so = word(registers, window + x) == word(registers, window + y)
         else:
-            is_so, wrong = _holds(automaton, store, state, at)
-        at = np.int64(NO_MATCH) if wrong else then if is_so else word(automaton.state, at + OTHERWISE)
+            is_so, wrong = _holds(automaton, store, state, at, window)
+        at = np.int64(NO_MATCH) if wrong else then if is_so else word(automaton.code, at + OTHERWISE)
     return at, wrong

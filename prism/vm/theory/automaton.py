@@ -24,18 +24,19 @@ from prism.vm.theory.signature import LITERALS, UNIT
 MAX_STATES: Final = 1 << 16
 """The most states of an automaton."""
 NO_MATCH: Final = 0
-"""Where a state leads: NO_MATCH, the place of a state in `Automaton.state`, or `~v`, v the place of the variant that
-matches in `Automaton.variant`."""
+"""Where a state leads: NO_MATCH, a state, or `~v`, v the variant that matches."""
 SWITCH, SAME, GUARD = range(3)
 """What a state does. SWITCH: read the node in register x into registers y (first operand) and y + 1, go where its code
 leads. SAME: registers x and y hold one node. GUARD: comparison z of expressions x and y holds. SAME and GUARD go to
 `then`, or to `otherwise`."""
-STATE_WORDS, VARIANT_WORDS, INSTRUCTION_WORDS, CODES = 6, 4, 9, 256
-"""The sizes of a row of each flat table of an automaton; a row of `Automaton.jump` has a word for each op code."""
+CODES: Final = 256
+EARLY: Final = CODES
+STATE_WORDS, VARIANT_WORDS, INSTRUCTION_WORDS = 6, 4, 8
 KIND, X, Y, Z, THEN, OTHERWISE = range(STATE_WORDS)
 RULE, IS_LAZY, FIRST, VALUE = range(VARIANT_WORDS)
-MODE, SLOT, LIVE, LIVE_END, END, RESULT = range(3, INSTRUCTION_WORDS)
-"""The words of a state, of a variant, and, after KIND, X and Y, of an instruction."""
+MODE, SLOT, LIVE, LIVE_END, END = range(3, INSTRUCTION_WORDS)
+"""Sizes of the rows of an automaton's tables, and the words of a state, of a variant and, after KIND, X and Y, of an
+instruction."""
 
 COMPUTE: Final = CODES
 """The kind of an instruction that computes a literal from expression x; below it a kind is the code of a node."""
@@ -53,25 +54,19 @@ _MAX_STACK: Final = 128
 
 
 class Automaton(NamedTuple):
-    """The tables of an automaton, each flat, int32 unless said otherwise; what refers to a row holds its place.
+    """All tables of an automaton in one array, for a loop that has one place to read from needs fewer registers.
 
-    start: [CODES], where matching begins by op code. early: bool[CODES], whether the rules of an op are tried before
-    its operands are normal. state: rows of kind, x, y, z, then, otherwise; a SWITCH has its place in `jump` in `then`.
-    jump: rows of where each code leads. variant: rows of its rule, whether it is lazy, where in `instruction` its right
-    side begins, 0 if it builds nothing, and the register of its value then. instruction: rows of kind, x, y (an
-    expression, or registers of the operands), RAW, OVER_NORMAL or OVER_RAW, its slot, where in `live` the registers
-    begin and end that are read after it, where the right side ends, the register of its result. expression: where its
-    steps begin and end, in pairs. step: int64, pairs. sizes: registers with slots, the most slots of one variant,
-    operands of the deepest expression.
+    code: int32[]. At a node's op code, where its matching begins; at EARLY + code, whether the rules of an op are tried
+    before its operands are normal. Then rows of states, words KIND to OTHERWISE; a SWITCH has the place of its jumps in
+    THEN. Jumps: where each op code leads. Variants, RULE to VALUE: its rule, whether it is lazy, its first instruction
+    or 0 if it builds nothing, the register of its value then. Instructions, KIND to END: X and Y are an expression, or
+    registers of the operands; then RAW, OVER_NORMAL or OVER_RAW, the register of what it makes, where the registers
+    begin and end that are read after it, and where the right side ends, whose value is what its last one makes. Then
+    those registers. expression: int32[], where its steps begin and end, in pairs. step: int64[], pairs. sizes: int32[],
+    registers with slots, the most slots of one variant, operands of the deepest expression.
     """
 
-    start: NDArray[np.int32]
-    early: NDArray[np.bool_]
-    state: NDArray[np.int32]
-    jump: NDArray[np.int32]
-    variant: NDArray[np.int32]
-    instruction: NDArray[np.int32]
-    live: NDArray[np.int32]
+    code: NDArray[np.int32]
     expression: NDArray[np.int32]
     step: NDArray[np.int64]
     sizes: NDArray[np.int32]
@@ -197,7 +192,7 @@ class _Compiler:
             live = set().union(*reads[index + 1 :], {result}) - later - {0, UNIT_REGISTER}
             begin = len(self.live)
             self.live += sorted(live)
-            self.instructions.append((*row, mode, ~index, begin, len(self.live), end, result))
+            self.instructions.append((*row, mode, ~index, begin, len(self.live), end))
 
     def expression(self, pattern: Pattern, registers: dict[str, int]) -> int:
         first = len(self.steps)
@@ -239,21 +234,28 @@ def compile_theory(theory: Theory) -> Automaton:
 
 
 def _tables(compiler: _Compiler, start: NDArray[np.int32], early: NDArray[np.bool_]) -> Automaton:
-    """Return what was compiled as arrays, slots after the other registers."""
+    """Return what was compiled as arrays: what refers to a row by its place in its table refers to it in the whole."""
+    state, jump = np.array(compiler.states, np.int32), np.array(compiler.jumps or [[0] * CODES], np.int32)
+    variant, instruction = np.array(compiler.variants or [[0] * VARIANT_WORDS]), np.array(compiler.instructions)
+    live = np.array(compiler.live, np.int64)
+    at_state = 2 * CODES
+    at_jump = at_state + state.size
+    at_variant = at_jump + jump.size
+    at_instruction = at_variant + variant.size
+    at_live = at_instruction + instruction.size
+    for targets in (start, jump, state[:, OTHERWISE]):
+        targets[:] = _moved(targets, at_state, at_variant)
+    is_switch = state[:, KIND] == SWITCH
+    state[:, THEN] = np.where(is_switch, state[:, THEN] + at_jump, _moved(state[:, THEN], at_state, at_variant))
+    variant[:, FIRST] += np.where(variant[:, FIRST], at_instruction, 0)
+    instruction[:, END] += at_instruction
+    instruction[:, LIVE : LIVE_END + 1] += at_live
     n_registers = max(compiler.registers.values()) + 1
-    variant = np.array(compiler.variants or [(0,) * VARIANT_WORDS], np.int32)
-    instruction = np.array(compiler.instructions, np.int32)
-    live = np.array(compiler.live or [0], np.int32)
-    for registers in (variant[:, VALUE], *(instruction[:, at] for at in (X, Y, SLOT, RESULT)), live):
+    for registers in (variant[:, VALUE], *(instruction[:, at] for at in (X, Y, SLOT)), live):
         registers[:] = np.where(registers < 0, n_registers + ~registers, registers)
+    tables = (start, early, state, jump, variant, instruction, live)
     arrays = Automaton(
-        start,
-        early,
-        np.array(compiler.states, np.int32).ravel(),
-        np.array(compiler.jumps or [[0] * CODES], np.int32).ravel(),
-        variant.ravel(),
-        instruction.ravel(),
-        live,
+        np.concatenate([part.ravel() for part in tables]).astype(np.int32),
         np.array(compiler.expressions or [(0, 0)], np.int32).ravel(),
         np.array(compiler.steps or [(0, 0)], np.int64).ravel(),
         np.array((n_registers + compiler.n_slots, compiler.n_slots, _MAX_STACK), np.int32),
@@ -261,6 +263,10 @@ def _tables(compiler: _Compiler, start: NDArray[np.int32], early: NDArray[np.boo
     for array in arrays:
         array.setflags(write=False)
     return arrays
+
+
+def _moved(targets: NDArray[np.int32], at_state: int, at_variant: int) -> NDArray[np.int32]:
+    return np.where(targets > 0, targets + at_state, np.where(targets < 0, ~(~targets + at_variant), NO_MATCH))
 
 
 def _specialised(row: _Row, place: str, code: int, rules: Sequence[EncodedRule]) -> _Row | None:

@@ -10,9 +10,9 @@ import pytest
 
 from prism.status import Status
 from prism.vm.engines.api import Limits
+from prism.vm.engines.memo import Memo
 from prism.vm.engines.report import StopReason
 from prism.vm.engines.theory_engine import TheoryEngine
-from prism.vm.ledger.table import Table
 from prism.vm.ledger.verify import verify
 from prism.vm.term.graph import numerals
 from prism.vm.term.parse import read_text
@@ -37,7 +37,7 @@ def test_memory_that_the_machine_refuses_is_oom(monkeypatch) -> None:
         raise MemoryError
 
     engine = TheoryEngine(Limits(), load("peano"))
-    monkeypatch.setattr(Table, "grow", refuse)
+    monkeypatch.setattr(Memo, "grow", refuse)
     outcome = engine.normalise(read_text("1 (mul 100 100)").graph)
     assert [report.stop for report in outcome.reports()] == [StopReason.NORMAL_FORM, StopReason.OOM]
     assert engine.status is Status.OOM
