@@ -18,8 +18,8 @@ from prism.vm.ledger.nodes import RESERVED
 from prism.vm.ledger.table import EMPTY, NO_ROOM, mix
 
 _SMALLEST: Final = 1 << 10
-_QUICK: Final = 1 << 18
-"""Up to so many slots an index grows by four: going through Python takes longer than growing does."""
+_STEPS: Final = ((1 << 19, 8), (1 << 21, 4))
+"""Below so many slots an index grows by so much, beyond by two: to enter rows again takes longer than to use memory."""
 
 # Keys alike but for as many low bits of operand a have their home slots side by side, on a line of 64 bytes.
 _NEAR_BITS: Final = np.uint64(4)
@@ -37,7 +37,7 @@ class Memo:
 
     keys: uint64[room], `room <= limit`. index: uint32[slots], a power of two, as in `prism.vm.ledger.table.Table` but
     for where a key's home is. forward: int32[room], see `theory_loop`. limit: the most rows there may ever be. Cost: 12
-    bytes a row in use, and 6.4 to 12.8 bytes of index a node once there are 10^5 of them.
+    bytes a row in use, and 6.4 to 12.8 bytes of index a node once there are 1.3 * 10^6 of them, up to 50 before.
     """
 
     keys: NDArray[np.uint64]
@@ -61,7 +61,8 @@ class Memo:
         """
         if len(self.keys) == self.limit:
             return False
-        self._spread(len(self.index) * (4 if len(self.index) < _QUICK else 2))
+        slots = len(self.index)
+        self._spread(slots * next((factor for below, factor in _STEPS if slots < below), 2))
         return True
 
     def _spread(self, slots: int) -> None:
