@@ -25,17 +25,20 @@ from prism.vm.engines.theory_match import (
     FRAME,
     HAND,
     ID_BITS,
-    IS_NORMAL,
     LOGGED,
     NO_FRAME,
     NO_LOG,
+    NORMAL,
     OUT_OF_STEPS,
     OVERFLOW,
     REUSED,
     ROOM,
     ROOT,
     ROW,
+    STAGE,
     STEPS,
+    TRIED,
+    UNSEEN,
     WINDOW,
     computed,
     match,
@@ -116,9 +119,9 @@ def _waits(target):
 
 
 @_loop
-def _take(state, node, is_normal):
+def _take(state, node, stage):
     """Take a node in hand."""
-    state[HAND], state[IS_NORMAL] = node, is_normal
+    state[HAND], state[STAGE] = node, stage
     return np.int64(0)
 
 
@@ -126,7 +129,7 @@ def _take(state, node, is_normal):
 def _finish(store, state, node, normal):
     """Note the normal form of a node, and hand it on."""
     store.forward[np.uint64(node)] = normal
-    return _take(state, normal, 1)
+    return _take(state, normal, NORMAL)
 
 
 @_loop
@@ -136,7 +139,7 @@ def _wait(store, state, node, forward, phase, part):
     store.forward[np.uint64(node)] = forward
     store.waiting[at], store.waiting[at + np.uint64(1)] = node, phase
     state[DEPTH] += 1
-    return _take(state, part, 0)
+    return _take(state, part, UNSEEN)
 
 
 @_loop
@@ -210,7 +213,7 @@ def _restore(automaton, store, state, at):
 @_loop
 def _begin(automaton, store, state, node, found, is_paid):
     """Begin to rewrite a node, its parts being in the window; return the first instruction, if there is one."""
-    _take(state, node, 0)
+    _take(state, node, UNSEEN)
     if not is_paid:
         answer = _count_step(store, state, node, ~found)
         if answer < 0:
@@ -281,7 +284,7 @@ def _look(automaton, store, state):
     op, a, b = unpack_one(store.keys[np.uint64(node)], state[ID_BITS])
     normal_a, normal_b = _normal_form(store.forward, a), _normal_form(store.forward, b)
     is_ready, found, wrong = normal_a == a and normal_b == b, np.int64(NO_MATCH), False
-    if is_ready or word(automaton.code, EARLY + op):
+    if is_ready or (state[STAGE] != TRIED and word(automaton.code, EARLY + op)):
         found, wrong = match(automaton, store, state, node, state[WINDOW])
         if wrong:
             return np.int64(OVERFLOW)
@@ -311,10 +314,10 @@ def _hand_on(automaton, store, state):
         return np.int64(0)
     if phase < 0:
         store.forward[np.uint64(node)] = 0 if phase == _NEW else PAID
-        return _take(state, node, 0)
+        return _take(state, node, TRIED)
     _restore(automaton, store, state, phase)
     store.registers[np.uint64(state[WINDOW] + word(automaton.code, phase + SLOT))] = normal
-    _take(state, node, 0)
+    _take(state, node, UNSEEN)
     return phase + INSTRUCTION_WORDS
 
 
@@ -323,7 +326,7 @@ def _evaluate(automaton, store, state):
     """Bring the node in hand to normal form. Returns 0 or why it stopped."""
     while True:
         answer = _room(automaton, store, state)
-        if answer == 0 and state[IS_NORMAL]:
+        if answer == 0 and state[STAGE] == NORMAL:
             if state[DEPTH] == 0:
                 return np.int64(0)
             answer = _hand_on(automaton, store, state)
@@ -371,7 +374,7 @@ def run(automaton, store, work, state):
         before, answer = state[COUNT], np.int64(0)
         if state[HAND] == 0:
             answer = _load(store, work, state, work.roots[root])
-            _take(state, work.loaded[work.roots[root]] if answer == 0 else 0, 0)
+            _take(state, work.loaded[work.roots[root]] if answer == 0 else 0, UNSEEN)
         if answer == 0:
             answer = _evaluate(automaton, store, state)
         work.steps[root], work.reused[root] = state[STEPS], state[REUSED]

@@ -32,11 +32,14 @@ NO_LOG: Final = -5
 """Why a loop stops before its work is done, beside NO_ROOM: no place for what waits, no step left for the term, a
 literal that left its 64 bits, no place in the log. A good answer is never negative."""
 
-COUNT, STEPS, REUSED, DEPTH, ROW, ROOT, BUDGET, ID_BITS, FRAME, LOGGED, HAND, IS_NORMAL, ROOM, WINDOW = range(14)
+COUNT, STEPS, REUSED, DEPTH, ROW, ROOT, BUDGET, ID_BITS, FRAME, LOGGED, HAND, STAGE, ROOM, WINDOW = range(14)
 """Places in the int64 vector `state`: nodes in use; rule applications and repeated interns of the root at hand; nodes
 that wait; the next row to load; the root at hand; the most rule applications for a root; bits of an id in a key; words
-of `frames` in use; steps written down; the node in hand, 0 for none; whether that is a normal form for what waits last;
-at how many nodes the loop asks for room; where the window of registers begins that is in use."""
+of `frames` in use; steps written down; the node in hand, 0 for none, and its stage; at how many nodes the loop asks for
+room; where the window of registers begins that is in use."""
+UNSEEN, NORMAL, TRIED = range(3)
+"""Stages of the node in hand: to be looked at; a normal form for what waits last; to be looked at again, no rule having
+applied to its operands as they stand."""
 STATE_SIZE: Final = 14
 
 _ZERO: Final = np.uint64(0)
