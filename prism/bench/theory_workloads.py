@@ -2,8 +2,9 @@
 
 Every term comes to a constant, so that contenders can be compared by name. Linear and wide work has few terms twice;
 shared work is small as a graph, and as a tree doubles with each level. What stands twice in one term Maude shares too;
-what comes up twice on the way, as in `arithmetic shared`, only with memo. Where a normal form would be found at a
-glance, because the rule on top builds nothing, the term is written so that no contender can.
+what comes up twice on the way, as in `arithmetic shared`, or again in a later term, like the outputs of a circuit in
+`boolean shared`, only with memo. Where a normal form would be found at a glance, because the rule on top builds
+nothing, the term is written so that no contender can.
 """
 
 from __future__ import annotations
@@ -100,13 +101,16 @@ def _group_words(count: int, length: int) -> list[Pattern]:
     return [_cancelled([f"a{(7 * n + k * k + k) % 500}" for k in range(length)]) for n in range(count)]
 
 
-def _shared_word(depth: int) -> Pattern:
-    """Return a word that is e; each level is w c times the inverse of w c times w, with w from the level below."""
+def _shared_words(depth: int) -> list[Pattern]:
+    """Return a word that is e for each level; a level is w c times the inverse of w c times w, w from the one below."""
     word: Pattern = ("m", "a", ("m", "b", ("i", "a")))
+    undone: Pattern = ("i", ("m", ("m", "a", "b"), ("i", "a")))
+    terms: list[Pattern] = []
     for level in range(depth):
         longer = ("m", word, f"c{level}")
         word = ("m", longer, ("m", ("i", longer), word))
-    return ("m", word, ("i", ("m", ("m", "a", "b"), ("i", "a"))))
+        terms.append(("m", word, undone))
+    return terms
 
 
 def _gates_linear(length: int, mark: str) -> Pattern:
@@ -118,14 +122,14 @@ def _gates_linear(length: int, mark: str) -> Pattern:
     return term
 
 
-def _gates_shared(depth: int) -> Pattern:
-    """Return `true`, at each level written with two copies of the level below, which resolution finds equal."""
-    term: Pattern = ("true",)
+def _gates_shared(depth: int) -> list[Pattern]:
+    """Return `true` for each level, written with two copies of the level below, which resolution finds equal."""
+    terms: list[Pattern] = [("true",)]
     for level in range(depth):
         name = f"b{level}"
-        left, right = ("not", ("and", term, name)), ("not", ("and", term, ("not", name)))
-        term = ("not", ("and", left, right))
-    return term
+        left, right = ("not", ("and", terms[-1], name)), ("not", ("and", terms[-1], ("not", name)))
+        terms.append(("not", ("and", left, right)))
+    return terms[1:]
 
 
 def _polynomial(length: int, choose: Random) -> Pattern:
@@ -151,11 +155,11 @@ WORKLOADS: Final[dict[str, Callable[[], Workload]]] = {
     "group small": lambda: Workload(load("group"), _group_words(1, 8)),
     "group linear": lambda: Workload(load("group"), _group_words(1, 300)),
     "group wide": lambda: Workload(load("group"), _group_words(2000, 12)),
-    "group shared": lambda: Workload(load("group"), [_shared_word(12)]),
+    "group shared": lambda: Workload(load("group"), _shared_words(100)),
     "boolean small": lambda: Workload(load("boolean"), [_gates_linear(6, "a")]),
     "boolean linear": lambda: Workload(load("boolean"), [_gates_linear(5000, "a")]),
     "boolean wide": lambda: Workload(load("boolean"), [_gates_linear(5, f"a{n}b") for n in range(2000)]),
-    "boolean shared": lambda: Workload(load("boolean"), [_gates_shared(14)]),
+    "boolean shared": lambda: Workload(load("boolean"), _gates_shared(200)),
     "derivatives small": lambda: Workload(DERIVATIVES, [_polynomial(8, Random(0))]),
     "derivatives linear": lambda: Workload(DERIVATIVES, [_polynomial(250, Random(1))]),
     "derivatives wide": lambda: Workload(DERIVATIVES, [_polynomial(12, Random(n)) for n in range(1000)]),
