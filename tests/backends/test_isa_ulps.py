@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from prism.kernels.exec.launch import Launch, linear
+from prism.kernels.exec.table import open_executor
+from prism.kernels.isa.assemble import assemble
 from prism.kernels.isa.table import BY_MNEMONIC
 from prism.kernels.isa.types import F32, F64
+from prism.kernels.isa.verify import verify
 from tests.kernels_ulps import OPERATIONS, distance, worst
 
 pytestmark = [pytest.mark.m8, pytest.mark.clause("ISA-23"), pytest.mark.clause("ISA-3")]
@@ -18,6 +22,34 @@ def test_distance_counts_numbers_between() -> None:
     b = np.array([np.nextafter(np.float32(1), np.float32(0)), -0.0, -np.nan, 1e-45, 2, np.nan], np.float32)
     assert distance(a, b, F32).tolist()[:5] == [1, 0, 0, 2, 1 << 23]
     assert distance(a, b, F32)[5] > 0
+
+
+HALVES = """
+.program halves
+.buffer x f64 read 1
+.buffer out f16 write 2
+mov_imm.u64 r1, 1
+mov_imm.u64 r2, 2
+mov_imm.u32 r9, 3
+shl.u64 r0, r255, r9
+ldg.f64 r10, [r1 + r0]
+cvt.f16.f64 r11, r10
+mov_imm.u32 r9, 1
+shl.u64 r0, r255, r9
+stg.f16 [r2 + r0], r11
+"""
+
+
+@pytest.mark.clause("ISA-14")
+@pytest.mark.parametrize("executor", ["numpy", "xla"])
+def test_a_double_is_rounded_to_a_half_once(executor: str) -> None:
+    """Just below and above what lies between two halves: a rounding to f32 in between would make both ties."""
+    x = np.array([-12251.9997, -12252.0003, 12252, 65519.99, 65520, 1e-8, np.inf, np.nan, 2049.0000001, 5.96e-8])
+    out = np.zeros(len(x), np.float16)
+    open_executor(executor).bind(Launch(verify(assemble(HALVES)), linear(len(x), len(x)), {"x": x, "out": out}))()
+    assert out.tolist()[:7] == [-12248, -12256, 12256, 65504, np.inf, 0, np.inf]
+    assert np.isnan(out[7])
+    assert out.tolist()[8:] == [2050, 5.960464477539063e-08]
 
 
 @pytest.mark.slow

@@ -36,10 +36,13 @@ def _truncated(ty: Type, x: Array) -> Array:
 
 
 def cvt(to: Type, of: Type, x: Array) -> Array:
-    """Convert any type to any other; a double goes to bf16 by way of f32 rounded to odd, so rounds once."""
+    """Convert any type to any other; a double goes to 16 bits by way of f32 rounded to odd, so rounds once.
+
+    XLA itself rounds it to f32 first, then to f16: 12251.9997 would become 12252, and that 12256.
+    """
     if not _is_float(to):
         return _truncated(to, x.astype(jnp.float64)) if _is_float(of) else x.astype(to.dtype)
-    if to.name != "bf16" or (_is_float(of) and of.bits <= 32):
+    if to.bits > 16 or (_is_float(of) and of.bits <= 32) or (to.name == "f16" and not _is_float(of)):
         return x.astype(to.dtype)
     if not _is_float(of):
         magnitude = jnp.where(x < 0, -x, x) if of.kind is Kind.SIGNED else x
