@@ -11,7 +11,7 @@ from prism.kernels.isa.assemble import assemble
 from prism.kernels.isa.table import BY_MNEMONIC
 from prism.kernels.isa.types import F32, F64
 from prism.kernels.isa.verify import verify
-from tests.kernels_ulps import OPERATIONS, distance, worst
+from tests.kernels_ulps import OPERATIONS, distance, results, worst
 
 pytestmark = [pytest.mark.m8, pytest.mark.clause("ISA-23"), pytest.mark.clause("ISA-3")]
 
@@ -50,6 +50,22 @@ def test_a_double_is_rounded_to_a_half_once(executor: str) -> None:
     assert out.tolist()[:7] == [-12248, -12256, 12256, 65504, np.inf, 0, np.inf]
     assert np.isnan(out[7])
     assert out.tolist()[8:] == [2050, 5.960464477539063e-08]
+
+
+@pytest.mark.clause("ISA-15")
+@pytest.mark.parametrize("executor", ["numpy", pytest.param("cpu", marks=pytest.mark.slow)])
+def test_an_infinity_outweighs_a_product_beyond_a_double(executor: str) -> None:
+    """The product is exact, so it is finite, and has no part in the sum."""
+    x = [np.full(256, one) for one in (7.9e236, -1.8e274, np.inf)]
+    assert np.isposinf(results(executor, "fma", F64, x)).all()
+
+
+@pytest.mark.parametrize("executor", ["numpy", pytest.param("cpu", marks=pytest.mark.slow)])
+def test_powers_that_do_not_depend_on_a_nan(executor: str) -> None:
+    """A signalling NaN to the power 0 is 1, and so is 1 to its power, as for any other NaN."""
+    signalling = np.array([0x7FF0000000000001], np.uint64).view(np.float64)
+    x, y = (np.resize(one, 256) for one in ([signalling[0], 1.0, 2.0], [0.0, signalling[0], 3.0]))
+    assert results(executor, "pow", F64, [x, y])[:3].tolist() == [1, 1, 8]
 
 
 @pytest.mark.slow

@@ -107,7 +107,8 @@ def _float_binary(op: str, ty: Type, a: str, b: str) -> str:
     if op in signs:
         return rounded(ty, f"({a} {signs[op]} {b})")
     if op == "pow":
-        return rounded(ty, f"({a} ** {b})")
+        # The C library makes NaN of a signalling one, also where the answer does not depend on it.
+        return rounded(ty, f"_chosen(({b} == 0) | ({a} == 1), {typed(ty, '1')}, {a} ** {b})")
     return f"{'_lesser' if op == 'min' else '_greater'}({a}, {b})"
 
 

@@ -99,6 +99,8 @@ def maximum(ty: Type, a: Array, b: Array) -> Array:
 
 def _exact_fma(a: float, b: float, c: float) -> float:
     """Return a * b + c of doubles rounded once; the division of whole numbers that Fraction ends in rounds exactly."""
+    if math.isfinite(a) and math.isfinite(b) and math.isinf(c):
+        return c  # however far beyond a double the product of the other two is
     plain = a * b + c
     if not (math.isfinite(a) and math.isfinite(b) and math.isfinite(c)):
         return plain

@@ -38,7 +38,7 @@ def ragged(a: DeviceArray[f32], out: DeviceArray[f32], n: u32):
     part = f32(0)
     k = i
     best = u32(0)
-    while k < n + i % 3:
+    while k < n:
         if k < 100:
             part += a[k] * f32(k)
         else:
