@@ -12,7 +12,7 @@ import numpy as np
 
 from prism.errors import UsageError
 from prism.ring import layout as at
-from prism.ring.errors import RingClosedError
+from prism.ring.errors import LaunchError, RingClosedError
 from prism.ring.exec.cpu import CpuExecutor
 from prism.ring.exec.oracle import OracleExecutor
 from prism.ring.feeders import FeederWatch
@@ -20,7 +20,7 @@ from prism.ring.handle import Column, Tenant
 from prism.ring.jobs import Batch, Job
 from prism.ring.layout import Reason, SlotStatus
 from prism.ring.memory import Block, Shape, format_block, fresh_block
-from prism.ring.program import Order, Program
+from prism.ring.program import Order, Program, Report
 from prism.ring.segment import Segment
 from prism.ring.state import RingSpec, RingState
 
@@ -116,6 +116,11 @@ class Runtime:
     ) -> None:
         if isinstance(executor, str) and executor not in EXECUTORS:
             raise UsageError(f"an executor must be one of {', '.join(EXECUTORS)}, got {executor!r}; name one of these")
+        if program.once or program.report is not Report.ALL:
+            raise LaunchError(
+                "a runtime drains on and follows every job, but this program is finite or reports control alone; give "
+                "it to prism.ring.launch"
+            )
         self.executor = EXECUTORS[executor]() if isinstance(executor, str) else executor
         spec = slots if isinstance(slots, RingSpec) else RingSpec(slots, tenants, workspace=_workspace(program))
         shape = Shape(spec, self.executor.rows)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import jax
@@ -29,13 +29,16 @@ from prism.ring.program import Memory, Program
 
 CLAIMS_A_LAUNCH: Final = 1 << 16
 """Most claims of a launch; what is left is for the next one."""
+TEMPLATES: Final = 16
+"""Programs whose compiled launches are kept, the last used."""
 _FEW: Final = 64
 """Changed slots go up as so many, or as all: two shapes, two compilations."""
 _POLL: Final = np.zeros(4, np.int64)
 _ENTRY: Final = at.BOOKS_SLOT.words
 
 
-def _require_traceable(program: Program) -> None:
+def require_traceable(program: Program) -> None:
+    """Raise LaunchError for a program that no device can run."""
     guests = (*program.handlers, *((program.payload,) if program.payload else ()))
     bound = [handler.name for handler in guests if not handler.traceable]
     loads = program.self_loading or program.io_polling
@@ -43,6 +46,17 @@ def _require_traceable(program: Program) -> None:
     if bound or loads or prepares:
         what = f"handler {bound[0]!r} runs on the host" if bound else "it loads" if loads else "it prepares a workspace"
         raise LaunchError(f"a program for a device must be traceable and do no io, but {what}; give it to the oracle")
+
+
+@lru_cache(TEMPLATES)
+def compiled_launch(program: Program) -> Callable[[Ring, Any], Ring]:
+    """Return the compiled launch of a program, from a ring's arrays and a budget of claims to its arrays.
+
+    One for equal programs. Raises LaunchError.
+    """
+    require_traceable(program)
+    run = launch_of(program)
+    return jax.jit(lambda ring, budget: run(ring, budget)[0])
 
 
 def _upload(ring: Ring, control: Any, places: Any, slots: Any, entries: Any) -> Ring:
@@ -76,7 +90,7 @@ class DeviceExecutor(Unfed):
 
     def start(self, block: Block, program: Program) -> None:
         """Put a block's state on the default device; raises LaunchError for a program that cannot be traced."""
-        _require_traceable(program)
+        require_traceable(program)
         self._block = block
         run = launch_of(program)
 

@@ -236,8 +236,12 @@ def wave(ring: Ring, order: Order, ready: Any) -> Ring:
 
 
 def launch_of(program: Program) -> Callable[[Ring, Any], tuple[Ring, Any]]:
-    """Return the function `(ring, budget) -> (ring, claims)` of one launch."""
+    """Return the function `(ring, budget) -> (ring, claims)` of one launch.
+
+    A finite one in direct order goes once through the ring; in an order with levels the budget alone bounds it.
+    """
     execute, order = executor_of(program), program.order
+    onward = program.once and order is Order.DIRECT
 
     def step(carry: Any) -> Any:
         ring, left, ready = carry
@@ -245,9 +249,14 @@ def launch_of(program: Program) -> Callable[[Ring, Any], tuple[Ring, Any]]:
         ring = plus(claim(ring, order, slot), "books", HEAD["STEPS"])
         ring, outcome = execute(ring, slot)
         ring = finish(ring, order, slot, outcome)
-        return ring, left - 1, _due(ring, order)
+        ready = _due(ring, order)
+        if onward:
+            ready = ready & (jnp.arange(len(ready), dtype=jnp.uint32) > word(slot))
+        return ring, left - 1, ready
 
     def launch(ring: Ring, budget: Any) -> tuple[Ring, Any]:
+        if onward:
+            ring = put(ring, "books", HEAD["CURSOR"], word(0))
         ready = _due(ring, order)
         whole, _ = in_one_wave(ring, order, ready)
         count = jnp.sum(ready).astype(jnp.int32)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from prism.ring import layout as at
-from prism.ring.host import cancel, ended, recover, submit
+from prism.ring.effects import Job, Outcome
+from prism.ring.host import cancel, ended, recover, release, submit
 from prism.ring.layout import IoStatus, Opcode, Priority, Reason, SlotStatus
-from prism.ring.model import claim, drain, step
+from prism.ring.model import claim, drain, finish, step
 from prism.ring.packed import pack
 from prism.ring.program import Arg, Handler, Memory, Order, Program, Span, Workspace
 from prism.ring.publish import Place
-from prism.ring.schedule import tickets
+from prism.ring.schedule import due_level, tickets
 from prism.ring.state import RingSpec, RingState, empty
 from tests.rings import SPEC, ring_with, window
 
@@ -307,3 +310,54 @@ def test_what_a_lost_worker_had_is_put_back_or_reported() -> None:
     assert ended(done, 0, 1) == (SlotStatus.DONE, Reason.NONE)
     assert ended(done, 0, 2) is None
     assert (done.control[W], done.control[W + 1], done.control[at.DONE_COUNT]) == (1, 0, 3)
+
+
+@pytest.mark.clause("RING-5")
+def test_each_transition_of_the_table_happens_and_no_other() -> None:
+    """Acts of tenant, worker, ingest and host together take every arrow of the status machine, and none beside."""
+    program, seen = Program(self_loading=True), set()
+
+    def note(*rings: RingState) -> RingState:
+        """Enter how the first slot went from ring to ring."""
+        statuses = [SlotStatus(int(ring.slots[0, at.STATUS])) for ring in rings]
+        seen.update(pairwise(statuses))
+        return rings[-1]
+
+    def begun() -> RingState:
+        """Publish and claim a job, and cancel another."""
+        published = submit(empty(SPEC), Place(0, 1), [(Opcode.NOP, ())])[0]
+        note(empty(SPEC), published, cancel(published, 0), release(cancel(published, 0), 0))
+        ring = published.copy()
+        claim(ring, Order.DIRECT, 0)
+        return note(published, ring)
+
+    for status in (SlotStatus.DONE, SlotStatus.FAULT, SlotStatus.WAIT_IO, SlotStatus.YIELD, SlotStatus.REQUEUE):
+        before = begun()
+        after = before.copy()
+        finish(after, program, Job(0, 1, Opcode.NOP, []), Outcome(status))
+        note(before, after)
+        if status in at.RUNNABLE:
+            again = after.copy()
+            claim(again, Order.DIRECT, 0)
+            note(after, again)
+            note(after, cancel(after, 0))
+        if status is SlotStatus.DONE:
+            note(after, submit(after, Place(0, 1), [(Opcode.NOP, ())])[0])
+            note(after, release(after, 0))
+    for status in (IoStatus.OK, IoStatus.ERROR):
+        waits = step(_loading(), program)
+        waits.io_slots[0, at.IO_STATUS] = status
+        note(waits, step(waits, program))
+    assert seen == {(old, new) for old, after in at.TRANSITIONS.items() for new in after}
+
+
+@pytest.mark.clause("RING-10")
+@pytest.mark.parametrize(
+    ("passed", "level"),
+    [((0, 15, 15, 15, 15), 1), ((0, 3, 16, 17, 16), 3), ((0, 0, 16, 16, 16), 4), ((0, 40, 16, 0, 39), 1)],
+)
+def test_the_level_that_waited_longest_is_served_next(passed: tuple[int, ...], level: int) -> None:
+    """From 16 claims on the longest waiting goes first, the least urgent of equals; before that the most urgent."""
+    state = empty(SPEC)
+    state.levels[:, at.BOOKS_LEVEL.at("PASSED")] = passed
+    assert due_level(state, {1, 2, 3, 4}) == level
