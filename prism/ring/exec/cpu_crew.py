@@ -11,8 +11,9 @@ import numpy as np
 from prism.ring.effects import Job, Outcome, apply, fault
 from prism.ring.exec import cpu_work
 from prism.ring.exec.cpu_atomics import lock, unlock
-from prism.ring.exec.cpu_effects import REQUEUES, YIELDS, tenant_of
+from prism.ring.exec.cpu_books import tenant_of
 from prism.ring.exec.cpu_handlers import Table
+from prism.ring.exec.cpu_words import REQUEUES, YIELDS
 from prism.ring.layout import ARGS, BOOKS_SLOT, BOOKS_TENANT, OPCODE, Reason, SlotStatus
 from prism.ring.memory import ENDED, LOCKS, RUNNING, WORKER_PROCESS, WORKER_STATE, Block
 from prism.ring.program import Program

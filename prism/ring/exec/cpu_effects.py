@@ -11,6 +11,8 @@ import numpy as np
 from numba import njit
 
 from prism.ring.exec import cpu_atomics as atomics
+from prism.ring.exec.cpu_books import count_tenant, refuse, tenant_of
+from prism.ring.exec.cpu_io import ask_for_read
 from prism.ring.exec.cpu_words import (
     ATOMIC_ADD,
     BAD_ADDRESS,
@@ -20,36 +22,25 @@ from prism.ring.exec.cpu_words import (
     BAD_PACKED,
     BAD_TENANT,
     BATCH_FENCE,
-    BOOKS_SLOT_WORDS,
     BOOKS_TENANT_WORDS,
     COMPARE_SWAP,
-    DETAIL,
     DFA_STEP,
     DONE,
     EMPTY,
     FAULT,
     FENCE_TAG,
     FENCES_BY,
-    IO_CLAIMED,
-    IO_EMPTY,
-    IO_ERROR,
-    IO_FAILED,
-    IO_LATE,
-    IO_OK,
-    IO_PUBLISHED,
-    IO_SLOT_STATUS,
     LOAD_MISS,
     LOAD_U32,
     LOG_DROPS,
     LOG_DROPS_BY,
     MEMCPY,
     NOP,
+    ON_HOST,
     PACKED_SLOT,
     PRINTF,
     SHUTDOWN_JOB,
-    SINCE,
     STORE_U32,
-    WAITS_FOR,
     WINDOW_START,
     WINDOW_WORDS,
 )
@@ -57,12 +48,8 @@ from prism.ring.exec.landing import ticket_at
 from prism.ring.layout import (
     ARGS,
     ARGS_PER_SLOT,
-    BOOKS_OWNERS_START,
-    BOOKS_SLOTS_START,
     BOOKS_TENANTS_START,
     EPOCH,
-    IO_OWNER_NOBODY,
-    IO_SLOT_WORDS,
     LOG_CURSOR,
     LOG_RECORDS,
     METRICS,
@@ -77,23 +64,16 @@ from prism.ring.layout import (
 from prism.ring.memory import (
     AT_BOOKS,
     AT_CONTROL,
-    AT_IO,
-    AT_IO_SLOTS,
     AT_LOG,
     AT_LOG_RECORDS,
     AT_OBSERVABLES,
-    AT_PATIENCE,
     AT_RING,
-    AT_SHARE,
-    AT_TENANTS,
     AT_WORKER_ROWS,
     INNER_ARGS,
     WORKER_WORDS,
 )
 
-ON_HOST, YIELDS, REQUEUES, WAITS = -1, -2, -3, -4
-"""What `execute` returns instead of a reason: a handler needs Python; the job yields, is requeued, waits for io."""
-SELF_LOADING, FUSED = 1, 2
+SELF_LOADING, FUSED, POLLING = 1, 2, 4
 """Flags of a handler table."""
 TABLE_FLAGS, TABLE_COUNT, TABLE_PAYLOAD, TABLE_ROWS = range(4)
 """Words of a handler table, (3 + 2 n,) uint64: flags, n, the payload's address, then opcode and address of each."""
@@ -101,20 +81,6 @@ DETAILED = 1 << 31
 """In what a handler's native code answers: the word at fault stands in bits 32 to 63, beside the reason."""
 COUNTED = 8 + 2 * 128
 """Where the metrics of a run stand on a worker's desk."""
-
-
-@njit(nogil=True, cache=True)
-def tenant_of(words: Any, slot: Any) -> Any:
-    """Return whose a slot is."""
-    return min(np.int64(slot) // np.int64(words[AT_SHARE]), np.int64(words[AT_TENANTS]) - 1)
-
-
-@njit(nogil=True, cache=True)
-def refuse(words: Any, slot: Any, reason: Any, detail: Any) -> Any:
-    """Note what is at fault, and return the reason."""
-    at = np.int64(words[AT_BOOKS]) + BOOKS_SLOTS_START + BOOKS_SLOT_WORDS * slot + DETAIL
-    words[at] = np.uint32(detail & 0xFFFF_FFFF)
-    return reason
 
 
 @njit(nogil=True, cache=True)
@@ -180,13 +146,6 @@ def dfa_step(words: Any, slot: Any, tenant: Any, args: Any) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def count_tenant(words: Any, tenant: Any, counter: Any, count: Any) -> None:
-    """Add to a counter of a tenant's books."""
-    at = np.int64(words[AT_BOOKS]) + BOOKS_TENANTS_START + BOOKS_TENANT_WORDS * tenant + counter
-    atomics.add(words, at, np.uint32(count))
-
-
-@njit(nogil=True, cache=True)
 def batch_ended(words: Any, longs: Any, slot: Any) -> bool:
     """Return whether every earlier slot of a fence's batch has ended."""
     base = np.int64(words[AT_RING]) + SLOT_WORDS * slot
@@ -234,53 +193,6 @@ def print_words(words: Any, slot: Any, tenant: Any, args: Any) -> Any:
         words[at + k] = words[args + k]
     atomics.store(words, at + 3, np.uint32(SLOT_WORDS * slot))
     return 0
-
-
-@njit(nogil=True, cache=True)
-def ask_for_read(words: Any, slot: Any, args: Any) -> Any:
-    """Publish a read in a free io slot, which this job waits for unless it only prefetches; yield if none is free."""
-    resource, prefetch = words[args], words[args + 1]
-    owners = np.int64(words[AT_BOOKS]) + BOOKS_OWNERS_START
-    for place in range(words[AT_IO_SLOTS]):
-        at = np.int64(words[AT_IO]) + IO_SLOT_WORDS * place
-        status = at + IO_SLOT_STATUS
-        # CLAIMED keeps others off while the request is written; it is nobody's to serve before it is PUBLISHED.
-        if atomics.load(words, status) != IO_EMPTY:
-            continue
-        if atomics.compare_swap(words, status, np.uint32(IO_EMPTY), np.uint32(IO_CLAIMED)) != IO_EMPTY:
-            continue
-        for k in range(IO_SLOT_WORDS):
-            if k != IO_SLOT_STATUS:
-                words[at + k] = np.uint32(0)
-        words[at] = np.uint32(1)
-        words[at + 1] = words[at + 2] = words[at + 7] = resource
-        words[owners + place] = np.uint32(IO_OWNER_NOBODY) if prefetch else np.uint32(slot + 1)
-        entry = np.int64(words[AT_BOOKS]) + BOOKS_SLOTS_START + BOOKS_SLOT_WORDS * slot
-        words[entry + WAITS_FOR] = np.uint32(0) if prefetch else np.uint32(place + 1)
-        atomics.store(words, status, np.uint32(IO_PUBLISHED))
-        return 0 if prefetch else WAITS
-    return YIELDS
-
-
-@njit(nogil=True, cache=True)
-def poll_io(words: Any, slot: Any) -> Any:
-    """Return the reason with which a slot that waits for a read ends, and free the read; -1 while it is under way."""
-    entry = np.int64(words[AT_BOOKS]) + BOOKS_SLOTS_START + BOOKS_SLOT_WORDS * slot
-    place = np.int64(words[entry + WAITS_FOR]) - 1
-    status = np.int64(words[AT_IO]) + IO_SLOT_WORDS * place + IO_SLOT_STATUS
-    seen = atomics.load(words, status)
-    if seen not in (IO_OK, IO_ERROR):
-        words[entry + SINCE] += np.uint32(1)
-        if words[entry + SINCE] <= words[AT_PATIENCE]:
-            return -1
-        # The read goes on without an owner; whoever ends it frees its slot.
-        atomics.store(words, np.int64(words[AT_BOOKS]) + BOOKS_OWNERS_START + place, np.uint32(IO_OWNER_NOBODY))
-        words[entry + WAITS_FOR] = np.uint32(0)
-        return refuse(words, slot, IO_LATE, place)
-    words[entry + WAITS_FOR] = np.uint32(0)
-    words[np.int64(words[AT_BOOKS]) + BOOKS_OWNERS_START + place] = np.uint32(0)
-    atomics.store(words, status, np.uint32(IO_EMPTY))
-    return 0 if seen == IO_OK else refuse(words, slot, IO_FAILED, place)
 
 
 @njit(nogil=True, cache=True)

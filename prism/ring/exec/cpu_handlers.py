@@ -11,7 +11,15 @@ from numba.np.numpy_support import carray
 from numpy.typing import NDArray
 
 from prism.kernels.exec.cpu_lane import CpuLimitError
-from prism.ring.exec.cpu_effects import FUSED, SELF_LOADING, TABLE_COUNT, TABLE_FLAGS, TABLE_PAYLOAD, TABLE_ROWS
+from prism.ring.exec.cpu_effects import (
+    FUSED,
+    POLLING,
+    SELF_LOADING,
+    TABLE_COUNT,
+    TABLE_FLAGS,
+    TABLE_PAYLOAD,
+    TABLE_ROWS,
+)
 from prism.ring.layout import ARGS_PER_SLOT
 from prism.ring.memory import LOCKS, WINDOW_LOCKS, Block
 from prism.ring.program import Handler, Program
@@ -31,7 +39,7 @@ class Table:
         self._compiled: list[Any] = []
         self.locks = block.words[WINDOW_LOCKS : WINDOW_LOCKS + LOCKS]
         self.words: NDArray[np.uint64] = np.zeros(TABLE_ROWS + 2 * len(program.handlers), np.uint64)
-        flags = SELF_LOADING if program.self_loading else 0
+        flags = (SELF_LOADING if program.self_loading else 0) | (POLLING if program.io_polling else 0)
         if program.payload is not None:
             flags |= FUSED
             self.words[TABLE_PAYLOAD] = self._address(program.payload)

@@ -11,8 +11,8 @@ import numpy as np
 from numba import njit
 
 from prism.ring.exec import cpu_atomics as atomics
+from prism.ring.exec.cpu_books import count_tenant, tenant_of
 from prism.ring.exec.cpu_choice import held_at
-from prism.ring.exec.cpu_effects import count_tenant, tenant_of
 from prism.ring.exec.cpu_feed import ring_done
 from prism.ring.exec.cpu_words import (
     BOOKS_SLOT_WORDS,

@@ -33,6 +33,7 @@ SHUTDOWN_JOB: Final = int(Opcode.SHUTDOWN)
 IO_FAILED, IO_LATE, CANCELLED, WORKER_LOST = (int(reason) for reason in list(Reason)[7:])
 
 CLAIMS: Final = BOOKS_HEAD.at("CLAIMS")
+PREFETCH_ERRORS: Final = BOOKS_HEAD.at("PREFETCH_ERRORS")
 LOG_DROPS: Final = BOOKS_HEAD.at("LOG_DROPS")
 BOOKS_LEVEL_WORDS: Final = BOOKS_LEVEL.words
 PASSED: Final = BOOKS_LEVEL.at("PASSED")
@@ -56,3 +57,6 @@ DETAIL: Final = BOOKS_SLOT.at("DETAIL")
 SINCE: Final = BOOKS_SLOT.at("SINCE")
 WAITS_FOR: Final = BOOKS_SLOT.at("WAITS_FOR")
 IO_SLOT_STATUS: Final = IO_SLOT.at("STATUS")
+
+ON_HOST, YIELDS, REQUEUES, WAITS = -1, -2, -3, -4
+"""What running a job returns instead of a reason: a handler needs Python; the job yields, is requeued, waits for io."""

@@ -13,22 +13,13 @@ import numpy as np
 from numba import njit
 
 from prism.ring.exec import cpu_atomics as atomics
-from prism.ring.exec.cpu_choice import TOOK, choose, contended, hold, keep, note_claims, release, reserve, take
 
-# Numba keeps what is compiled here by this file alone: count on when cpu_effects compiles to something else (2).
-from prism.ring.exec.cpu_effects import (
-    COUNTED,
-    ON_HOST,
-    REQUEUES,
-    WAITS,
-    YIELDS,
-    batch_ended,
-    count_tenant,
-    execute,
-    poll_io,
-    tenant_of,
-)
+# Numba keeps what is compiled here by this file alone: count on when cpu_effects compiles to something else (3).
+from prism.ring.exec.cpu_books import count_tenant, tenant_of
+from prism.ring.exec.cpu_choice import TOOK, choose, contended, hold, keep, note_claims, release, reserve, take
+from prism.ring.exec.cpu_effects import COUNTED, POLLING, SELF_LOADING, TABLE_FLAGS, batch_ended, execute
 from prism.ring.exec.cpu_feed import ring_done
+from prism.ring.exec.cpu_io import poll_io, recycle_reads
 from prism.ring.exec.cpu_words import (
     BATCH_FENCE,
     BOOKS_SLOT_WORDS,
@@ -39,14 +30,18 @@ from prism.ring.exec.cpu_words import (
     EMPTY,
     FAULT,
     FAULTED_BY,
+    ON_HOST,
     PUBLISHED,
     REASON,
     REQUEUE,
     REQUEUED_BY,
+    REQUEUES,
     WAIT_IO,
     WAITED_BY,
+    WAITS,
     YIELD,
     YIELDED_BY,
+    YIELDS,
 )
 from prism.ring.exec.landing import fetch_slot
 from prism.ring.layout import (
@@ -366,6 +361,8 @@ def _work(words: Any, longs: Any, worker: Any, handlers: Any, desk: Any, limits:
             if idle & 31 == 0:
                 atomics.pause()
             continue
+        if handlers[TABLE_FLAGS] & np.uint64(SELF_LOADING | POLLING):
+            recycle_reads(words)
         park(words, worker, limits[3:5] if desk[WAITING] > 0 else limits[1:3])
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from numba import njit
 
 from prism.ring.exec import cpu_atomics as atomics
+from prism.ring.exec.cpu_books import tenant_of
 from prism.ring.exec.cpu_choice import held_at
-from prism.ring.exec.cpu_effects import tenant_of
 from prism.ring.exec.cpu_words import CLAIMED
 from prism.ring.layout import SLOT_WORDS, STATUS
 from prism.ring.memory import AT_CLAIMS, AT_RING, FREE

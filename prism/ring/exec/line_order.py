@@ -13,8 +13,9 @@ import numpy as np
 from numba import njit
 
 from prism.ring.exec import cpu_atomics as atomics
+from prism.ring.exec.cpu_books import tenant_of
 from prism.ring.exec.cpu_choice import choose, contended, held_at, may_run, note_claims
-from prism.ring.exec.cpu_effects import batch_ended, tenant_of
+from prism.ring.exec.cpu_effects import batch_ended
 from prism.ring.exec.cpu_words import BATCH_FENCE, PUBLISHED
 from prism.ring.exec.landing import level_of
 from prism.ring.exec.line import catch_up, hand_over, room_of, settle_one

@@ -148,6 +148,46 @@ def test_jobs_wait_for_their_files(executor: str, file: tuple[Path, bytes], tmp_
         assert (ingest.accounts.completed_reads, ingest.accounts.failed_completions) == (8, 4)
 
 
+@pytest.mark.clause("RING-13")
+@pytest.mark.parametrize("executor", ["cpu", "oracle"])
+def test_reads_that_nobody_waits_for_free_their_slots(executor: str, file: tuple[Path, bytes], tmp_path: Path) -> None:
+    """Prefetches of twelve files over 4 io slots all end, the errors of those that are missing are counted."""
+    files = {handle: file[0] if handle % 3 else tmp_path / "missing" for handle in range(12)}
+    buffers = {handle: np.zeros(5000, np.uint8) for handle in range(12)}
+    program = prioritised(self_loading(polling_io(interpreted())))
+    with Runtime(RingSpec(slots=32, io_slots=4), executor=executor, program=program) as runtime:
+        with FileIngest(runtime.state.io_slots, files, buffers, most=2):
+            for handle in range(12):
+                runtime.submit(Opcode.LOAD_MISS, (handle, 1)).result(30)
+            until = time.monotonic() + 20
+            while runtime.state.io_slots[:, at.IO_STATUS].any() and time.monotonic() < until:
+                runtime.executor.pump()
+                time.sleep(0.01)
+        assert not runtime.state.io_slots[:, at.IO_STATUS].any()
+        assert not runtime.state.owners.any()
+        assert runtime.state.head[at.BOOKS_HEAD.at("PREFETCH_ERRORS")] == 4
+        assert all(buffers[handle].tobytes() == file[1][:5000] for handle in range(12) if handle % 3)
+
+
+@pytest.mark.clause("RING-13")
+@pytest.mark.parametrize("executor", ["cpu", "oracle"])
+def test_a_read_that_comes_too_late_frees_its_slot(executor: str, file: tuple[Path, bytes]) -> None:
+    """Jobs whose reads are not served in time fault; once they are served, their io slots take others."""
+    buffers = {0: np.zeros(100, np.uint8)}
+    program = prioritised(self_loading(polling_io(interpreted()), patience=3))
+    with Runtime(RingSpec(slots=32, io_slots=2), executor=executor, program=program) as runtime:
+        late = [runtime.submit(Opcode.LOAD_MISS, (0, 0)) for _ in range(2)]
+        assert [job.outcome(30).reason for job in late] == [Reason.IO_TIMEOUT] * 2
+        with FileIngest(runtime.state.io_slots, {0: file[0]}, buffers):
+            assert runtime.submit(Opcode.LOAD_MISS, (0, 1)).outcome(30).status is SlotStatus.DONE
+            until = time.monotonic() + 20
+            while runtime.state.io_slots[:, at.IO_STATUS].any() and time.monotonic() < until:
+                runtime.executor.pump()
+                time.sleep(0.01)
+        assert not runtime.state.io_slots[:, at.IO_STATUS].any()
+        assert runtime.state.head[at.BOOKS_HEAD.at("PREFETCH_ERRORS")] == 0
+
+
 def test_an_ingest_is_refused_what_it_cannot_hold() -> None:
     """Reads in flight are bounded, and a buffer is a row of bytes that can be written."""
     with pytest.raises(LaunchError, match="an ingest must have 1 to 64 reads in flight, got 65"):
