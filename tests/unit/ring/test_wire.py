@@ -125,6 +125,18 @@ def test_a_replay_replays(entries: list[replay.Entry]) -> None:
 
 
 @pytest.mark.clause("RING-15")
+def test_a_full_record_keeps_every_field() -> None:
+    """Through a file of version 2 each field comes back, all twelve arguments and the high words included."""
+    full = replay.Entry(
+        *(5 << 32 | 6, 3, 2, 77, tuple(range(100, 112)), 9, 4, 8 << 32 | 1),
+        *(int(SlotStatus.FAULT), int(Reason.ADDRESS), bytes(range(16))),
+    )
+    assert replay.decode(replay.encode(3, [full])).entries == (full,)
+    old = replay.decode(replay.encode(3, [full], version=1)).entries[0]
+    assert (old.args, old.ticket, old.timestamp_ns) == ((100, 101, 102, 103), 0, full.timestamp_ns)
+
+
+@pytest.mark.clause("RING-15")
 def test_a_replay_shows_where_it_went_another_way() -> None:
     """Where a handler is missing the second time, the difference names the entry and both outcomes."""
     state = empty(SPEC)
