@@ -79,6 +79,7 @@ class Tenant:
     def __init__(self, block: Block, number: int, drain: Drain, *, self_loading: bool = False) -> None:
         self.number, self._block, self._drain = number, block, drain
         self._slots = block.owned(number)
+        self._own = np.arange(self._slots.start, self._slots.stop)
         self._feeds = drain.feeds
         loading = publisher.LOADING if self_loading else 0
         self._who = (number, loading | os.getpid() << publisher.FEEDER_BITS)
@@ -153,7 +154,7 @@ class Tenant:
             first = publisher.publish_one(self._post, chosen, True)
             if first != publisher.HELD_BACK:
                 return first
-        self._drain.settle()
+        self._drain.settle(self._own)
         first = publisher.publish_one(self._post, chosen, False)
         if first > 0:
             self._drain.feed(chosen)
@@ -220,7 +221,7 @@ class Tenant:
             if first != publisher.HELD_BACK:
                 return first
         if self._feeds:
-            self._drain.settle()
+            self._drain.settle(self._own)
         first = publisher.publish(block.words, block.longs, who, columns, chosen)
         if first > 0 and self._feeds:
             self._drain.feed(chosen)
@@ -314,7 +315,7 @@ class Tenant:
         """Remember the faults in the tenant's slots and free these; returns how many there were."""
         with self._drain.guard, self._lock:
             if self._feeds:
-                self._drain.settle()
+                self._drain.settle(self._own)
             faulted = np.flatnonzero(self._block.state.slots[self._slots, at.STATUS] == SlotStatus.FAULT)
             for slot in faulted:
                 self._reclaim(self._slots.start + int(slot))

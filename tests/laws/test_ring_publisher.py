@@ -157,3 +157,24 @@ def test_a_slot_that_the_kernel_has_done_is_free_before_its_status_says_so() -> 
     assert publisher.publish_line(block.words, block.longs, (0, 0), columns, chosen, line) == 1
     assert chosen[0] == 5
     assert publisher.publish_line(block.words, block.longs, (0, 0), columns, chosen, line) == publisher.NO_ROOM
+
+
+@pytest.mark.clause("RINGRUN-7")
+def test_what_goes_onto_the_line_past_the_queues() -> None:
+    """As many as shall lie there; more only of one level onto an empty line; none past a job that waits its turn."""
+    one, two, args = np.zeros(1, np.uint32), np.array([1, 2] * 4, np.uint32), np.zeros((1, 0), np.uint32)
+
+    def found(columns: Any, count: int, flying: int = 0, queued: bool = False) -> int:
+        block, chosen = fresh(), np.empty(count, np.int64)
+        line = line_of(block)
+        line[2][BELL_AHEAD], line[2][BELL_FLYING] = 4, flying
+        if queued:
+            publisher.publish(block.words, block.longs, (1, 0), (one, one, args), np.empty(1, np.int64))
+        return int(publisher.publish_line(block.words, block.longs, (0, 0), columns, chosen, line))
+
+    assert found((one, one, args), 8) == 1
+    assert found((one, two, args), 8) == publisher.HELD_BACK
+    assert found((one, two[:4], args), 4) == 1
+    assert found((one, one, args), 3, flying=1) == 1
+    assert found((one, one, args), 4, flying=1) == publisher.HELD_BACK
+    assert found((one, one, args), 1, queued=True) == publisher.HELD_BACK

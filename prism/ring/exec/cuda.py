@@ -170,9 +170,6 @@ class CudaExecutor:
         if self._block.state.control[at.SHUTDOWN]:
             self.line = None
             return False
-        # A job may be over that the oldest on the line hides.
-        if line.room_of(self._table) <= 0:
-            self.settle()
         return bool(line_order.hand_on(words, longs, self._table, self._chosen, self._aside))
 
     def _revive(self) -> None:
@@ -188,13 +185,15 @@ class CudaExecutor:
             self._launch(np.uint32(bell[line.BELL_FINAL]))
 
     def _watching(self) -> None:
-        waits = False
+        waits, due = False, 0.0
         while not self._stop.wait(BUSY_S if waits else WATCH_S):
             with self.guard:
                 if self._block is None:
                     return
                 self._bell[line.BELL_BEAT] += np.uint64(1)
-                self.settle()
+                if time.monotonic() >= due:  # All slots: a job may be over that the oldest on the line hides.
+                    self.settle()
+                    due = time.monotonic() + WATCH_S
                 waits = self._see_to()
 
     def _see_to(self) -> bool:

@@ -68,13 +68,22 @@ def settle_one(words: Any, line: Any, slot: Any) -> bool:
 
 
 @njit(nogil=True, cache=True)
-def settle_chosen(words: Any, line: Any, tenant: Any, chosen: Any) -> None:
-    """Count the jobs as over that a tenant's free slots held; their statuses are written with the next ones."""
+def over_in(words: Any, chosen: Any) -> Any:
+    """Return how many of a tenant's free slots hold a job of the line that is over and not settled."""
     over, statuses = 0, np.int64(words[AT_RING]) + STATUS
     for slot in chosen:
         over += words[statuses + SLOT_WORDS * slot] == CLAIMED
+    return over
+
+
+@njit(nogil=True, cache=True)
+def settle_chosen(words: Any, line: Any, tenant: Any, chosen: Any) -> None:
+    """Count the jobs as over that a tenant's free slots held; their statuses are written with the next ones."""
+    over, bell = over_in(words, chosen), line[2]
     words[held_at(words, tenant)] -= np.uint32(over)
-    line[2][BELL_FLYING] -= np.uint64(over)
+    bell[BELL_FLYING] -= np.uint64(over)
+    if bell[BELL_FLYING] == 0:
+        bell[BELL_OLDEST] = bell[BELL_HEAD] & _LOW
 
 
 @njit(nogil=True, cache=True)
@@ -106,11 +115,16 @@ def catch_up(words: Any, line: Any) -> None:
 
 
 @njit(nogil=True, cache=True)
+def apart(line: Any) -> Any:
+    """Return how many places of the line lie between its oldest job that may not be over, and its head."""
+    return np.int64((line[2][BELL_HEAD] - line[2][BELL_OLDEST]) & _LOW)
+
+
+@njit(nogil=True, cache=True)
 def room_of(line: Any) -> Any:
     """Return how many more jobs may be handed over.
 
     A lane that is held up by a long job has not read the entries of its next ones, so none of these may be overwritten.
     """
     entries, _, bell = line
-    apart = np.int64((bell[BELL_HEAD] - bell[BELL_OLDEST]) & _LOW)
-    return min(np.int64(bell[BELL_AHEAD]) - np.int64(bell[BELL_FLYING]), len(entries) - apart)
+    return min(np.int64(bell[BELL_AHEAD]) - np.int64(bell[BELL_FLYING]), len(entries) - apart(line))

@@ -18,7 +18,7 @@ from prism.ring.exec.cpu_choice import choose, contended, held_at, may_run, note
 from prism.ring.exec.cpu_effects import batch_ended
 from prism.ring.exec.cpu_words import BATCH_FENCE, PUBLISHED
 from prism.ring.exec.landing import level_of
-from prism.ring.exec.line import catch_up, hand_over, room_of, settle_one
+from prism.ring.exec.line import BELL_AHEAD, BELL_FLYING, apart, catch_up, hand_over, over_in, room_of, settle_one
 from prism.ring.layout import ARGS, LEVELS, OPCODE, SLOT_WORDS, STATUS, TENANT_QUOTAS
 from prism.ring.memory import (
     AT_CLAIMS,
@@ -28,6 +28,7 @@ from prism.ring.memory import (
     AT_RING,
     AT_RUN_ALONE,
     AT_RUN_CONTENDED,
+    DIRECT,
     ENTRIES,
     FREE,
     HEAD,
@@ -41,13 +42,27 @@ from prism.ring.memory import (
 
 
 @njit(nogil=True, cache=True)
-def may_join(words: Any, line: Any, count: Any) -> bool:
-    """Return whether jobs may go onto the line past the queues: it has room, and it is nobody's turn before them."""
-    if room_of(line) < count:
-        catch_up(words, line)
-        if room_of(line) < count:
-            return False
-    return choose(words) < 0
+def may_join(words: Any, line: Any, priorities: Any, chosen: Any) -> bool:
+    """Return whether jobs may go onto the line past the queues, in which nobody waits, into their free slots.
+
+    They may while no more lie there than shall, and where they are of one level and the first on the line, whatever
+    their number: there is nothing that they could go before or behind.
+    """
+    if fits(words, line, priorities, chosen):
+        return True
+    catch_up(words, line)
+    return fits(words, line, priorities, chosen)
+
+
+@njit(nogil=True, cache=True)
+def fits(words: Any, line: Any, priorities: Any, chosen: Any) -> bool:
+    """Return whether the line has room for jobs, as `may_join` says, by what is known of it."""
+    entries, _, bell = line
+    flying, count = np.int64(bell[BELL_FLYING]) - over_in(words, chosen), len(chosen)
+    if flying == 0:
+        alike = words[AT_ORDER] == DIRECT or (words[AT_ORDER] == PRIORITY and len(priorities) == 1)
+        return count <= len(entries) and (alike or count <= np.int64(bell[BELL_AHEAD]))
+    return count <= min(np.int64(bell[BELL_AHEAD]) - flying, len(entries) - apart(line))
 
 
 @njit(nogil=True, cache=True)
@@ -126,12 +141,20 @@ def pass_fences(words: Any, longs: Any, line: Any, chosen: Any, aside: Any) -> b
 
 
 @njit(nogil=True, cache=True)
+def waits_for_line(words: Any, aside: Any) -> bool:
+    """Return whether some job in the queues may run, or a fence is set aside."""
+    return aside[0] > 0 or choose(words) >= 0
+
+
+@njit(nogil=True, cache=True)
 def hand_on(words: Any, longs: Any, line: Any, chosen: Any, aside: Any) -> Any:
     """Hand jobs over to a kernel as whose turn it is, while the line has room; returns whether some wait that may run.
 
     chosen: (n,) int64, n at least a run, for its own use. aside: (1 + slots,) int64: how many fences wait for their
     batches, and which; kept from call to call.
     """
+    if not waits_for_line(words, aside):
+        return False
     catch_up(words, line)
     waits = pass_fences(words, longs, line, chosen, aside)
     while room_of(line) > 0:

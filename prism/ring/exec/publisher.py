@@ -14,6 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from prism.ring.exec import cpu_atomics as atomics
+from prism.ring.exec.cpu_choice import choose
 from prism.ring.exec.cpu_words import (
     BATCH_FENCE,
     BOOKS_SLOT_WORDS,
@@ -246,11 +247,13 @@ def _publish_line(words: Any, longs: Any, who: Any, columns: Any, chosen: Any, l
     refused = check(words, tenant, columns, len(chosen), flags)
     if refused != 1:
         return refused
-    if not may_run_now(words, tenant, columns) or not may_join(words, line, len(chosen)):
+    if not may_run_now(words, tenant, columns) or choose(words) >= 0:
         return np.int64(HELD_BACK)
     row = words[AT_FEEDERS] + LINE * tenant
     if not find_free(words, line[1], row, chosen, flags & TOGETHER != 0):
         return np.int64(NO_ROOM)
+    if not may_join(words, line, columns[1], chosen):
+        return np.int64(HELD_BACK)
     settle_chosen(words, line, tenant, chosen)
     first = atomics.add(longs, words[AT_BOOKS] >> 1, np.uint64(len(chosen)))
     for job in range(len(chosen)):
