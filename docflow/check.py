@@ -46,8 +46,8 @@ class Result:
             "format": 1,
             "blocks": self.blocks,
             "summary": asdict(self.summary),
-            "findings": [asdict(one) for one in self.findings],
-            "known": [asdict(one) for one in self.known],
+            "findings": [one._asdict() for one in self.findings],
+            "known": [one._asdict() for one in self.known],
         }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,6 +55,8 @@ def load(root: Path, rule_ids: frozenset[str]) -> Config:
 
 def parse(data: bytes, rule_ids: frozenset[str]) -> Config:
     """Read the bytes of a docflow.toml. Errors: as `load`."""
+    import tomllib
+
     try:
         text = data.decode("utf-8")
         tables = tomllib.loads(text)

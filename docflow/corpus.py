@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from docflow import __version__, files, lock, witness
 from docflow.cache import Cache
@@ -18,8 +18,7 @@ from docflow.model import Defect, Document, Edge, Link, Mention, Review, Section
 from docflow.witness import Witnesses
 
 
-@dataclass(frozen=True, slots=True)
-class EdgeView:
+class EdgeView(NamedTuple):
     """An edge joined with all that decides its status; `dep` and `own` are the present texts, None if unknown."""
 
     path: str
@@ -151,7 +150,7 @@ def resolved(documents: Mapping[str, Document], config: Config) -> Mapping[str, 
     paths = _names(documents)
     return {
         path: replace(
-            one, edges=tuple(replace(edge, ref=_path_of(edge.ref, documents, paths, path)) for edge in one.edges)
+            one, edges=tuple(edge._replace(ref=_path_of(edge.ref, documents, paths, path)) for edge in one.edges)
         )
         if one.edges
         else one

@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
-from xml.etree import ElementTree
 
 from docflow import __version__
 from docflow.check import Result, Summary
@@ -94,6 +93,8 @@ def junit(result: Result) -> str:
     broken = {one.rule for one in errors}
     passed = [rule.id for rule in RULES if rule.id not in broken]
     counts = {"tests": str(len(passed) + len(errors)), "failures": str(len(errors))}
+    from xml.etree import ElementTree
+
     suite = ElementTree.Element("testsuite", {"name": "docflow", **counts})
     for name in passed:
         ElementTree.SubElement(suite, "testcase", {"classname": "docflow", "name": name})

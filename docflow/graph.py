@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from docflow.corpus import Corpus, EdgeView
 
@@ -17,8 +16,7 @@ COMMON: Final = "::"
 """Suffix of the node that stands for what every section of a document rests on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arc:
+class Arc(NamedTuple):
     """`source` rests on `target`; `view` is the written edge, None where a part inherits from its whole."""
 
     source: str

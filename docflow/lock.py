@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from docflow.model import Defect
 
@@ -20,16 +20,14 @@ _ACCEPTED: Final = re.compile(r"(?P<key>\S.*?) accepted: (\S.*)")
 _TEXT: Final = re.compile(rf"(?P<key>\S.*?) text={_SEEN}")
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """One text as it was seen: its version and its whole fingerprint."""
 
     version: int
     fingerprint: str
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """What a review saw: both sides of an edge; of a light document also what the review concluded and said."""
 
     dep: Seen
@@ -39,8 +37,7 @@ class Entry:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     """One locked text, `path` or `path#section`."""
 
     seen: Seen
@@ -71,14 +68,15 @@ def parse(data: bytes) -> Lock:
     accepted: dict[str, str] = {}
     defects: list[Defect] = []
     for number, line in enumerate(data.decode("utf-8", errors="replace").split("\n"), 1):
-        if not line.strip() or line.startswith("#"):
+        line = line.rstrip()
+        if not line or line.startswith("#"):
             continue
         row = _row(line, number)
-        decided = _ACCEPTED.fullmatch(line.rstrip()) if row is None else None
-        if decided:
-            accepted[decided["key"]] = decided[2]
-            continue
         if row is None:
+            decided = _ACCEPTED.fullmatch(line)
+            if decided:
+                accepted[decided["key"]] = decided[2]
+                continue
             defects.append(Defect("lock_syntax", number, line[:60], f"not a line of {FILE_NAME}: {line[:60]!r}"))
             continue
         key, value = row
@@ -94,13 +92,12 @@ def parse(data: bytes) -> Lock:
 
 
 def _row(line: str, number: int) -> tuple[str, Entry | Text] | None:
-    line = line.rstrip()
-    found = _REVIEW.fullmatch(line) if " -> " in line else None
+    is_review = " -> " in line
+    found = (_REVIEW if is_review else _TEXT).fullmatch(line)
     if found is None:
-        found = _TEXT.fullmatch(line)
-        if found is None or " -> " in found["key"]:
-            return None
-        return found["key"], Text(Seen(int(found[2]), found[3]), number)
+        return None
+    if not is_review:
+        return found[1], Text(Seen(int(found[2]), found[3]), number)
     key, self_version, self_text, dep_version, dep_text, outcome, note = found.groups()
     own = Seen(int(self_version), self_text) if self_version else None
     return key, Entry(Seen(int(dep_version), dep_text), own, number, outcome or "", note or "")

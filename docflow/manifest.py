@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from docflow.model import Fault
 from docflow.schema import suggest
@@ -15,8 +14,7 @@ _KEYS: Final = ("id", "clause", "theorem", "statement_sha256", "tests", "mutants
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True, slots=True)
-class Commitment:
+class Commitment(NamedTuple):
     """One row: a theorem with the hash of its statement, tests, mutants that they kill, an exemption if one is absent.
 
     `line` is where its id stands.
@@ -58,6 +56,8 @@ class Manifest:
 
 def parse(path: str, data: bytes) -> Manifest:
     """Read a manifest's bytes; what cannot be read is a fault."""
+    import tomllib
+
     try:
         text = data.decode("utf-8")
         tables = tomllib.loads(text)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from docflow.frontmatter import Parsed
+if TYPE_CHECKING:
+    from docflow.frontmatter import Parsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ def mapped(parsed: Parsed, fields: Fields) -> Parsed | None:
 
     Fields that are not mapped are left out, so that nothing is asked of them.
     """
+    from docflow.frontmatter import Parsed
+
     values = parsed.values
     if not any(theirs in values for theirs in fields.names.values()):
         return None

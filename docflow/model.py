@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 Severity: TypeAlias = Literal["error", "warning", "note", "off"]
 SEVERITIES: Final[tuple[Severity, ...]] = ("error", "warning", "note", "off")
@@ -14,8 +14,7 @@ OUTCOMES: Final = ("no_change", "changed")
 """What a reviewer may conclude about the dependent text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(NamedTuple):
     """What a rule yields: a place, what it is about, and what is wrong. `subject` never holds a line number."""
 
     path: str
@@ -24,8 +23,7 @@ class Fault:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """A fault with its rule, severity and remedy; lines count from 1."""
 
     path: str
@@ -37,8 +35,7 @@ class Finding:
     remedy: str
 
 
-@dataclass(frozen=True, slots=True)
-class Defect:
+class Defect(NamedTuple):
     """Something the reader noticed while it read one document."""
 
     rule: str
@@ -47,8 +44,7 @@ class Defect:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(NamedTuple):
     """A declared section: `line` is its declaration, `start` its anchor in the body (0 if there is none)."""
 
     anchor: str
@@ -58,8 +54,7 @@ class Section:
     fingerprint: str
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(NamedTuple):
     """One requirement: `section` of the document (empty: the whole document) rests on `ref`."""
 
     section: str
@@ -67,8 +62,7 @@ class Edge:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Review:
+class Review(NamedTuple):
     """One recorded review as it was written; the values are checked by rules, so they may be of any type.
 
     A document pin has `section` empty, and neither `self_version` nor `outcome`.
@@ -83,8 +77,7 @@ class Review:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Mention:
+class Mention(NamedTuple):
     """How the body names a required reference: `literal`, or only by its bare name at `line` (0: not at all)."""
 
     ref: str
@@ -92,8 +85,7 @@ class Mention:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """A link to a file of the tree, as `path` or `path#anchor`, and its line."""
 
     target: str

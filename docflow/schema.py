@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from docflow.frontmatter import Parsed, Path
 from docflow.model import Defect
+
+if TYPE_CHECKING:
+    from docflow.frontmatter import Parsed, Path
 
 AUTHORITIES: Final = ("normative", "informative", "operational")
 REVIEW_KEYS: Final = ("dep_version", "self_version_at_review", "outcome", "note")
 
-Check: TypeAlias = Callable[[Any, Path], Iterator[tuple[Path, str]]]
+Check: TypeAlias = "Callable[[Any, Path], Iterator[tuple[Path, str]]]"
 """A type: yields the path and the complaint of everything in a value that is not of the type."""
 
 
@@ -65,8 +65,7 @@ def _sections(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
     yield from (_list_of(_text) if isinstance(value, list) else _map_of(_version))(value, path)
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """One field: `kind` names its type for people, `check` finds what is not of that type."""
 
     name: str
@@ -198,6 +197,8 @@ def line_of(parsed: Parsed, path: Path) -> int:
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return `; did you mean X?` for the nearest known name, or nothing."""
     names = sorted(known)
+    from difflib import get_close_matches
+
     near = get_close_matches(name, names, n=1, cutoff=0.75)
     near = near or get_close_matches(name.replace("-", "_"), names, n=1, cutoff=0.75)
     return f"; did you mean {near[0]}?" if near else ""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from docflow.corpus import Corpus
 from docflow.manifest import Commitment
 from docflow.witness import CLAUSE_ANCHOR
 
 
-@dataclass(frozen=True, slots=True)
-class Clause:
+class Clause(NamedTuple):
     """A normative statement: `label` as people cite it, and where its anchor is."""
 
     label: str
@@ -19,8 +18,7 @@ class Clause:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
+class Coverage(NamedTuple):
     """A clause with everything that witnesses it."""
 
     clause: Clause

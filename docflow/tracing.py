@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +98,7 @@ def _lines(path: Path) -> list[str]:
 
 def _as_dict(row: Coverage, known: Evidence) -> dict[str, Any]:
     states = {test: known.state(row.clause.label, test) for test in row.tests}
-    return asdict(row) | {"is_covered": row.is_covered, "states": states}
+    return row._asdict() | {"clause": row.clause._asdict()} | {"is_covered": row.is_covered, "states": states}
 
 
 def _listed(rows: Sequence[Coverage], known: Evidence) -> Iterator[str]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from docflow import files
 from docflow.cache import Cache
@@ -27,8 +27,7 @@ _NAME_WITHIN_LINES: Final = 4
 _TEST_FILE: Final = re.compile(r"(?:.*/)?(?:test_[^/]*|[^/]*_test)\.py")
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """A test that says which clause it witnesses; `is_run`: pytest would collect it, or something in it."""
 
     clause: str

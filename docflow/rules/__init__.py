@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from docflow.corpus import Corpus
 from docflow.model import Fault, Finding, Severity
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
     from docflow.base import Change
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """One rule; `{path}` and `{subject}` in the remedy stand for the fault's. The law is the function's docstring."""
 
     id: str

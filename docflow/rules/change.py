@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from docflow import config, lock, trace
 from docflow.corpus import Corpus, EdgeView
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
     from docflow.base import Change
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeRule:
+class ChangeRule(NamedTuple):
     """One rule on a change; `{subject}` in the remedy stands for the fault's."""
 
     id: str

@@ -88,16 +88,15 @@ def changed_sides(view: EdgeView) -> list[str]:
     """Return the names of the texts of an edge that changed while their version stayed."""
     if view.locked is None:
         return []
-    sides = (
-        (view.edge.ref, view.locked.dep, view.dep),
-        (view.own_name, view.locked.self, view.own),
-    )
-    return [name for name, seen, present in sides if is_changed(seen, present)]
+    names = [view.edge.ref] if is_changed(view.locked.dep, view.dep) else []
+    return [*names, view.own_name] if is_changed(view.locked.self, view.own) else names
 
 
 def is_changed(seen: Seen | None, present: Seen | None) -> bool:
     """Compare the versions and the whole fingerprints."""
-    return bool(seen and present) and seen.version == present.version and seen.fingerprint != present.fingerprint  # type: ignore[union-attr]
+    if seen is None or present is None or seen.fingerprint == present.fingerprint:
+        return False
+    return seen.version == present.version
 
 
 STATUSES: Final[Mapping[str, Question]] = {

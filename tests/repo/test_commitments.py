@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -184,7 +183,7 @@ def test_a_definition_beside_the_theorems_is_refused(draft: Path, stated: dict[s
 def test_a_change_of_the_manifest_shows(manifest: Manifest) -> None:
     """A commitment dropped, moved, hashed anew or with fewer witnesses, and a changed definition, are each told."""
     first, second, *rest = manifest.commitments
-    changed = replace(first, clause="spec/x.md#y", statement_sha256="0", tests=first.tests[1:], mutants=())
+    changed = first._replace(clause="spec/x.md#y", statement_sha256="0", tests=first.tests[1:], mutants=())
     definitions = dict(manifest.definitions) | {"Prism.Ledger.Base": "0"}
     found = list(change_findings(manifest, Manifest((changed, *rest), definitions)))
     assert found[0] == f"{first.id}: its clause changed from {first.clause!r} to 'spec/x.md#y'"
@@ -214,7 +213,7 @@ def test_a_test_that_kills_nothing_is_noticed(manifest: Manifest) -> None:
     first = manifest.commitments[0]
     mutants = [one for one in MUTANTS if one.id in first.mutants]
     assert list(killer_findings(Manifest((first,)), mutants)) == []
-    idle = replace(first, tests=(*first.tests, "tests/x.py::test_x"))
+    idle = first._replace(tests=(*first.tests, "tests/x.py::test_x"))
     stray = Mutant("stray", "prism/status.py", "a", "b", "tests/y.py::test_y[1]")
     assert list(killer_findings(Manifest((idle,)), [*mutants, stray])) == [
         f"{first.id}: tests/x.py::test_x kills none of its mutants; write one that it is named to kill",
@@ -320,7 +319,7 @@ def test_a_marked_test_is_not_collected() -> None:
 
 def test_a_commitment_without_a_witness_is_noticed(manifest: Manifest) -> None:
     """A commitment needs a theorem, a test and a mutant, or a reason; mutants are named on both sides."""
-    bare = replace(manifest.commitments[0], id="bare", theorem="", mutants=("ghost",), exemption="")
+    bare = manifest.commitments[0]._replace(id="bare", theorem="", mutants=("ghost",), exemption="")
     assert list(shape_findings(Manifest((bare, bare), {}), {"lonely"})) == [
         *2 * ["bare: needs a theorem, tests and mutants, or an exemption that says why one is missing"],
         "ghost: a commitment names this mutant, but there is none",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import subprocess
@@ -321,22 +322,41 @@ def test_a_failing_command_is_one_line(root: Path) -> None:
 
 
 @pytest.mark.clause("DOCFLOW-25")
-def test_the_bench_tree_is_clean_and_warm_checks_load_neither_yaml_nor_networkx(tmp_path: Path) -> None:
-    """The measured tree has the asked size and no finding; a warm check imports neither of the two slow packages."""
+def test_the_bench_tree_is_clean_and_warm_checks_load_nothing_dear(tmp_path: Path) -> None:
+    """The measured tree has the asked size and no finding; a warm check imports no package it can spare."""
     bench.write_tree(tmp_path / "t", 60)
     done = run("check", "--root", str(tmp_path / "t"), "--format", "json")
     summary = json.loads(done.output)["summary"]
     assert (done.exit_code, summary["sections"], summary["statuses"].keys()) == (0, 60, {"ok"})
     assert summary["section_edges"] == 2 * 60 - 4
+    dear = ["yaml", "networkx", "docflow.frontmatter", "xml.etree.ElementTree", "difflib", "tomllib", "subprocess"]
     script = (
-        f"import sys; sys.argv = ['docflow', 'check', '--root', {str(tmp_path / 't')!r}]\n"
+        f"import sys; dear = {dear}; sys.argv = ['docflow', 'check', '--root', {str(tmp_path / 't')!r}]\n"
         "from docflow.cli import main\n"
-        "try: main()\nexcept SystemExit as e: print(e.code, 'yaml' in sys.modules, 'networkx' in sys.modules)"
+        "try: main()\nexcept SystemExit as e: print(e.code, sorted(set(dear) & set(sys.modules)))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env={"PYTHONPATH": str(ROOT)}
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(ROOT)},
     )
-    assert done.stdout.splitlines()[-1] == "0 False False"
+    assert done.stdout.splitlines()[-1] == "0 []"
+
+
+@pytest.mark.usefixtures("root")
+def test_a_check_leaves_the_collector_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Garbage is not looked for during a check, and is again afterwards."""
+    seen: list[bool] = []
+
+    def look(_tree: object) -> list[object]:
+        seen.append(gc.isenabled())
+        return []
+
+    monkeypatch.setattr(rules, "check", look)
+    assert run("check").exit_code == 0
+    assert (seen, gc.isenabled()) == ([False], True)
 
 
 def test_bench_prints_rows(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -107,7 +106,7 @@ def test_a_lock_is_read_back_as_it_was_written(entries: dict[str, Entry], texts:
     """Writing and reading a lock is the identity; it has one line an edge or text, sorted."""
     data = lock.render(entries, texts, {"a.md#b c": "It says why."})
     read = lock.parse(data)
-    assert {key: replace(entry, line=0) for key, entry in read.entries.items()} == entries
+    assert {key: entry._replace(line=0) for key, entry in read.entries.items()} == entries
     assert {name: text.seen for name, text in read.texts.items()} == texts
     assert read.accepted == {"a.md#b c": "It says why."}
     assert read.defects == ()
