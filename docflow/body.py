@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote
@@ -19,7 +19,14 @@ _LINK: Final = re.compile(r"""\]\(\s*<?([^)\s>]+)|^\s{0,3}\[[^\]]+\]:\s*<?([^\s>
 _FENCE: Final = re.compile(r"^(`{3,}|~{3,})")
 _MARKER: Final = re.compile(r"(?:[-*+]|[0-9]{1,9}[.)])(?: {1,4}(?=\S)| *$)")
 _QUOTE: Final = re.compile(r"^(?: {0,3}> ?)+")
-_HIDDEN: Final = re.compile(r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)|<!--.*?-->")
+_HIDDEN: Final = re.compile(
+    r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)|<!--|<\?|<!\[CDATA\[|<(script|style|template|textarea|title|noscript|del|s|strike)\b[^<>]*>"
+    r"|<(\w+)\b[^<>]*?(?:\shidden(?=[\s=>/])|display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0)[^<>]*>",
+    re.IGNORECASE,
+)
+_ENDS: Final = {"<!--": "-->", "<?": "?>", "<![CDATA[": "]]>"}
+_DEFINITION: Final = re.compile(r"^ {0,3}\[(\^)?[^\]]+\]:\s*(?:<[^<>]*>|\S*)")
+_QUOTES: Final = {'"': '"', "'": "'", "(": ")"}
 _NOT_OF_A_SLUG: Final = re.compile(r"[^\w\- ]")
 _CODE_INDENT: Final = 4
 
@@ -103,22 +110,73 @@ def _enter_items(state: _State, text: str, indent: int) -> int:
     return at
 
 
+@dataclass(slots=True)
+class _Hiding:
+    """What hides the text that follows: `end` closes it; a tag named there is counted, for elements nest."""
+
+    line: int
+    end: str
+    depth: int = 1
+
+    def past(self, text: str, at: int) -> int:
+        """Return where text is seen again, -1 if nowhere in this line."""
+        if self.end.startswith(("-->", "?>", "]]>")):
+            found = text.find(self.end, at)
+            return found + len(self.end) if found >= 0 else -1
+        for tag in re.finditer(rf"<(/?){self.end}\b[^<>]*>", text[at:], re.IGNORECASE):
+            self.depth += -1 if tag[1] else 1
+            if self.depth == 0:
+                return at + tag.end()
+        return -1
+
+
 def visible(lines: Sequence[str], offset: int) -> Iterator[tuple[int, str | None]]:
-    """Yield number and visible text of each line that has any; text None: a comment begins here and never ends."""
-    comment = 0
+    """Yield number and visible text of each line that has any; text None: what hides text begins here and never ends.
+
+    Hidden: comments, instructions, elements that no browser shows or shows struck out, and those that say so.
+    """
+    hiding: _Hiding | None = None
     for number, line in outside_code(lines, offset):
-        if comment:
-            _, mark, line = line.partition("-->")
-            if not mark:
+        if hiding is None and "`" not in line and "<" not in line:
+            yield number, line
+            continue
+        shown, at = "", 0
+        while at >= 0:
+            if hiding is not None:
+                at = hiding.past(line, at)
+                hiding = None if at >= 0 else hiding
                 continue
-            comment = 0
-        if "`" in line or "<!--" in line:
-            line = _HIDDEN.sub("", line)
-            line, mark, _ = line.partition("<!--")
-            comment = number if mark else 0
-        yield number, line
-    if comment:
-        yield comment, None
+            found = _HIDDEN.search(line, at)
+            shown += line[at : found.start() if found else None]
+            at = found.end() if found else -1
+            if found and not found[1]:
+                hiding = _Hiding(number, _ENDS.get(found[0]) or found[2] or found[3])
+        yield number, shown
+    if hiding is not None:
+        yield hiding.line, None
+
+
+def _stated(lines: Iterable[tuple[int, str | None]]) -> Iterator[tuple[int, str]]:
+    """Yield the lines that state something: not the titles of link definitions, nor notes at the foot."""
+    quote, is_note, was_definition = "", False, False
+    for number, line in lines:
+        if line is None:
+            continue
+        text = line.strip()
+        if quote or (was_definition and text[:1] in _QUOTES):
+            end = quote or _QUOTES[text[0]]
+            quote = "" if not text or text.find(end, 0 if quote else 1) >= 0 else end
+            was_definition = False
+            continue
+        found = _DEFINITION.match(line)
+        is_note = bool(text) and (is_note or bool(found and found[1]))
+        was_definition = bool(found) and not is_note
+        if was_definition and found:
+            title = line[found.end() :].strip()
+            is_open = title[:1] in _QUOTES and _QUOTES[title[0]] not in title[1:]
+            quote, was_definition = (_QUOTES[title[0]] if is_open else ""), not title
+        elif not is_note:
+            yield number, line
 
 
 class Body:
@@ -137,7 +195,8 @@ class Body:
         titles: list[str] = []
         before = ""
         self.unclosed = 0
-        for number, line in visible(self.lines, self.offset):
+        seen = list(visible(self.lines, self.offset))
+        for number, line in seen:
             if line is None:
                 self.unclosed = number
                 continue
@@ -150,12 +209,14 @@ class Body:
                     anchors.append((named[1], number))
                 titles.append(_HEADING_ID.sub("", title))
             before = line
+            if "](" in line or "]:" in line or "href" in line:
+                links.extend((unquote("".join(found)), number) for found in _LINK.findall(line))
+        for number, line in _stated(seen):
             if "<" in line:
                 anchors.extend((found, number) for found in _ANCHOR.findall(line))
             if "**[" in line:
                 labels.extend((found, number) for found in _LABEL.findall(line))
-            if "](" in line or "]:" in line or "href" in line:
-                links.extend((unquote("".join(found)), number) for found in _LINK.findall(line))
+        anchors.sort(key=lambda one: one[1])
         self.anchors, self.labels, self.links = tuple(anchors), tuple(labels), tuple(links)
         self.slugs = tuple(_slugs(titles))
 

@@ -10,7 +10,25 @@ from typing import Any, Final
 from docflow import files
 
 FOLDER: Final = ".docflow_cache"
-_FORMAT: Final = 2
+"""Where the cache stands in a tree outside git."""
+_IN_GIT: Final = "docflow_cache"
+_FORMAT: Final = 3
+
+
+def path_of(root: Path) -> Path:
+    """Return the cache file of a tree: in git's own folder, where no commit can put one, or else in the tree.
+
+    A cache is believed, so one that came with a change could say what it liked of the change.
+    """
+    whole = root.resolve()
+    for folder in (whole, *whole.parents):
+        mark = folder / ".git"
+        if mark.is_file():
+            mark = folder / mark.read_text("utf-8", "replace").strip().removeprefix("gitdir: ")
+        if mark.is_dir():
+            name = whole.relative_to(folder).as_posix().replace("%", "%25").replace("/", "%2F")
+            return mark / _IN_GIT / f"{'%2E' if name == '.' else name}.json"
+    return root / FOLDER / "cache.json"
 
 
 class Cache:
@@ -21,7 +39,7 @@ class Cache:
     """
 
     def __init__(self, root: Path, settings: str) -> None:
-        self._path = root / FOLDER / "cache.json"
+        self._path = path_of(root)
         self._settings = f"{_FORMAT}\n{settings}"
         self._old: dict[str, list[Any]] = {}
         self._new: dict[str, list[Any]] = {}
@@ -59,7 +77,8 @@ class Cache:
             return
         payload = json.dumps({"settings": self._settings, "entries": self._new}, separators=(",", ":")).encode()
         try:
-            files.replace(self._path.parent / ".gitignore", b"*\n", is_durable=False)
+            if self._path.parent.name == FOLDER:
+                files.replace(self._path.parent / ".gitignore", b"*\n", is_durable=False)
             files.replace(self._path, payload, is_durable=False)
         except OSError:
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -146,6 +147,13 @@ def _document(path: str, source: Source, parsed: Parsed, defects: tuple[Defect, 
     if body.unclosed:
         message = "this comment is never closed, so that all that follows is hidden"
         defects = (*defects, Defect("unclosed_comment", body.unclosed, "comment", message))
+    turned = _TURNED.search(source.body)
+    if turned:
+        line = source.body_line + source.body.count("\n", 0, turned.start())
+        message = (
+            f"character U+{ord(turned[0]):04X} turns the text around it, so that it reads otherwise than it is stored"
+        )
+        defects = (*defects, Defect("turned_text", line, "text", message))
     revision = values.get("doc_revision")
     requires = tuple(_edges(parsed))
     return Document(
@@ -184,6 +192,8 @@ _KEPT: Final = frozenset(
 
 
 _EMPTY: Final = fingerprint("")
+_TURNED: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""What sets the direction of text against that of its letters. Source: Unicode Standard Annex 9."""
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

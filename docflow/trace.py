@@ -50,7 +50,7 @@ def coverage(corpus: Corpus) -> tuple[Coverage, ...]:
     theorems: dict[str, list[str]] = {}
     exemptions: dict[str, list[str]] = {}
     for mark in corpus.witnesses.marks:
-        if mark.is_run:
+        if not mark.why_not:
             tests.setdefault(mark.clause, []).append(mark.test)
     for commitment in corpus.witnesses.manifest.commitments:
         label = commitment.label

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from docflow import files
 from docflow.cache import Cache
+from docflow.collected import NOT_COLLECTED, SHADOWED, last_bindings, tests_of
 from docflow.config import Trace
 from docflow.manifest import Manifest
 from docflow.manifest import parse as manifest_of
@@ -28,12 +29,12 @@ _TEST_FILE: Final = re.compile(r"(?:.*/)?(?:test_[^/]*|[^/]*_test)\.py")
 
 
 class Mark(NamedTuple):
-    """A test that says which clause it witnesses; `is_run`: pytest would collect it, or something in it."""
+    """A test that says which clause it witnesses; `why_not`: why it, and all in it, is none, empty if it is one."""
 
     clause: str
     test: str
     line: int
-    is_run: bool = True
+    why_not: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ def read(cache: Cache, path: str, data: bytes, trace: Trace) -> tuple[list[Mark]
 
 def _decode(row: list[Any]) -> tuple[list[Mark], list[str]]:
     marks, tests = row
-    return [Mark(str(clause), str(test), int(line), bool(run)) for clause, test, line, run in marks], list(tests)
+    return [Mark(str(clause), str(test), int(line), str(why)) for clause, test, line, why in marks], list(tests)
 
 
 def _in_python(path: str, data: bytes) -> list[Any]:
@@ -100,40 +101,35 @@ def _in_python(path: str, data: bytes) -> list[Any]:
         tree = ast.parse(data)
     except (SyntaxError, ValueError) as error:
         is_ours = b".clause(" in data
-        return [[[BROKEN, path, getattr(error, "lineno", None) or 1, False]] if is_ours else [], []]
-    tests = list(_collected(path, tree.body)) if _TEST_FILE.fullmatch(path) else []
+        return [[[BROKEN, path, getattr(error, "lineno", None) or 1, NOT_COLLECTED]] if is_ours else [], []]
+    tests = dict(tests_of(path, tree.body)) if _TEST_FILE.fullmatch(path) else {}
     marks: list[list[Any]] = []
     _marks_in(path, tree.body, marks, tests)
-    return [marks, tests]
+    return [marks, [test for test, why in tests.items() if not why]]
 
 
-def _collected(name: str, body: list[ast.stmt]) -> Iterator[str]:
-    """Yield the ids of the tests that pytest collects by its default rules: functions `test*`, classes `Test*`."""
-    for node in body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test"):
-            yield f"{name}::{node.name}"
-        elif isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
-            methods = {one.name for one in node.body if isinstance(one, ast.FunctionDef)}
-            if "__init__" not in methods:
-                yield from _collected(f"{name}::{node.name}", node.body)
-
-
-def _marks_in(name: str, body: list[ast.stmt], marks: list[list[Any]], tests: list[str]) -> None:
-    """Append the marks of a module or class, and of all that is nested in it, whether or not it is ever run."""
+def _marks_in(name: str, body: list[ast.stmt], marks: list[list[Any]], tests: Mapping[str, str]) -> None:
+    """Append the marks of a module or class, and of all that is nested in it, with why they witness nothing."""
+    last = last_bindings(body)
     for node in body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             own = f"{name}::{node.name}"
-            is_run = own in tests or any(test.startswith(f"{own}::") for test in tests)
+            why_not = _why_not(own, tests) if last[node.name] is node else SHADOWED
             for decorator in node.decorator_list:
-                marks.extend([clause, own, line, is_run] for clause, line in _clauses_in(decorator))
+                marks.extend([clause, own, line, why_not] for clause, line in _clauses_in(decorator))
             _marks_in(own, node.body, marks, tests)
         elif isinstance(node, ast.Assign):
             if any(isinstance(target, ast.Name) and target.id == "pytestmark" for target in node.targets):
-                is_run = any(test.startswith(f"{name}::") for test in tests)
-                marks.extend([clause, name, line, is_run] for clause, line in _clauses_in(node.value))
+                marks.extend([clause, name, line, _why_not(name, tests)] for clause, line in _clauses_in(node.value))
         else:
             nested = [item for key in ("body", "orelse", "finalbody") for item in getattr(node, key, [])]
-            _marks_in(name, nested, marks, tests if isinstance(node, ast.If | ast.Try | ast.With) else [])
+            _marks_in(name, nested, marks, tests if isinstance(node, ast.If | ast.Try | ast.With) else {})
+
+
+def _why_not(own: str, tests: Mapping[str, str]) -> str:
+    """Say why a function, class or file witnesses nothing: no test in it does."""
+    inside = [why for test, why in tests.items() if test == own or test.startswith(f"{own}::")]
+    return "" if "" in inside else inside[0] if inside else NOT_COLLECTED
 
 
 def _clauses_in(expression: ast.expr) -> Iterator[tuple[str, int]]:

@@ -11,7 +11,7 @@ from agda.tools.files import AGDA_ROOT, modules
 
 PRAGMA: Final = "{-# OPTIONS --safe --without-K #-}"
 _PRAGMA: Final = re.compile(r"\{-#.*?#-\}", re.DOTALL)
-_COMMENT: Final = re.compile(r"\{-(?!#).*?-\}|--(?![^\s{}()_;.\"@]).*?$", re.DOTALL | re.MULTILINE)
+_COMMENT: Final = re.compile(r"\{-(?!#).*?-\}|(?<![^\s{}()_;.\"@])--(?![^\s{}()_;.\"@]).*?$", re.DOTALL | re.MULTILINE)
 _PRINTS: Final = re.compile(r"(?m)(?:^|[\s;({])(syntax|pattern|renaming|unquoteDecl|unquoteDef|macro|primitive)(?=\s)")
 """Words with which a source may decide how Agda prints a name, or make declarations that no reader sees."""
 _DECLARED: Final = re.compile(
@@ -31,6 +31,8 @@ def pragma_findings(root: Path = AGDA_ROOT) -> Iterator[str]:
         text = _source(root, name)
         for pragma in _PRAGMA.findall(text)[1 if text.startswith(PRAGMA) else 0 :]:
             yield f"{name}: its only pragma must be the first line, {PRAGMA}, got {' '.join(pragma.split())}"
+        if '"' in code(text) and not name.endswith(_DEFINING):
+            yield f"{name}: a quotation mark may not occur, for it can hide the beginning of a comment"
         for word in () if name.endswith(_DEFINING) else _PRINTS.findall(code(text)):
             yield f"{name}: {word!r} may not occur, for it can make a statement print as another; write the name out"
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 from agda.tools.files import AGDA_ROOT
 from agda.tools.host import FLAGS, run_agda
+from agda.tools.sources import code
 
 
 class StatementError(Exception):
@@ -53,5 +53,4 @@ def digest(statement: str) -> str:
 def definition_digest(module: str, root: Path = AGDA_ROOT) -> str:
     """Return the SHA-256 of a module's source without comments and blank space: what its names mean."""
     source = (root / f"{module.replace('.', '/')}.agda").read_text(encoding="utf-8")
-    code = re.sub(r"(?m)^\s*--.*$", "", source)
-    return digest("\n".join(line.rstrip() for line in code.splitlines() if line.strip()))
+    return digest("\n".join(line.rstrip() for line in code(source).splitlines() if line.strip()))

@@ -38,7 +38,13 @@ RULES: Final = (
     Rule("dialect", "note", "`docflow fmt {path}` makes it YAML that every tool reads", noticed("dialect")),
     Rule("yaml_alias", "error", "write the value out", noticed("yaml_alias")),
     Rule("yaml_tag", "error", "remove the tag", noticed("yaml_tag")),
-    Rule("unclosed_comment", "error", "close the comment with -->", noticed("unclosed_comment")),
+    Rule(
+        "unclosed_comment",
+        "error",
+        "close it: a comment with -->, an element with its tag",
+        noticed("unclosed_comment"),
+    ),
+    Rule("turned_text", "error", "remove the character, which makes a reader see other words", noticed("turned_text")),
     Rule("duplicate_key", "error", "keep one of the two", noticed("duplicate_key")),
     Rule("missing_field", "error", "add the field to the frontmatter", noticed("missing_field")),
     Rule(
@@ -138,7 +144,7 @@ RULES: Final = (
     Rule(
         "witness_never_run",
         "error",
-        "make it a test that pytest collects, or remove the marker",
+        "make it a test that pytest collects and that can fail, or remove the marker",
         structure.witness_never_run,
     ),
     Rule("dangling_commitment", "error", _MANIFEST, structure.dangling_commitment),

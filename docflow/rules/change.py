@@ -122,6 +122,10 @@ def dropped_witness(change: Change) -> Iterator[Fault]:
                 yield Fault(
                     clause.path, clause.line, label, f"clause {label} had a {kind} at the base and has none now"
                 )
+        if old.tests and new.tests and not set(old.tests) & set(new.tests):
+            clause = new.clause
+            message = f"clause {label} has other tests than at the base: none of those is left"
+            yield Fault(clause.path, clause.line, label, message)
         if not old.exemptions and new.exemptions:
             yield Fault(
                 new.clause.path, new.clause.line, label, f"clause {label} is exempt now, and was not at the base"
@@ -173,10 +177,15 @@ def loosened_settings(change: Change) -> Iterator[Fault]:
         yield _setting(f"{name} is no longer demanded")
     if old.trace and new.trace is None:
         yield _setting("[trace] is gone, so clauses need no witness")
-    elif old.trace and new.trace and not set(old.trace.tests) <= set(new.trace.tests):
-        yield _setting("[trace] tests lost a folder")
-    elif old.trace and new.trace and old.trace.proofs and not new.trace.proofs:
-        yield _setting("[trace] proofs is gone, so that no theorem need exist")
+    elif old.trace and new.trace:
+        if not set(old.trace.tests) <= set(new.trace.tests):
+            yield _setting("[trace] tests lost a folder")
+        if not set(old.trace.tags) <= set(new.trace.tags):
+            yield _setting("[trace] tags lost a pattern")
+        if old.trace.proofs not in {"", new.trace.proofs}:
+            yield _setting("[trace] proofs is gone or elsewhere, so that no theorem need exist where it did")
+        if old.trace.commitments != new.trace.commitments:
+            yield _setting("[trace] commitments is another file")
 
 
 def _setting(what: str) -> Fault:

@@ -156,6 +156,8 @@ def test_the_manifest_holds(manifest: Manifest, stated: dict[str, str]) -> None:
         ("pattern always = tt", "'pattern' may not occur, for it can make a statement print as another"),
         ("syntax Below n x = n below x", "'syntax' may not occur"),
         ("open import Prism.Nat.Base renaming (_≤_ to _<_)", "'renaming' may not occur"),
+        ("module hide-- where pattern always = tt", "'pattern' may not occur"),
+        ('hide = "{-"\nsyntax Below n x = n below x\nseek = "-}"', "a quotation mark may not occur, for it can hide"),
     ],
 )
 def test_what_changes_how_a_type_prints_is_refused(draft: Path, line: str, word: str) -> None:

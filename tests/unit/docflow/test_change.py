@@ -68,7 +68,13 @@ CASES = (
         "dropped_witness",
         "BASE-1",
         (("tests/test_marked.py", '@pytest.mark.clause("BASE-1")\n', ""),),
-        (("tests/test_marked.py", "def test_law", "def test_first(): ...\n\n\ndef test_law"),),
+        (("tests/test_marked.py", None, f"{tree.MARKED}\n\ndef test_more():\n    assert law()\n"),),
+    ),
+    Case(
+        "dropped_witness",
+        "BASE-1",
+        (("tests/test_marked.py", "test_law", "test_lore"),),
+        (("tests/test_marked.py", None, f"{tree.MARKED}\n\n{tree.MARKED.replace('law', 'lore')}"),),
     ),
     Case(
         "weakened_commitment",
@@ -87,6 +93,12 @@ CASES = (
         "docflow.toml [rules] cycle is warning",
         (("docflow.toml", "[trace]", '[rules]\ncycle = "warning"\n[trace]'),),
         (("docflow.toml", "[trace]", '[rules]\nlink_without_edge = "error"\n[trace]'),),
+    ),
+    Case(
+        "loosened_settings",
+        "docflow.toml [trace] commitments is another file",
+        (("docflow.toml", "commitments.toml", "promises.toml"),),
+        (("docflow.toml", "commitments =", 'tags = ["src/*.rs"]\ncommitments ='),),
     ),
     Case("changed_text", "base.md#base", (("base.md", "A law", "No law"),), is_bumped=True),
 )

@@ -61,7 +61,9 @@ def test_a_witness_passed_in_the_report(cases: list[str], state: str, root: Path
 
 def test_a_class_or_file_is_as_good_as_its_tests(root: Path) -> None:
     """A mark on a whole file needs all of its tests; a tag's test is found by its name."""
-    source = 'import pytest\npytestmark = pytest.mark.clause("BASE-1")\ndef test_law(): ...\ndef test_b(): ...\n'
+    source = (
+        'import pytest\npytestmark = pytest.mark.clause("BASE-1")\ndef test_law(): check()\ndef test_b(): check()\n'
+    )
     (root / "tests/test_marked.py").write_text(source)
     (root / "report.xml").write_text(f"<testsuite>{case()}</testsuite>")
     assert f"NOT A WITNESS {TEST.partition('::')[0]} of BASE-1: not run" in run("--junit", "report.xml").output
@@ -102,11 +104,11 @@ def test_a_mutant_of_a_commitment_is_killed_by_its_tests(report: str, root: Path
 
 def test_a_test_changed_since_it_was_recorded_shows(root: Path) -> None:
     """A test whose own text changed is told, for the clauses that it was recorded for; its neighbour is not."""
-    more = tree.MARKED + '\n\n@pytest.mark.clause("BASE-1")\ndef test_other():\n    assert 1\n'
+    more = tree.MARKED + '\n\n@pytest.mark.clause("BASE-1")\ndef test_other():\n    assert more()\n'
     (root / "tests/test_marked.py").write_text(more)
     assert run("--record").output == "wrote docflow.witnesses: 3 texts of tests\n"
     assert "changed" not in run().output
-    tree.spoil(root, [("tests/test_marked.py", "assert True", "assert not False")])
+    tree.spoil(root, [("tests/test_marked.py", "assert law()", "assert not law()")])
     done = run()
     assert (done.exit_code, f"  test {TEST}  changed\n" in done.output, done.output.count("changed")) == (0, True, 2)
     recorded = evidence.load(root)

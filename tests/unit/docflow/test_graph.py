@@ -107,7 +107,7 @@ def test_trace_joins_clauses_with_their_witnesses(tmp_path: Path) -> None:
     marked = (
         'import pytest\npytestmark = [pytest.mark.m1, pytest.mark.clause("BASE-2")]\n'
         '@pytest.mark.clause("BASE-1", "BASE-2")\n'
-        'class TestIt:\n    @pytest.mark.clause("BASE-1")\n    async def test_a(self): ...\n'
+        'class TestIt:\n    @pytest.mark.clause("BASE-1")\n    async def test_a(self): check()\n'
     )
     manifest = (
         '[[commitment]]\nid = "p"\nclause = "base.md#base-3"\ntheorem = "Base.law"\nstatement_sha256 = "'

@@ -135,6 +135,32 @@ def test_comments_and_code_hide_over_lines_and_in_lists(text: str, found: list[s
 
 
 @pytest.mark.clause("DOCFLOW-4")
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('<div hidden>\n\n<a id="one"></a>\n\n</div><a id="two"></a>', ["two"]),
+        ('<div hidden><div></div><a id="one"></a></div>\n<a id="two"></a>', ["two"]),
+        ('<p style="x: y; display : none">\n<a id="one"></a></p>\n<a id="two"></a>', ["two"]),
+        ('<TEMPLATE><a id="one"></a></TEMPLATE>\n<a id="two"></a>', ["two"]),
+        ('<script>`<a id="one"></a>`</script>\n<a id="two"></a>', ["two"]),
+        ('<?x <a id="one"></a> ?><a id="two"></a>', ["two"]),
+        ('<![CDATA[\n<a id="one"></a>\n]]>\n<a id="two"></a>', ["two"]),
+        ('a `<del>` b\n<a id="one"></a>\n<del><a id="two"></a></del>', ["one"]),
+        ('<a id="one" class="a hidden"></a><a id="two" hidden></a>', ["one"]),
+        ('<details>\n<a id="one"></a>\n</details>', ["one"]),
+        ('[x]: # \'<a id="one"></a>\'\n<a id="two"></a>', ["two"]),
+        ("[x]: #\n  (a\n<a id='one'></a>\nb) \n<a id='two'></a>", ["two"]),
+        ('[x]: page.md\n<a id="one"></a>', ["one"]),
+        ('[^1]: note\n<a id="one"></a>\n\n<a id="two"></a>', ["two"]),
+        ('a [^1]: <a id="one"></a>', ["one"]),
+    ],
+)
+def test_what_no_reader_sees_holds_no_anchors(text: str, found: list[str]) -> None:
+    """Elements that are hidden, struck out or never shown, instructions, titles of links and notes state nothing."""
+    assert [name for name, _ in body(text).anchors] == found
+
+
+@pytest.mark.clause("DOCFLOW-4")
 def test_a_comment_that_never_ends_is_a_defect() -> None:
     """What follows an unclosed comment is hidden, and that is said at the line where it begins."""
     document = body('<a id="one"></a>\n<!-- here\n<a id="two"></a>\n')

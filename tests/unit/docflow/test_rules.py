@@ -175,6 +175,12 @@ CASES = (
         (("third.md", None, NORMATIVE),),
         (("third.md", None, NORMATIVE.replace("base.md#base-1", "base.md")),),
     ),
+    Case(
+        "turned_text",
+        ("base.md", 15),
+        (("base.md", "A law that", "A \u202elaw\u202c that"),),
+        (("base.md", "A law that", "A \u05e7\u200dlaw that"),),
+    ),
     Case("unclosed_comment", ("base.md", 14), (("base.md", '<a id="base-1">', '<!-- <a id="base-1">'),)),
     Case(
         "nothing_governed",

@@ -90,6 +90,7 @@ SEEN = st.builds(Seen, st.integers(1, 10**9), st.integers(0, 2**256 - 1).map(lam
 NOTES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"])).map(
     lambda text: " ".join(text.split()) or "x"
 )
+UNSAID = st.builds(Entry, SEEN, st.none() | SEEN, st.just(0), st.just(""), st.just(""))
 SAID = st.builds(Entry, SEEN, SEEN, st.just(0), st.sampled_from(["no_change", "changed"]), NOTES)
 KEYS = st.sampled_from(["a.md", "b c.md::s", "d.md::t"]).flatmap(
     lambda source: st.sampled_from(["a.md", "b c.md#s", "dep=1.md"]).map(lambda target: f"{source} -> {target}")
@@ -98,7 +99,7 @@ KEYS = st.sampled_from(["a.md", "b c.md::s", "d.md::t"]).flatmap(
 
 @pytest.mark.clause("DOCFLOW-12")
 @given(
-    st.dictionaries(KEYS, st.builds(Entry, SEEN, st.none() | SEEN) | SAID, max_size=5),
+    st.dictionaries(KEYS, UNSAID | SAID, max_size=5),
     st.dictionaries(st.sampled_from(["a.md", "b c.md#s", "text=1.md"]), SEEN),
 )
 @pytest.mark.slow
@@ -156,6 +157,29 @@ def test_other_settings_are_another_cache(tmp_path: Path) -> None:
     tree.load(tree.write(tmp_path))
     (tmp_path / "docflow.toml").write_text('[schema]\nrequire = ["doc_owner"]\n')
     assert "missing_field" in {one.rule for one in tree.findings(tmp_path)}
+
+
+@pytest.mark.clause("DOCFLOW-25")
+def test_a_cache_that_comes_with_a_change_is_not_believed(tmp_path: Path) -> None:
+    """In a work tree of git the cache stands in git's folder, one for each root; a cache in the tree is not read."""
+    root = tree.write(tmp_path / "r")
+    (root / "docs").mkdir()
+    outside = cache.path_of(root)
+    tree.load(root)
+    forged = outside.read_bytes().replace(b"base.md", b"fake.md")
+    assert (outside.parent.name, outside.is_file()) == (cache.FOLDER, True)
+    (root / ".git").mkdir()
+    places = [cache.path_of(root), cache.path_of(root / "docs")]
+    assert [place.relative_to(root).as_posix() for place in places] == [
+        ".git/docflow_cache/%2E.json",
+        ".git/docflow_cache/docs.json",
+    ]
+    outside.write_bytes(forged)
+    assert set(tree.load(root).documents) == {"base.md", "user.md"}
+    assert (places[0].is_file(), outside.read_bytes()) == (True, forged)
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w" / ".git").write_text("gitdir: ../r/.git\n")
+    assert cache.path_of(tmp_path / "w").resolve() == (root / ".git/docflow_cache/%2E.json").resolve()
 
 
 @pytest.mark.clause("DOCFLOW-25")

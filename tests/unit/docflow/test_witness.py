@@ -24,19 +24,41 @@ PROVEN = (
 @pytest.mark.parametrize(
     ("path", "source", "is_run"),
     [
-        ("tests/test_a.py", f"{MARK}def test_x(): ...\n", True),
-        ("tests/a_test.py", f"{MARK}async def test_x(): ...\n", True),
-        ("tests/test_a.py", f"class TestA:\n    {MARK}    def test_x(self): ...\n", True),
-        ("tests/test_a.py", f"{MARK}class TestA:\n    class TestB:\n        def test_x(self): ...\n", True),
-        ("tests/test_a.py", 'pytestmark = pytest.mark.clause("BASE-1")\ndef test_x(): ...\n', True),
+        ("tests/test_a.py", f"{MARK}def test_x(): check()\n", True),
+        ("tests/a_test.py", f"{MARK}async def test_x(): check()\n", True),
+        ("tests/test_a.py", f"class TestA:\n    {MARK}    def test_x(self): check()\n", True),
+        ("tests/test_a.py", f"{MARK}class TestA:\n    class TestB:\n        def test_x(self): check()\n", True),
+        ("tests/test_a.py", 'pytestmark = pytest.mark.clause("BASE-1")\ndef test_x(): check()\n', True),
         ("tests/test_a.py", f"{MARK}def check_x(): ...\n", False),
-        ("tests/laws.py", f"{MARK}def test_x(): ...\n", False),
-        ("tests/test_a.py", f"def test_y():\n    {MARK}    def test_x(): ...\n", False),
-        ("tests/test_a.py", f"class A:\n    {MARK}    def test_x(self): ...\n", False),
-        ("tests/test_a.py", f"class TestA:\n    def __init__(self): ...\n    {MARK}    def test_x(self): ...\n", False),
+        ("tests/laws.py", f"{MARK}def test_x(): check()\n", False),
+        ("tests/test_a.py", f"def test_y():\n    {MARK}    def test_x(): check()\n", False),
+        ("tests/test_a.py", f"class A:\n    {MARK}    def test_x(self): check()\n", False),
+        (
+            "tests/test_a.py",
+            f"class TestA:\n    def __init__(self): ...\n    {MARK}    def test_x(self): check()\n",
+            False,
+        ),
         ("tests/test_a.py", f"{MARK}class TestA:\n    def check(self): ...\n", False),
         ("tests/test_a.py", 'pytestmark = pytest.mark.clause("BASE-1")\n', False),
-        ("tests/test_a.py", f"while False:\n    {MARK}    def test_x(): ...\n", False),
+        ("tests/test_a.py", f"while False:\n    {MARK}    def test_x(): check()\n", False),
+        ("tests/test_a.py", f'{MARK}def test_x():\n    """It holds."""\n', False),
+        ("tests/test_a.py", f"{MARK}def test_x():\n    pass\n    assert True\n    assert 1, 'one'\n", False),
+        ("tests/test_a.py", f"{MARK}def test_x():\n    seen = 1\n    assert seen\n", True),
+        ("tests/test_a.py", f'{MARK}def test_x():\n    """It holds."""\n    return\n    check()\n', False),
+        ("tests/test_a.py", f"{MARK}def test_x():\n    pytest.skip('later')\n    check()\n", False),
+        ("tests/test_a.py", f"{MARK}def test_x():\n    raise pytest.skip.Exception\n    check()\n", True),
+        ("tests/test_a.py", f"{MARK}@pytest.mark.skip\ndef test_x(): check()\n", False),
+        ("tests/test_a.py", f"{MARK}@pytest.mark.xfail(reason='x')\ndef test_x(): check()\n", False),
+        ("tests/test_a.py", f"{MARK}@pytest.mark.skipif(True, reason='x')\ndef test_x(): check()\n", False),
+        ("tests/test_a.py", f"{MARK}@pytest.mark.skipif(OLD, reason='x')\ndef test_x(): check()\n", True),
+        ("tests/test_a.py", f"{MARK}@pytest.mark.parametrize('n', [])\ndef test_x(n): check(n)\n", False),
+        ("tests/test_a.py", f"{MARK}@pytest.mark.parametrize('n', [1])\ndef test_x(n): check(n)\n", True),
+        ("tests/test_a.py", f"pytestmark = [pytest.mark.skip]\n{MARK}def test_x(): check()\n", False),
+        ("tests/test_a.py", f"__test__ = False\n{MARK}def test_x(): check()\n", False),
+        ("tests/test_a.py", f"class TestA:\n    __test__ = False\n    {MARK}    def test_x(self): check()\n", False),
+        ("tests/test_a.py", f"{MARK}def test_x(): check()\ndef test_x(): check()\n", False),
+        ("tests/test_a.py", f"{MARK}def test_x(): check()\ntest_x = None\n", False),
+        ("tests/test_a.py", f"{MARK}def test_x(): check()\ndel test_x\n", False),
     ],
 )
 def test_a_mark_counts_where_pytest_collects(path: str, source: str, *, is_run: bool, tmp_path: Path) -> None:
@@ -84,7 +106,7 @@ def test_tags_cover_in_any_language(path: str, text: str, name: str, tmp_path: P
 )
 def test_a_commitment_names_tests_that_carry_its_clause(test: str, message: str, tmp_path: Path) -> None:
     """A test that is not collected, or witnesses another clause, is no witness of the commitment."""
-    more = tree.MARKED + "\n\ndef test_other():\n    assert True\n\n\ndef check():\n    'test_lore'\n"
+    more = tree.MARKED + "\n\ndef test_other():\n    assert law()\n\n\ndef check():\n    'test_lore'\n"
     manifest = f'[[commitment]]\nid = "one"\nclause = "base.md#base-1"\ntests = ["{test}"]\n'
     tree.spoil(tree.write(tmp_path), [("tests/test_marked.py", None, more), ("commitments.toml", None, manifest)])
     messages = [one.message for one in tree.findings(tmp_path) if one.rule == "dangling_commitment"]

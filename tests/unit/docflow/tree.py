@@ -70,7 +70,7 @@ MARKED = """import pytest
 
 @pytest.mark.clause("BASE-1")
 def test_law():
-    assert True
+    assert law()
 """
 
 FILES = {"base.md": BASE, "user.md": USER, "docflow.toml": SETTINGS, "tests/test_marked.py": MARKED}
