@@ -217,6 +217,28 @@ def _script_listed(tree: Tree) -> Iterator[Hit]:
     for path, script in _scripts(tree):
         if reason := why_to_list(script.text, tree.settings):
             yield Hit(path, script.line, f"a script must be listed with its exact text, since {reason}")
+    for file in (*tree.workflows, *tree.actions):
+        for name in _variables(file.node):
+            if not isinstance(name, Scalar) or "${{" in name.text:
+                yield Hit(file.path, name.line, "the variables of an env must be written out")
+            elif name.text.casefold() in tree.settings.variables:
+                yield Hit(
+                    file.path, name.line, f"no env may set {name.text}, which tells a tool what to run or to load"
+                )
+
+
+def _variables(node: Node) -> Iterator[Node]:
+    """Yield the name of each variable that some `env` sets, or what stands there instead of names."""
+    if isinstance(node, Sequence):
+        for item in node.items:
+            yield from _variables(item)
+    elif isinstance(node, Mapping):
+        for key, value in node.entries:
+            if key.text == "env" and isinstance(value, Mapping):
+                yield from (name for name, _ in value.entries)
+            elif key.text == "env" and not (isinstance(value, Scalar) and "${{" not in value.text):
+                yield value
+            yield from _variables(value)
 
 
 def _scripts(tree: Tree) -> Iterator[tuple[str, Scalar]]:
@@ -320,8 +342,8 @@ RULES = (
     Rule(
         "script-listed",
         "POLICY-9",
-        "A script or shell that names a tool that fetches or interprets, or hides what it names, is listed.",
-        "Let `make` run a reviewed file, or list the exact text with a reason in policy/workflows.toml.",
+        "A script or shell that names what fetches or interprets, or hides its names, is listed; env aims no tool.",
+        "Let `make` run a reviewed file, or list the text with a reason in policy/workflows.toml; drop the variable.",
         _script_listed,
     ),
 )

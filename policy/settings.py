@@ -24,7 +24,8 @@ class PinnedImage:
 class Settings:
     """What the rules allow; labels, actions, workflows and tools compare in lower case, as the host compares them.
 
-    tools: what fetches or interprets. scripts: the exact text of each script that may name one, with the reason.
+    tools: what fetches or interprets. variables: what tells a tool to run or load something first. scripts: the exact
+    text of each script that may name a tool, with the reason.
     """
 
     trusted_branches: frozenset[str]
@@ -34,6 +35,7 @@ class Settings:
     reusable_workflows: frozenset[str]
     images: tuple[PinnedImage, ...]
     tools: frozenset[str]
+    variables: frozenset[str]
     scripts: Mapping[str, str]
 
 

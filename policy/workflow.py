@@ -48,6 +48,7 @@ class Action:
     """One `action.yml`; `images` are those of a container action."""
 
     path: str
+    node: Mapping
     images: tuple[Scalar, ...]
     steps: tuple[Step, ...]
 
@@ -76,7 +77,7 @@ class Shape:
         root = self._mapping(node, "an action")
         runs = self._mapping(root.get("runs"), "runs", root.line)
         image = self._optional_scalar(runs, "image")
-        return Action(self._path, (image,) if image else (), self._steps(runs))
+        return Action(self._path, root, (image,) if image else (), self._steps(runs))
 
     def _events(self, node: Node | None, line: int) -> Iterator[tuple[Scalar, Mapping | None]]:
         if isinstance(node, Scalar):

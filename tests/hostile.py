@@ -222,6 +222,11 @@ SCRIPTS: Final = (
     "env curl x",
     "\uff43url x",
     "eval make",
+    "xargs -a names env",
+    "sed 1e/tmp/x names",
+    "vim -c !x",
+    "make --eval=x",
+    "sudo x",
     "docker run x",
     "${{ inputs.command }}",
     "make ${{ github.event.issue.title }}",
@@ -238,6 +243,13 @@ def _scripts() -> Iterator[Hostile]:
     yield Hostile(
         "POLICY-9", "a default shell", step("run: make test", top="permissions: {}\ndefaults: {run: {shell: python}}")
     )
+    aimed = "{run: make test, env: {%s: ./x}}"
+    for name in ("BASH_ENV", "bash_env", "LD_PRELOAD", "PATH", "MAKEFLAGS", "NODE_OPTIONS", "GIT_SSH_COMMAND"):
+        yield Hostile("POLICY-9", f"a step with {name}", step(aimed % name))
+    yield Hostile("POLICY-9", "a workflow with BASH_ENV", f"env: {{BASH_ENV: ./x}}\n{step('run: make test')}")
+    job = "runs-on: ubuntu-24.04\n    env: %s\n    steps: [{run: make test}]"
+    yield Hostile("POLICY-9", "a job with LD_PRELOAD", work(job % "{LD_PRELOAD: ./x}"))
+    yield Hostile("POLICY-9", "variables from outside", work(job % "${{ fromJSON(inputs.env) }}"))
     lines = "run: |\n          make test\n          curl x\n"
     yield Hostile("POLICY-9", "a second line", step(lines))
 

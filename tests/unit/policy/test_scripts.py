@@ -10,7 +10,7 @@ import pytest
 
 from policy.scripts import why_to_list
 from policy.settings import SettingsError, read
-from tests.unit.policy.trees import ROOT, SETTINGS, Check, steps, workflow
+from tests.unit.policy.trees import ROOT, SETTINGS, Check, findings, steps, workflow
 
 pytestmark = [pytest.mark.m5, pytest.mark.clause("POLICY-9"), pytest.mark.clause("CHECKER-3")]
 
@@ -95,6 +95,31 @@ def test_a_listed_script_is_its_exact_text() -> None:
 def test_every_text_that_a_shell_is_given_is_read(check: Check, text: str) -> None:
     """A step's script, its shell, the job's default shell and the workflow's are all judged."""
     assert check(ci=text) == ["script-listed"]
+
+
+AIMED = "no env may set LD_preload, which tells a tool what to run or to load"
+OUTSIDE = "the variables of an env must be written out"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("env: {LD_preload: ./x}\n" + steps("{run: make}"), AIMED),
+        (workflow("runs-on: ubuntu-24.04\n    env: {A: b, LD_preload: ./x}\n    steps: [{run: make}]"), AIMED),
+        (steps("{run: make, env: {LD_preload: ./x}}"), AIMED),
+        (steps("{run: make, env: '${{ fromJSON(inputs.env) }}'}"), OUTSIDE),
+        (steps("{run: make, env: [PATH]}"), OUTSIDE),
+        (steps("{run: make, env: {'${{ inputs.name }}': x}}"), OUTSIDE),
+        (steps("{run: make, env: {LEVEL: '${{ inputs.level }}', path_of_x: b}}"), ""),
+        (steps("{run: make, name: env}"), ""),
+    ],
+)
+def test_no_variable_aims_a_tool(text: str, message: str, tmp_path: Path) -> None:
+    """A variable by which a tool runs or loads something else is refused at any level, as is a name from outside."""
+    path = tmp_path / ".github" / "workflows" / "ci.yml"
+    path.parent.mkdir(parents=True)
+    path.write_text(text, encoding="utf-8")
+    assert [one.message for one in findings(tmp_path)] == ([message] if message else [])
 
 
 def test_a_listed_script_has_a_reason(tmp_path: Path) -> None:
