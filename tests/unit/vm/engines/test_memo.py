@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prism.vm.engines.memo import Memo, entered
-from prism.vm.ledger.key import WIDE
+from prism.vm.ledger.key import OPERAND_BITS, WIDE
+from prism.vm.ledger.mixing import mix, unmix
 from prism.vm.ledger.table import NO_ROOM
 
 pytestmark = pytest.mark.m7
@@ -44,6 +45,21 @@ def test_a_full_memo_takes_no_more() -> None:
     assert entered(memo.keys, memo.index, 3, key) == 2
     assert entered(memo.keys, memo.index, 3, key + np.uint64(1)) == NO_ROOM
     assert not memo.grow()
+
+
+def test_keys_that_look_alike_to_the_index_are_told_apart() -> None:
+    """Two keys with one home and one tag have two ids: only equal keys are equal [LEDGER-1]."""
+    memo = Memo.of(WIDE, 1 << 20)
+    near = np.uint64(15 << OPERAND_BITS)
+    numbers = np.arange(1 << 12, dtype=np.uint64) << np.uint64(40)
+    pairs = np.stack([unmix(numbers), unmix(numbers ^ np.uint64(1 << 34))])
+    pairs = pairs[:, ~(pairs & near).any(axis=0)]
+    assert (mix(pairs[0]) ^ mix(pairs[1]) == np.uint64(1 << 34)).all()
+    first, second = pairs[:, 0]
+    assert entered(memo.keys, memo.index, 2, first) == 2
+    assert entered(memo.keys, memo.index, 3, second) == 3
+    assert entered(memo.keys, memo.index, 4, first) == 2
+    assert entered(memo.keys, memo.index, 4, second) == 3
 
 
 def test_neighbours_share_a_line() -> None:
