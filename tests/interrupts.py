@@ -33,7 +33,11 @@ def ended(engine: str, number: signal.Signals, after: float) -> list[str]:
     time.sleep(after)
     run.send_signal(number)
     began = time.monotonic()
-    _, errors = run.communicate(timeout=60)
+    try:
+        _, errors = run.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        run.kill()
+        _, errors = run.communicate()
     took = time.monotonic() - began
     found = [] if run.returncode == -number else [f"it ended with {run.returncode}"]
     found += ["it printed a traceback"] if "Traceback" in errors else []
@@ -44,6 +48,8 @@ def ended(engine: str, number: signal.Signals, after: float) -> list[str]:
 def main() -> None:
     """Send the signals, say what was wrong, and end with 1 if anything was."""
     times = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    # A script that a shell runs in the background ignores interrupts, and so would what it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     random, wrong = Random(0), 0
     for engine in sys.argv[2:] or ENGINES:
         for index in range(times):

@@ -17,11 +17,12 @@ from prism.errors import UsageError
 from prism.vm.arena.layout import HOST, Layout
 from prism.vm.arena.locality import damage, distance_entropy
 from prism.vm.arena.order import capacity_for
-from prism.vm.arena.run import Bounds, View
+from prism.vm.arena.run import DONE, Bounds, View
 from prism.vm.arena.store import load, rules_of
 from prism.vm.arena.swizzle import default_swizzle
 from prism.vm.engines.api import Limits
 from prism.vm.engines.bsp import open_run
+from prism.vm.engines.report import StopReason
 from prism.vm.engines.schedule import MAX_COUNT, Schedule
 from prism.vm.engines.table import BUILT_IN, SCHEDULED, open_engine
 from prism.vm.term.parse import read_text
@@ -67,7 +68,8 @@ class Mode:
 class Timing:
     """One run, as a line of the CSV; times in milliseconds, `pre_` and `post_` describe the arena around it.
 
-    `cycles` is 0 for engines that have none, the bound for programs, and what ran for arenas.
+    `is_finished` says whether the work was done when the bound of cycles was met. `cycles` is 0 for engines that have
+    none, the bound for programs, and what ran for arenas.
 
     `crossing` is the share of reads that leave the tile of 256 rows that the read before was in, `entropy` that of the
     distance between the two, in bits; both empty for engines without an arena.
@@ -94,6 +96,7 @@ class Timing:
     total_ms: float
     steps: int
     final_count: int
+    is_finished: bool
     pre_hot: int | None = None
     pre_warm: int | None = None
     pre_cold: int | None = None
@@ -175,7 +178,14 @@ def _expression_timer(name: str, mode: Mode, cycles: int) -> Callable[[int], Tim
         parsed = time.perf_counter()
         outcome = open_engine(mode.engine, Limits(), schedule).normalise(graph)
         took = _times(parsed - began, time.perf_counter() - parsed, cycles if schedule else 0)
-        return Timing(**columns, **took, run=index, steps=int(outcome.steps.sum()), final_count=len(outcome.result))
+        return Timing(
+            **columns,
+            **took,
+            run=index,
+            steps=int(outcome.steps.sum()),
+            final_count=len(outcome.result),
+            is_finished=all(report.stop is StopReason.NORMAL_FORM for report in outcome.reports()),
+        )
 
     return run
 
@@ -192,7 +202,16 @@ def _arena_timer(name: str, shape: ArenaShape, mode: Mode, cycles: int) -> Calla
         todo.advance(cycles)
         took = _times(0.0, time.perf_counter() - began, todo.cycles)
         after = _metrics("post", todo.view(), mode.layout)
-        return Timing(**columns, **took, **before, **after, run=index, steps=todo.steps, final_count=todo.count)
+        return Timing(
+            **columns,
+            **took,
+            **before,
+            **after,
+            run=index,
+            steps=todo.steps,
+            final_count=todo.count,
+            is_finished=todo.answer == DONE,
+        )
 
     return run
 

@@ -13,6 +13,12 @@ Line = Mapping[str, str]
 _MARKERS: Final = "osD^vP"
 
 
+def standing(line: Line) -> str:
+    """Return under which name a run stands: its workload, and where a bound stopped it, with that [BENCH-7]."""
+    is_finished = line["is_finished"] == "True"
+    return line["workload"] if is_finished else f"{line['workload']}, stopped at cycle {line['cycles']}"
+
+
 def draw(lines: Iterable[Line], out_dir: Path) -> list[Path]:
     """Draw every plot that the lines have data for, as SVG and PNG; returns the files."""
     import matplotlib as mpl
@@ -36,6 +42,7 @@ def draw(lines: Iterable[Line], out_dir: Path) -> list[Path]:
 
 def _by_mode(axes: Any, lines: list[Line]) -> bool:
     """Dots: median time of each mode, a row for each workload."""
+    lines = [{**line, "workload": standing(line)} for line in lines]
     name = _namer(lines)
     medians = _medians(lines, lambda line: (line["mode"], name(line, "workload")), "total_ms")
     modes, places = _firsts(medians, 0), _firsts(medians, 1)
@@ -62,7 +69,7 @@ def _by_block_size(axes: Any, lines: list[Line]) -> bool:
 
 def _by_arena_size(axes: Any, lines: list[Line]) -> bool:
     """Lines: median time of a cycle against the number of nodes, a line for each mode."""
-    sized = [line for line in lines if line["workload"].startswith("arena_dense_")]
+    sized = _alike([line for line in lines if line["workload"].startswith("arena_dense_")])
     name = _namer(lines)
     medians = _medians(sized, lambda line: (name(line, "mode"), _count(line)), "ms_per_cycle")
     axes.set(title=_title("Cycle time by arena size, arena_dense", lines), xlabel="nodes", ylabel="time a cycle (ms)")
@@ -114,11 +121,16 @@ def _curves(axes: Any, medians: Mapping[tuple, float]) -> bool:
 
 def _largest(lines: Sequence[Line]) -> list[Line]:
     """Return the lines of arenas, of each kind those that have the most nodes."""
-    arenas = [line for line in lines if line["workload_kind"] == "arena"]
+    arenas = _alike([line for line in lines if line["workload_kind"] == "arena"])
     most: dict[str, int] = defaultdict(int)
     for line in arenas:
         most[_kind(line)] = max(most[_kind(line)], _count(line))
     return [line for line in arenas if _count(line) == most[_kind(line)]]
+
+
+def _alike(lines: list[Line]) -> list[Line]:
+    """Return the runs that a bound of cycles stopped, which did as many; all where it stopped none."""
+    return [line for line in lines if line["is_finished"] != "True"] or lines
 
 
 def _kind(line: Line) -> str:

@@ -10,11 +10,12 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from prism.bench.plots import draw
-from prism.errors import PrismError
+from prism.bench.plots import draw, standing
+from prism.errors import PrismError, UsageError
 from prism.files import write_text
 
 Line = Mapping[str, str]
@@ -26,8 +27,13 @@ PLATFORMS: Final = ("cpu", "gpu")
 def run_suite(out_dir: Path, options: Sequence[str], *, tick: Callable[[str], None]) -> list[Path]:
     """Run `prism bench compare` with `options` on each platform, in a process of its own; returns what was written.
 
-    A platform that cannot be had is reported as absent, with the reason; PrismError when none is left.
+    A platform that cannot be had is reported as absent, with the reason; PrismError when none is left. UsageError,
+    before anything is measured, where there is nothing to draw with.
     """
+    if find_spec("matplotlib") is None:
+        raise UsageError(
+            "the suite draws with matplotlib, which must be installed, but is not; install prism-vm[bench]"
+        )
     absent, lines = {}, []
     for name in PLATFORMS:
         missing = _missing(name)
@@ -69,10 +75,10 @@ Key = tuple[str, str, str]
 
 
 def summarise(lines: Iterable[Line]) -> dict[Key, list[float]]:
-    """Return the total milliseconds of every run, sorted, by platform, workload and mode."""
+    """Return the total milliseconds of every run, sorted, by platform, standing and mode [BENCH-7]."""
     runs: dict[Key, list[float]] = defaultdict(list)
     for line in lines:
-        runs[line["platform"], line["workload"], line["mode"]].append(float(line["total_ms"]))
+        runs[line["platform"], standing(line), line["mode"]].append(float(line["total_ms"]))
     return {key: sorted(values) for key, values in runs.items()}
 
 

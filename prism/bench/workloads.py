@@ -7,6 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
+from prism.vm.term.graph import TermGraph
+from prism.vm.term.ops import ADD, SUC
+
 
 @dataclass(frozen=True, slots=True)
 class Workload:
@@ -42,6 +47,20 @@ def independent(count: int) -> str:
     return "\n".join(
         f"(add {draw.randrange(100)} (mul {draw.randrange(10)} {draw.randrange(10)}))" for _ in range(count)
     )
+
+
+_MOST: Final = 8
+
+
+def wide(count: int) -> TermGraph:
+    """Return so many distinct sums (add i j), i from 1 to 8, over one chain of numerals: rows in topological order."""
+    chains = count // _MOST
+    n_numerals, n_sums = chains + _MOST, chains * _MOST
+    op = np.concatenate([[0, 1], np.full(n_numerals, SUC.code), np.full(n_sums, ADD.code)]).astype(np.uint8)
+    small, large = np.tile(np.arange(2, 2 + _MOST), chains), np.repeat(np.arange(chains) + 2 + _MOST, _MOST)
+    a = np.concatenate([[0, 0], np.arange(1, n_numerals + 1), small]).astype(np.int32)
+    b = np.concatenate([np.zeros(2 + n_numerals), large]).astype(np.int32)
+    return TermGraph(op, a, b, np.arange(2 + n_numerals, len(op), dtype=np.int32))
 
 
 WORKLOADS: Final[Mapping[str, Workload]] = {

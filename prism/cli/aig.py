@@ -21,7 +21,7 @@ from prism.aig.write import write
 from prism.cli.main import STEPS
 from prism.cli.options import SOURCE, opened
 from prism.errors import UsageError
-from prism.files import write_bytes
+from prism.files import require_writable, write_bytes
 
 _PIPE_COLUMNS: Final = 120
 _CODES: Final = {Verdict.EQUAL: 0, Verdict.DIFFERENT: 1, Verdict.UNKNOWN: STEPS}
@@ -102,6 +102,9 @@ def _rewrite(
     targets = [_target(name, output, many=len(files) > 1) for name in files]
     if len(set(targets)) < len(targets) and output is not None:
         raise UsageError(f"each file must be written to a name of its own in {output}, got two of one name; rename one")
+    for target in targets:
+        if target is not None and str(target) != "-":
+            require_writable(target)
     for name, target in zip(files, targets, strict=True):
         before = _read(name)
         after = change(before)

@@ -9,6 +9,7 @@ import click
 from prism.bench.harness import report, watching
 from prism.cli.compare import compare, suite
 from prism.cli.options import parse_sizes
+from prism.files import require_writable
 
 sizes_option = click.option(
     "--n", "sizes", default="1e5,1e6,1e7", show_default=True, callback=parse_sizes, help="Sizes, with commas between."
@@ -189,6 +190,26 @@ def kernels(
             report(compile_bench(runs, tick=tick), as_json=as_json)
         if "run" in wanted:
             report(kernels_bench(names, sizes, runs, executors, tick=tick), as_json=as_json)
+
+
+@bench.command()
+@click.option(
+    "--n", "sizes", default="1e4,1e5,1e6,1e7", show_default=True, callback=parse_sizes, help="Nodes, with commas."
+)
+@click.option("--out-dir", type=click.Path(path_type=Path), default=Path("out/sizes"), show_default=True)
+def sizes(sizes: tuple[int, ...], out_dir: Path) -> None:
+    """CPU time and peak memory of each engine by size, as CSV and plot."""
+    from prism.bench.sizes import require_drawing, save, sizes_bench
+
+    require_writable(out_dir / "sizes.csv")
+    require_drawing()
+    with watching() as tick:
+        points = list(sizes_bench(sizes, tick=tick))
+    for point in points:
+        each = f"{1e9 * point.seconds / point.nodes:.0f} ns and {point.peak_bytes / point.nodes:.0f} bytes a node"
+        click.echo(f"{point.engine:8}{point.nodes:>10} nodes  {point.seconds:8.3f} s  {each}")
+    for path in save(points, out_dir):
+        click.echo(f"wrote {path}")
 
 
 bench.add_command(compare)

@@ -10,6 +10,7 @@ from typing import Final
 import click
 
 from prism.errors import UsageError
+from prism.files import require_writable
 from prism.kernels.isa.program import Program
 
 SUFFIXES: Final = (".isa", ".pisa", ".py")
@@ -37,6 +38,7 @@ def build(sources: tuple[Path, ...], directory: Path, types: tuple[str, ...]) ->
     """
     from prism.kernels.exec import ahead
 
+    require_writable(directory / "artefact")
     for program, path, fresh in ahead.build(_programs(sources, types), directory):
         name = ahead.full_name(program)
         click.echo(f"{name}: {'compiled' if fresh else 'up to date'}, {path.stat().st_size} bytes in {path}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from prism.cli.options import opened
+from prism.cli.options import OutputFile, opened
 from prism.errors import UsageError
 from prism.kernels.circuit.parse import parse
 
@@ -87,12 +87,13 @@ def run(
 
     VALUES are numbers with commas between, or @FILE.npy: c01=1,2,3 c02=@b.npy.
     """
-    from prism.cli.circuit_vectors import changed, loaded, require_type, saved
+    from prism.cli.circuit_vectors import changed, loaded, require_room, require_type, saved
     from prism.kernels.circuit.calls import calls
 
     given, ty = calls(_read(circuit)), require_type(type_name)
     memory, longest = loaded(vectors, ty)
     before, count = memory.copy(), longest if n is None else n
+    require_room(save, count, ty)
     _run(given, memory, ty, count, executor)
     for line in changed(given, before, memory, count, ty):
         click.echo(line)
@@ -118,7 +119,7 @@ def _run(given: tuple[Any, ...], memory: np.ndarray, ty: Type, n: int, executor:
 @click.option("--isa", "with_programs", is_flag=True, help="Print the program of each stage.")
 @click.option("--svg", "form", flag_value="svg", help="Draw it as SVG.")
 @click.option("--png", "form", flag_value="png", help="Draw it as PNG, through matplotlib.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The file of the picture.")
+@click.option("-o", "--output", type=OutputFile(), help="The file of the picture.")
 def show(circuit: str, *, type_name: str, with_programs: bool, form: str | None, output: Path | None) -> None:
     """Show what CIRCUIT says: its calls and stages, or a picture, or if it has none, its literal reading and words."""
     phrase = _read(circuit)

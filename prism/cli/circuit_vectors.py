@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from prism.errors import UsageError
-from prism.files import write_bytes
+from prism.files import require_writable, write_bytes
 from prism.kernels.circuit.calls import Call
 from prism.kernels.circuit.classes import coordinates
 from prism.kernels.circuit.memory import Memory, classes_for, empty_memory, starts, vector
@@ -49,6 +49,14 @@ def changed(given: Sequence[Call], before: Memory, memory: Memory, n: int, ty: T
             continue
         shown = " ".join(f"{value:g}" if ty.kind is Kind.FLOAT else str(value) for value in left[:SHOWN].tolist())
         yield f"c{start:02} = {shown}{f' ... ({count} elements)' if count > SHOWN else ''}"
+
+
+def require_room(files: Sequence[str], n: int, ty: Type) -> None:
+    """Raise what `saved` would raise of the arguments, and of files that cannot be written, before anything runs."""
+    for argument in files:
+        start, name = _split(argument, "c02=FILE.npy")
+        classes_for(start, n, ty)
+        require_writable(Path(name.removeprefix("@")))
 
 
 def saved(files: Sequence[str], memory: Memory, n: int, ty: Type) -> None:

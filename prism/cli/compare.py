@@ -59,8 +59,9 @@ def compare(runs: int, cycles: int, platform: str | None, out: Path, **options: 
         _use(platform)
     from prism.bench.compare import Matrix, to_csv
     from prism.bench.compare import compare as timings
-    from prism.files import write_text
+    from prism.files import require_writable, write_text
 
+    require_writable(out)
     matrix = Matrix(
         workloads=options["workloads"],
         block_sizes=options["block_sizes"],
@@ -87,6 +88,7 @@ def suite(out_dir: Path, **options: Any) -> None:
     Platforms are the CPU, and a GPU if there is one; all files go into one folder.
     """
     from prism.bench.suite import run_suite
+    from prism.files import require_writable
 
     arguments = []
     for name, value in options.items():
@@ -95,6 +97,7 @@ def suite(out_dir: Path, **options: Any) -> None:
             arguments.append(flag)
         elif value not in (False, ()):
             arguments += [flag, ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+    require_writable(out_dir / "report.md")
     for path in run_suite(out_dir, arguments, tick=lambda text: click.echo(text, err=True)):
         click.echo(f"wrote {path}")
 

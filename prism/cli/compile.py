@@ -10,6 +10,7 @@ from typing import Final
 
 import click
 
+from prism.cli.options import OutputFile
 from prism.errors import UsageError
 from prism.files import write_bytes, write_text
 from prism.kernels.api import bound
@@ -110,7 +111,7 @@ EMITTERS: Final[Mapping[str, Callable[[Kernel], str]]] = {
 @click.argument("kernel", metavar="FILE.py[::NAME]")
 @click.option("--emit", type=click.Choice([*EMITTERS, "artefact"]), default="isa", show_default=True, help="The stage.")
 @TYPES
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write here, not to stdout.")
+@click.option("-o", "--output", type=OutputFile(), help="Write here, not to stdout.")
 def compile_command(kernel: str, emit: str, types: tuple[str, ...], output: Path | None) -> None:
     """Compile a kernel and print a stage: schema JSON, circuit, generator calls, assembly, or a program's bytes.
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 import numpy as np
 
-from prism.cli.options import SOURCE, opened
+from prism.cli.options import SOURCE, OutputFile, opened
 from prism.errors import UsageError
 from prism.files import write_text
 from prism.kernels.exec.debug import Change, Debugger, Event
@@ -23,7 +23,7 @@ from prism.kernels.isa.table import EXTENSIONS, OPS
 from prism.kernels.isa.types import Kind
 from prism.kernels.isa.verify import Verified, verify
 
-OUTPUT: Final = click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write here.")
+OUTPUT: Final = click.option("-o", "--output", type=OutputFile(), help="Write here.")
 _SHOWN: Final = 16
 
 
@@ -52,7 +52,7 @@ def read_program(source: str) -> Program:
 
 @isa.command()
 @click.argument("prog", type=SOURCE)
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Write here.")
+@click.option("-o", "--output", type=OutputFile(), required=True, help="Write here.")
 def asm(prog: str, output: Path) -> None:
     """Write PROG as canonical bytes, if it passes verification."""
     program = read_program(prog)

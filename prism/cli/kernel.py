@@ -12,7 +12,7 @@ import numpy as np
 
 from prism.cli.compile import TYPES, definition_in, named, parse_types
 from prism.errors import UsageError
-from prism.files import write_bytes
+from prism.files import require_writable, write_bytes
 from prism.kernels.api import Kernel, Launcher
 from prism.kernels.exec.table import EXECUTORS
 from prism.kernels.isa.program import Access
@@ -94,6 +94,9 @@ def run(kernel: str, given: tuple[str, ...], executor: str, types: tuple[str, ..
     values, files = arguments(given)
     bound = _types(chosen, values, parse_types(types))
     written = [one.name for one in chosen.program(**bound).buffers if one.access is not Access.READ]
+    for one in written:
+        if one in files:
+            require_writable(files[one])
     missing = {one: file for one, file in files.items() if one not in values}
     values |= _zeros(chosen, bound, values, missing, written)
     shape = None if sizes["grid"] is None else (sizes["grid"], sizes["block"] or (1,))

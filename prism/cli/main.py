@@ -91,7 +91,7 @@ def main(args: list[str] | None = None) -> None:
     """Run the command line; errors that Prism raises on purpose go to stderr, with their exit code."""
     if args is None and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    guard_cache()
+    guard_cache(_say_compiling)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller, who does not want what is written there
             stream = Path(os.devnull).open("w")  # noqa: SIM115 (as long as the process)
@@ -107,6 +107,12 @@ def main(args: list[str] | None = None) -> None:
         _discard_output()
         what = error.filename or "what was printed"
         _fail(f"{what} must be readable or writable as asked, but: {error.strerror}; name another, or make room", USAGE)
+
+
+def _say_compiling() -> None:
+    """Say on a terminal why nothing happens: the first run on a machine compiles, which takes seconds a loop."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        click.echo("compiling for this machine, once: later runs find it in Numba's cache", err=True)
 
 
 def _discard_output() -> None:

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Final, TypeVar
 import click
 
 from prism.errors import UsageError
+from prism.files import require_writable
 from prism.vm.engines.api import MAX_STEPS, Limits
 from prism.vm.engines.table import ENGINES
 from prism.vm.ledger.key import LAYOUTS
@@ -20,6 +21,19 @@ _DEFAULT = Limits()
 
 SOURCE: Final = click.Path(exists=True, dir_okay=False, allow_dash=True)
 """A program file, or - for standard input."""
+
+
+class OutputFile(click.Path):
+    """A file to write; that it cannot be is found out before the command does anything else [TERMS-9]."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, readable=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; OSError, with the path as its file name, where it cannot be written."""
+        path = Path(str(super().convert(value, param, ctx)))
+        require_writable(path)
+        return path
 
 
 theory_option = click.option(

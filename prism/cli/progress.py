@@ -12,7 +12,7 @@ from typing import Final
 
 import click
 
-from prism.vm.term.parse import ByteStream
+from prism.vm.term.program import ByteStream
 
 DELAY_SECONDS: Final = 1.0
 """How long work runs before a bar appears."""

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from prism.errors import PrismError
 from prism.vm.term.graph import TermGraph
-from prism.vm.term.parse import Reader, TermProgram
+from prism.vm.term.parse import Reader
+from prism.vm.term.program import TermProgram
 from prism.vm.term.read import TermReader
 from prism.vm.term.show import show_terms
 from prism.vm.term.write import write_terms
 from prism.vm.theory.model import Theory
 from prism.vm.theory.sexpr import Source, tokens
+
+
+def redefined(source: bytes, known: Collection[str]) -> list[str]:
+    """Return the names, of those known already, that a text defines anew, in order."""
+    found: list[str] = []
+    try:
+        before = [("", ""), ("", "")]
+        for kind, text, _ in tokens(Source(source.decode(errors="replace"), "")):
+            is_defined = before[0][0] == "open" and before[1][1] == "def" and text in known
+            found += [text] * (is_defined and text not in found)
+            before = [before[1], (kind, text)]
+    except PrismError:  # the text has a fault, which its reader will name
+        pass
+    return found
 
 
 class BuiltInReading:
@@ -29,7 +44,7 @@ class BuiltInReading:
 
     def is_open(self, source: bytes) -> bool:
         """Whether more must follow before a text is complete; a text with a fault is complete."""
-        reader = Reader(self._file, known=self._known)
+        reader = Reader(self._file, known=self._known, forgotten=redefined(source, self.definitions))
         try:
             reader.feed(source, is_last=False)
         except PrismError:
@@ -38,7 +53,7 @@ class BuiltInReading:
 
     def read(self, source: bytes, file: str) -> TermProgram:
         """Return the expressions of a text; ParseError leaves what was known as it was."""
-        reader = Reader(file, known=self._known)
+        reader = Reader(file, known=self._known, forgotten=redefined(source, self.definitions))
         reader.feed(source, is_last=True)
         program = reader.take()
         self._known = reader
@@ -78,7 +93,14 @@ class TheoryReading:
 
     def read(self, source: bytes, file: str) -> TermProgram:
         """Return the expressions of a text; ParseError leaves what was known as it was."""
-        return self._reader.read(source, file)
+        before = dict(self._reader.definitions)
+        for name in redefined(source, before):
+            del self._reader.definitions[name]
+        try:
+            return self._reader.read(source, file)
+        except BaseException:
+            self._reader.definitions = before
+            raise
 
     def texts(self, graph: TermGraph) -> Sequence[str]:
         """Return the text of each root."""

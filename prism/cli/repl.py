@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from prism.cli.main import USAGE, is_interrupt
 from prism.cli.options import engine_options, limits_of, opened, theory_option
-from prism.cli.session import COMMANDS, Session
+from prism.cli.schedule import layout_options, schedule_of
+from prism.cli.session import Session
 from prism.errors import PrismError
 from prism.vm.engines.table import BUILT_IN
 from prism.vm.theory.library import load
+
+if TYPE_CHECKING:
+    from prompt_toolkit.completion import Completer
+
+_WORD_BACKWARDS: Final = re.compile(r"[\w.'-]+[:(]?|[:(]")
+"""What is completed, a command, the head of an expression or a name, as it is met going back from the cursor."""
 
 
 @click.command()
 @engine_options
 @theory_option
+@layout_options
 def repl(engine: str, theory_name: str | None, **options: Any) -> None:
     """Evaluate expressions as you type them; :help lists the commands.
 
     A line continues while parentheses are open. On a terminal there is history and editing; otherwise lines are read
-    from standard input, and the exit code is 2 if one of them failed.
+    from standard input, and the exit code is 2 if one of them failed. The options from --cycles to --swizzle-backend
+    are for the engine bsp alone.
     """
-    session = Session(engine, limits_of(options), load(theory_name or BUILT_IN))
+    schedule = schedule_of(engine, options)
+    session = Session(engine, limits_of(options), load(theory_name or BUILT_IN), schedule)
     is_terminal = bool(sys.stdin and sys.stdout and sys.stdin.isatty() and sys.stdout.isatty())
     has_failed = False
     for text in _typed(session, engine) if is_terminal else _piped(session):
@@ -62,9 +73,15 @@ def _piped(session: Session) -> Iterator[str]:
         yield text
 
 
+def completer(session: Session) -> Completer:
+    """Return what completes the word at the cursor by what a session knows at that time."""
+    from prompt_toolkit.completion import WordCompleter
+
+    return WordCompleter(session.words, pattern=_WORD_BACKWARDS)
+
+
 def _typed(session: Session, engine: str) -> Iterator[str]:
     from prompt_toolkit import PromptSession
-    from prompt_toolkit.completion import WordCompleter
     from prompt_toolkit.filters import Condition
     from prompt_toolkit.history import FileHistory, InMemoryHistory
 
@@ -79,7 +96,7 @@ def _typed(session: Session, engine: str) -> Iterator[str]:
         history = InMemoryHistory()
     prompt: PromptSession[str] = PromptSession(
         history=history,
-        completer=WordCompleter([*COMMANDS, *session.words()], sentence=True),
+        completer=completer(session),
         multiline=Condition(lambda: session.is_open(prompt.default_buffer.text)),
         prompt_continuation="   ",
     )

@@ -12,18 +12,20 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
+from prism.cli.brief_run import ENGINES as BRIEFLY
+from prism.cli.brief_run import Resumed, run_brief
 from prism.cli.form import FORMATS, LONG, OVERFLOW, Line, explain, gathered
 from prism.cli.main import CORRUPT, OOM, STEPS, USAGE
 from prism.cli.options import SOURCE, engine_options, limits_of, opened, theory_option
 from prism.cli.progress import Counted, progress_over
 from prism.cli.schedule import refuse_schedule, schedule_options, session_of
-from prism.cli.theory_run import TheoryRun, require_budget
 from prism.vm.engines.api import STOPS, Engine, Limits, Outcome
 from prism.vm.engines.program import evaluate
 from prism.vm.engines.report import StopReason
 from prism.vm.engines.table import BUILT_IN
-from prism.vm.term.parse import TermProgram, read_programs
+from prism.vm.term.program import TermProgram
 from prism.vm.theory.library import load
+from prism.vm.theory.model import Theory
 
 SEVERITY: Final = {StopReason.CORRUPT: CORRUPT, StopReason.OOM: OOM, StopReason.STEP_LIMIT: STEPS}
 """Exit codes, the worst first: the code of a run is that of its worst expression."""
@@ -54,26 +56,49 @@ def run(files: tuple[str, ...], engine: str, form: str, **options: Any) -> None:
     """
     limits, theory = limits_of(options), load(options["theory_name"] or BUILT_IN)
     totals = _Totals(engine, limits)
-    if options["explains"] or theory != load(BUILT_IN):
-        require_budget(theory, is_given=_is_given("max_steps"))
-        refuse_schedule(engine, options)
-        with totals.reported(stats=options["stats"]):
-            work = TheoryRun(theory, engine, limits, form, explains=options["explains"])
-            for answered in work.answers(files):
-                for text in gathered(answered.lines, totals.see):
-                    click.echo(text)
-                totals.add(answered.outcome, work.engine)
-    else:
-        with (
-            session_of(engine, limits, options) as session,
-            totals.reported(stats=options["stats"]),
-            progress_over(files) as progress,
-        ):
-            for done in evaluate(session, _programs(files, progress.read)):
-                for text in gathered(FORMATS[form](done), totals.see):
-                    progress.write(text)
-                totals.add(done.outcome, session)
+    with totals.reported(stats=options["stats"]):
+        if options["explains"] or theory != load(BUILT_IN):
+            _run_theory(files, (theory, engine, limits, form), options, totals)
+        else:
+            _run_built_in(files, (engine, limits, form), options, totals)
     sys.exit(totals.code())
+
+
+def _run_built_in(
+    files: tuple[str, ...], asked: tuple[str, Limits, str], options: dict[str, Any], totals: _Totals
+) -> None:
+    engine, limits, form = asked
+    begun = b""
+    if engine in BRIEFLY:
+        refuse_schedule(engine, options)
+        brief = run_brief(files, limits)
+        begun = brief.begun
+        for done in brief.evaluated or ():
+            for text in gathered(FORMATS[form](done), totals.see):
+                click.echo(text)
+            totals.add(done.outcome, brief.engine)
+        if brief.evaluated is not None:
+            return
+    with session_of(engine, limits, options) as session, progress_over(files) as progress:
+        for done in evaluate(session, _programs(files, begun, progress.read)):
+            for text in gathered(FORMATS[form](done), totals.see):
+                progress.write(text)
+            totals.add(done.outcome, session)
+
+
+def _run_theory(
+    files: tuple[str, ...], asked: tuple[Theory, str, Limits, str], options: dict[str, Any], totals: _Totals
+) -> None:
+    from prism.cli.theory_run import TheoryRun, require_budget
+
+    theory, engine, limits, form = asked
+    require_budget(theory, is_given=_is_given("max_steps"))
+    refuse_schedule(engine, options)
+    work = TheoryRun(theory, engine, limits, form, explains=options["explains"])
+    for answered in work.answers(files):
+        for text in gathered(answered.lines, totals.see):
+            click.echo(text)
+        totals.add(answered.outcome, work.engine)
 
 
 def _is_given(option: str) -> bool:
@@ -128,7 +153,13 @@ class _Totals:
         return next((code for stop, code in SEVERITY.items() if self._counts[stop.value]), 0)
 
 
-def _programs(files: Iterable[str], report: Callable[[int], None]) -> Iterator[TermProgram]:
+def _programs(files: Iterable[str], begun: bytes, report: Callable[[int], None]) -> Iterator[TermProgram]:
+    """Yield the programs of files in order; `begun` is what was read already of standard input."""
+    from prism.vm.term.parse import read_programs
+
     for file in files:
         with opened(file) as (stream, name):
-            yield from read_programs(Counted(stream, report), name)
+            whole = stream
+            if file == "-":
+                whole, begun = Resumed(begun, stream), b""
+            yield from read_programs(Counted(whole, report), name)

@@ -6,13 +6,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
 
+from prism.cli.options import OutputFile
 from prism.errors import UsageError
-from prism.files import require_writable
 from prism.vm.arena.layout import SWIZZLES, Layout
 from prism.vm.engines.api import Engine, Limits
 from prism.vm.engines.schedule import MAX_COUNT, Schedule
@@ -37,10 +36,11 @@ _OPTIONS: Final = {
         help=f"What moves the slots: host without an accelerator, else jax; {_SWIZZLE_VARIABLE} sets it as well.",
     ),
     "check": click.option("--check", is_flag=True, help="Validate the arena and the strata after every cycle."),
-    "telemetry": click.option("--telemetry", type=click.Path(path_type=Path), help="Record locality into this file."),
+    "telemetry": click.option("--telemetry", type=OutputFile(), help="Record locality into this file."),
 }
 """The options, by parameter; none has a default, so that one given to another engine can be refused."""
 _ORDERS: Final = frozenset({"morton", "block_size", "l2", "l1"})
+_WATCHING: Final = frozenset({"check", "telemetry"})
 
 
 def schedule_options(command: _F) -> _F:
@@ -50,10 +50,17 @@ def schedule_options(command: _F) -> _F:
     return command
 
 
+def layout_options(command: _F) -> _F:
+    """Add the options of `bsp` to a command, but for those that watch a run; `schedule_of` reads them."""
+    for name, option in reversed(_OPTIONS.items()):
+        command = command if name in _WATCHING else option(command)
+    return command
+
+
 @contextmanager
 def session_of(engine: str, limits: Limits, options: dict[str, Any]) -> Iterator[Engine]:
     """Yield a session of the engine that was asked for; what it was told to record is written at the end."""
-    schedule = _schedule_of(engine, options)
+    schedule = schedule_of(engine, options)
     if not (options["check"] or options["telemetry"]):
         yield open_engine(engine, limits, schedule)
         return
@@ -61,8 +68,6 @@ def session_of(engine: str, limits: Limits, options: dict[str, Any]) -> Iterator
     from prism.vm.arena.store import rules_of
     from prism.vm.engines.bsp import BspEngine, Watch
 
-    if options["telemetry"]:
-        require_writable(options["telemetry"])
     schedule, theory = schedule or Schedule(), load(BUILT_IN)
     log = DamageLog(schedule.layout, rules_of(theory))
     watches: list[Watch] = [log] if options["telemetry"] else []
@@ -77,12 +82,13 @@ def refuse_schedule(engine: str, options: dict[str, Any]) -> None:
     """Raise UsageError when options of a schedule are given to a run that follows none."""
     if engine in SCHEDULED:
         raise UsageError(f"the engine {engine} must run the built-in theory, and explains nothing; use the ledger")
-    _schedule_of(engine, options)
+    schedule_of(engine, options)
 
 
-def _schedule_of(engine: str, options: dict[str, Any]) -> Schedule | None:
+def schedule_of(engine: str, options: dict[str, Any]) -> Schedule | None:
     """Return the schedule that was asked for, None for an engine that follows none; UsageError if it was given one."""
-    given = {name: options[name] for name in _OPTIONS if options[name] is not None and options[name] is not False}
+    given = {name: options[name] for name in options.keys() & _OPTIONS.keys()}
+    given = {name: value for name, value in given.items() if value is not None and value is not False}
     if engine not in SCHEDULED:
         if given:
             raise UsageError(

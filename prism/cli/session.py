@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Final
 
 from prism.cli.form import explain
-from prism.cli.reading import BuiltInReading, TheoryReading
+from prism.cli.reading import BuiltInReading, TheoryReading, redefined
 from prism.cli.show import drawn, write_picture
 from prism.errors import UsageError
-from prism.vm.engines.api import Limits
+from prism.vm.engines.api import Engine, Limits
 from prism.vm.engines.explain import explained
 from prism.vm.engines.report import Report, StopReason
-from prism.vm.engines.table import BUILT_IN, ENGINES, open_engine
+from prism.vm.engines.schedule import Schedule
+from prism.vm.engines.table import BUILT_IN, ENGINES, SCHEDULED, open_engine
 from prism.vm.engines.theory_engine import TheoryEngine
 from prism.vm.term.graph import TermGraph
 from prism.vm.theory.library import load
@@ -28,19 +29,24 @@ _MAX_DRAWN: Final = 5000
 class Session:
     """Answers lines with lines; a line that fails changes nothing."""
 
-    def __init__(self, engine: str, limits: Limits, theory: Theory | None = None) -> None:
-        self._engine_name, self._limits = engine, limits
+    def __init__(
+        self, engine: str, limits: Limits, theory: Theory | None = None, schedule: Schedule | None = None
+    ) -> None:
+        self._engine_name, self._limits, self._schedule = engine, limits, schedule
         self._theory = theory or load(BUILT_IN)
         self._restart()
 
     def words(self) -> list[str]:
-        """Return what an expression of the theory may begin with, for completion."""
+        """Return what a word may become: commands, what begins an expression, and the names defined so far."""
         signature = self._theory.signature
         heads = [op.name for op in signature.ops if op.arity] + ["def"] + ["symbols"] * signature.has_symbols
-        return [*(f"({head}" for head in heads), *signature.constants]
+        return [*COMMANDS, *(f"({head}" for head in heads), *signature.constants, *self._known.definitions]
+
+    def _opened(self, name: str) -> Engine:
+        return open_engine(name, self._limits, self._schedule if name in SCHEDULED else None, self._theory)
 
     def _restart(self) -> None:
-        self._engine = open_engine(self._engine_name, self._limits, None, self._theory)
+        self._engine = self._opened(self._engine_name)
         is_built_in = self._theory == load(BUILT_IN)
         self._known = BuiltInReading(_SOURCE) if is_built_in else TheoryReading(self._theory)
         self._last: TermGraph | None = None
@@ -48,7 +54,7 @@ class Session:
 
     def interrupt(self) -> None:
         """Give up the evaluation at hand: its store may be half changed, so an empty one takes its place."""
-        self._engine = open_engine(self._engine_name, self._limits, None, self._theory)
+        self._engine = self._opened(self._engine_name)
 
     def is_open(self, text: str) -> bool:
         """Whether more lines must follow before `text` is complete; a text with a fault is complete."""
@@ -59,17 +65,23 @@ class Session:
     def answer(self, text: str) -> Iterator[str]:
         """Yield the lines that answer a command or expressions; PrismError when they are wrong."""
         word, _, rest = text.strip().partition(" ")
+        if word in LEAVING and not rest and word not in self._known.definitions:
+            raise EOFError
         if not word.startswith(":"):
             yield from self._evaluate(_encoded(text), _SOURCE)
             return
-        if word not in COMMANDS:
-            raise UsageError(f"a command must be one of {' '.join(COMMANDS)}, got {word}; :help explains them")
-        yield from COMMANDS[word][0](self, rest.strip())
+        meant = [word] if word in COMMANDS else [name for name in COMMANDS if name.startswith(word)]
+        if len(meant) != 1:
+            choice = meant or COMMANDS
+            raise UsageError(f"a command must be one of {' '.join(choice)}, got {word}; :help explains them")
+        yield from COMMANDS[meant[0]][0](self, rest.strip())
 
     def _evaluate(self, source: bytes, file: str) -> Iterator[str]:
-        n_known = len(self._known.definitions)
+        again = redefined(source, self._known.definitions)
+        n_kept = len(self._known.definitions) - len(again)
         program = self._known.read(source, file)
-        yield from (f"defined {name}" for name in self._known.definitions[n_known:])
+        for name in self._known.definitions[n_kept:]:
+            yield f"{'redefined' if name in again else 'defined'} {name}"
         if not len(program):
             return
         self._last = program.graph
@@ -111,7 +123,7 @@ class Session:
 
     def _switch(self, name: str) -> Iterator[str]:
         if name:
-            self._engine = open_engine(name, self._limits, None, self._theory)
+            self._engine = self._opened(name)
             self._engine_name = name
         yield f"engine {self._engine_name}, of {', '.join(ENGINES)}"
 
@@ -168,9 +180,11 @@ COMMANDS: Final[dict[str, tuple[Callable[[Session, str], Iterator[str]], str]]] 
     ":engine": (Session._switch, "which engine runs; with a name, switch to it with an empty store"),
     ":rules": (Session._rules, "the rules of the theory, in the order in which they apply"),
     ":explain": (Session._explain, "normalise an expression from an empty store, and print each rule application"),
-    ":load": (Session._load, "evaluate a file"),
+    ":load": (Session._load, "evaluate a file; again, to take its definitions anew"),
     ":dot": (Session._dot, "draw the last expressions as Graphviz text; with a name, into that file"),
     ":reset": (Session._reset, "forget everything"),
-    ":quit": (_quit, "leave; end of input does too"),
+    ":quit": (_quit, "leave; exit, quit and the end of input do too"),
 }
-"""What a line that starts with a colon may name: the action, and its line in :help."""
+"""What a line that starts with a colon may name, or alone begin: the action, and its line in :help."""
+LEAVING: Final = frozenset({"exit", "quit"})
+"""Words that leave, where they are not defined."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from prism.cli.options import SOURCE, opened, theory_option
+from prism.cli.options import SOURCE, OutputFile, opened, theory_option
 from prism.errors import PrismError, UsageError
 from prism.files import write_bytes
 from prism.vm.engines.table import BUILT_IN
@@ -28,7 +28,7 @@ from prism.vm.theory.signature import Signature
 @click.option("--dot", "form", flag_value="dot", default=True, help="Graphviz text (the default).")
 @click.option("--svg", "form", flag_value="svg", help="SVG, through the `dot` command of Graphviz.")
 @click.option("--program", "form", flag_value="program", help="A program that defines each shared subterm once.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write here instead of stdout.")
+@click.option("-o", "--output", type=OutputFile(), help="Write here instead of stdout.")
 @click.option("--max-nodes", type=click.IntRange(1), default=5000, show_default=True, help="Most nodes to draw.")
 @theory_option
 def show(file: str, form: str, output: Path | None, max_nodes: int, theory_name: str | None) -> None:

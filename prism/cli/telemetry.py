@@ -10,7 +10,7 @@ import click
 
 from prism.bench.records import record
 from prism.cli.options import SOURCE, opened
-from prism.files import write_text
+from prism.files import require_writable, write_text
 
 if TYPE_CHECKING:
     from prism.vm.engines.schedule import Schedule
@@ -56,6 +56,7 @@ def host(base: Path | None, out: Path, program: str | None, json_out: Path, **ru
     if base is not None:
         from prism.bench.records.collect import host_summary
 
+        require_writable(out)
         _write(out, host_summary(base))
         return
     from prism.bench.records.measure import host_performance
@@ -80,6 +81,7 @@ def trace(program: str | None, json_out: Path, out_dir: Path, **run: Any) -> Non
 
     The engine must run on JAX; bsp does here, also where it would otherwise run on the host.
     """
+    require_writable(out_dir / "trace")
     from prism.bench.records.trace import analyse, capture
     from prism.vm.engines.schedule import Schedule
 
@@ -96,6 +98,7 @@ def trace(program: str | None, json_out: Path, out_dir: Path, **run: Any) -> Non
 def trace_analyze(trace_dir: Path, report_only: bool, json_out: Path) -> None:
     """Say where the time of the newest trace in TRACE_DIR went."""
     del report_only
+    require_writable(json_out)
     from prism.bench.records.trace import analyse, newest
 
     record.write(json_out, {**analyse(newest(trace_dir)), "host": record.host()})
@@ -110,6 +113,7 @@ def damage(base: Path, out: Path) -> None:
 
     `prism run --engine bsp --telemetry FILE` writes one; all under --base are read.
     """
+    require_writable(out)
     from prism.bench.records.collect import damage_summary
 
     _write(out, damage_summary(base))
@@ -125,6 +129,7 @@ def baselines(base: Path, damage_summary: Path | None, host_summary: Path | None
 
     All trace records under --base are read.
     """
+    require_writable(out)
     from prism.bench.records.collect import baselines as page
 
     _write(out, page(base, [path for path in (damage_summary, host_summary) if path is not None]))
@@ -161,6 +166,7 @@ def _record(
     from prism.vm.engines.table import SCHEDULED, open_engine
     from prism.vm.term.parse import read_programs, read_text
 
+    require_writable(json_out)
     name, programs = _BUILT_IN, [read_text(_BUILT_IN)]
     if program is not None:
         with opened(program) as (stream, name):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from prism.cli.options import OutputFile
 from prism.files import write_text
 from prism.vm.engines.patterns import normal_patterns
 from prism.vm.theory.check import Outcome, check
@@ -45,7 +46,7 @@ CLAIM_FAILS = 1
 
 @theory.command("complete")
 @click.argument("file")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write here instead of stdout.")
+@click.option("-o", "--output", type=OutputFile(), help="Write here instead of stdout.")
 @click.option("--max-rules", type=click.IntRange(1), default=MAX_RULES, show_default=True, help="Most rules at a time.")
 @click.option(
     "--max-equations",

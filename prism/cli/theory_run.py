@@ -15,7 +15,7 @@ from prism.vm.engines.explain import explained
 from prism.vm.engines.session import terminates
 from prism.vm.engines.table import open_engine
 from prism.vm.engines.theory_engine import TheoryEngine
-from prism.vm.term.parse import TermProgram
+from prism.vm.term.program import TermProgram
 from prism.vm.term.read import TermReader
 from prism.vm.term.show import MAX_CHARACTERS
 from prism.vm.term.write import TermWriter

@@ -12,8 +12,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-import numpy as np
-
+from prism.bench.workloads import wide
 from prism.vm.arena.layout import HOST, Layout
 from prism.vm.arena.run import Bounds
 from prism.vm.arena.store import load, rules_of
@@ -22,23 +21,10 @@ from prism.vm.engines.bsp import open_run
 from prism.vm.engines.schedule import MAX_COUNT, Schedule
 from prism.vm.engines.table import open_engine
 from prism.vm.term.graph import TermGraph
-from prism.vm.term.ops import ADD, SUC
 from prism.vm.term.parse import read_text
 from prism.vm.theory.library import load as load_theory
 
-MOST = 8
 LAYOUTS = {"no-sort": Layout(sort=False), "rank": Layout()}
-
-
-def wide(count: int) -> TermGraph:
-    """Return so many distinct sums (add i j), i from 1 to 8, over one chain of numerals: rows in topological order."""
-    chains = count // MOST
-    n_numerals, n_sums = chains + MOST, chains * MOST
-    op = np.concatenate([[0, 1], np.full(n_numerals, SUC.code), np.full(n_sums, ADD.code)]).astype(np.uint8)
-    small, large = np.tile(np.arange(2, 2 + MOST), chains), np.repeat(np.arange(chains) + 2 + MOST, MOST)
-    a = np.concatenate([[0, 0], np.arange(1, n_numerals + 1), small]).astype(np.int32)
-    b = np.concatenate([np.zeros(2 + n_numerals), large]).astype(np.int32)
-    return TermGraph(op, a, b, np.arange(2 + n_numerals, len(op), dtype=np.int32))
 
 
 def by_ledger(terms: TermGraph) -> str:

@@ -14,8 +14,8 @@ from prism.vm.term.denote import MEANING, denote
 from prism.vm.term.graph import TermGraph, numerals, share, spread_least
 from prism.vm.term.ops import BY_CODE, BY_NAME
 from prism.vm.term.parse import Reader, read_programs, read_text
-from prism.vm.term.scan import MAX_NUMERAL, MAX_WORD
 from prism.vm.term.show import show_terms
+from prism.vm.term.words import MAX_NUMERAL, MAX_WORD
 from prism.vm.term.write import write_program
 from prism.vm.theory.library import load
 from tests.terms import text_of, trees, value_of

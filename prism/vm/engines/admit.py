@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from prism.errors import UsageError
 from prism.vm.ledger.optable import BUILT_IN, NO_OP, OpTable
 from prism.vm.term.graph import TermGraph
 from prism.vm.term.ops import NULL, ZERO
-from prism.vm.theory.signature import DIGIT, INT_MINUS_ONE, INT_ZERO, SYMBOL
+from prism.vm.theory.signature import DIGIT
 
 
 def admit(terms: TermGraph, ops: OpTable = BUILT_IN) -> None:
@@ -30,34 +29,11 @@ def admit(terms: TermGraph, ops: OpTable = BUILT_IN) -> None:
 def admit_literals(terms: TermGraph) -> None:
     """Raise UsageError unless every literal has its one encoding, in 64 bits [THEORY-4]; O(n)."""
     if (terms.op >= DIGIT).any():
-        wrong = _wrong_literals(terms.op, terms.a)
+        from prism.vm.engines.literals import wrong_literals
+
+        wrong = wrong_literals(terms.op, terms.a)
         must = "write a literal of 64 bits in as few digits as it has, or a name over one"
         _require(~wrong, must, "row", terms.op)
-
-
-@njit(cache=True)
-def _wrong_literals(op, a):
-    """Return the rows of digits that write no literal in its shortest form, and of names over no literal: bool[n]."""
-    wrong = np.zeros(len(op), np.bool_)
-    n_digits = np.zeros(len(op), np.int8)
-    end = np.zeros(len(op), np.uint8)
-    top = np.zeros(len(op), np.uint8)
-    for row in range(2, len(op)):
-        code, below = op[row], a[row]
-        if code in (INT_ZERO, INT_MINUS_ONE):
-            end[row] = code
-        elif code == SYMBOL:
-            wrong[row] = end[below] == 0
-        elif DIGIT <= code < INT_ZERO:
-            end[row], digit, most = end[below], code - DIGIT, 15 if end[below] == INT_MINUS_ONE else 0
-            n_digits[row] = n_digits[below] + 1
-            top[row] = digit if n_digits[row] == 1 else top[below]
-            is_negative = end[row] == INT_MINUS_ONE
-            leading = n_digits[row] == 1 and digit == most
-            too_wide = n_digits[row] > 16 or (n_digits[row] == 16 and (top[row] >= 8) != is_negative)
-            if end[row] == 0 or leading or too_wide:
-                wrong[row], n_digits[row] = True, 0
-    return wrong
 
 
 def _require(holds: np.ndarray, must: str, what: str, got: np.ndarray) -> None:

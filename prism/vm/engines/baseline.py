@@ -169,8 +169,8 @@ class BaselineEngine:
                     if self._normal_form(operand) is None:
                         yield operand
                     operands.append(self._forward[operand])
-                normal = self._node(self._op[node], *operands)
-                if normal != node:
+                if operands != [self._a[node], self._b[node]]:
+                    normal = self._forward[node] = self._node(self._op[node], *operands)
                     yield normal
                     self._forward[node] = self._forward[normal]
                     return
@@ -248,6 +248,8 @@ class BaselineEngine:
             return bindings[pattern]
         if is_arithmetic(pattern):
             return (yield from self._build(literal(self._computed(pattern, bindings)), {}, is_raw=True))
+        if pattern[0] == UNIT:
+            return UNIT
         below = is_raw or pattern[0] in self._dropping
         operands: list[int] = []
         for part in pattern[1:]:

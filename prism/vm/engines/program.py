@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from prism.vm.engines.api import Engine, Outcome
-from prism.vm.term.parse import TermProgram
+from prism.vm.term.program import TermProgram
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from typing import Final
 
 from prism.errors import Location, ParseError
 from prism.vm.term.ops import BY_NAME
-from prism.vm.term.scan import MAX_NUMERAL, MAX_WORD, SyntaxFault
+from prism.vm.term.scan import SyntaxFault
+from prism.vm.term.words import MAX_NUMERAL, MAX_WORD
 
 
 @dataclass(frozen=True, slots=True)

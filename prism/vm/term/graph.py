@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from itertools import count
+from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from prism.vm.term.ops import SUC, ZERO
+from prism.vm.term import rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,33 +48,39 @@ def share(graph: TermGraph) -> TermGraph:
     return TermGraph(op.astype(np.uint8), a.astype(np.int32), b.astype(np.int32), row_of[graph.roots])
 
 
+BRIEF: Final = 1 << 12
+"""The most rows for which a loop runs in plain Python where Numba is not there yet: importing it takes longer."""
+_LOOPS: Final = "prism.vm.term.loops"
+
+
+def is_brief(n_rows: int) -> bool:
+    """Whether loops over this many rows are over sooner in plain Python than Numba is imported."""
+    return n_rows <= BRIEF and _LOOPS not in sys.modules
+
+
 def numerals(graph: TermGraph) -> NDArray[np.int64]:
     """Return int64[n]: the number that each row writes with `suc` and `zero` alone, -1 for every other row."""
+    if is_brief(len(graph)):
+        brief = [-1] * len(graph)
+        rows.number_rows(graph.op.tolist(), graph.a.tolist(), brief)
+        return np.array(brief, np.int64)
+    from prism.vm.term import loops
+
     values = np.full(len(graph), -1, np.int64)
-    _numerals(graph.op, graph.a, values)
+    loops.number_rows(graph.op, graph.a, values)
     return values
 
 
-_ZERO, _SUC = ZERO.code, SUC.code
-
-
-@njit(cache=True)
-def _numerals(op, a, values):
-    for row in range(len(op)):
-        if op[row] == _ZERO:
-            values[row] = 0
-        elif op[row] == _SUC and values[a[row]] >= 0:
-            values[row] = values[a[row]] + 1
-
-
-@njit(cache=True)
-def spread_least(a, b, label):
+def spread_least(a: NDArray[np.int32], b: NDArray[np.int32], label: NDArray[np.int32]) -> None:
     """Give every row the least label of itself and the rows above it, in place.
 
     a, b: int32[n], operands, none where 0 or below; label: int32[n].
     """
-    for row in range(len(label) - 1, -1, -1):
-        if a[row] > 0:
-            label[a[row]] = min(label[a[row]], label[row])
-        if b[row] > 0:
-            label[b[row]] = min(label[b[row]], label[row])
+    if is_brief(len(label)):
+        brief = label.tolist()
+        rows.spread_rows(a.tolist(), b.tolist(), brief)
+        label[:] = brief
+        return
+    from prism.vm.term import loops
+
+    loops.spread_rows(a, b, label)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from prism.vm.term.ops import BY_NAME
-
-DEF: Final = "def"
-RESERVED: Final = (*BY_NAME, DEF)
-"""The words that cannot be defined, in the order of their indices: the first names of every table."""
-
+from prism.vm.term.words import RESERVED
 
 # `_nrt=False`, which Numba's type stubs do not know: the arrays are the caller's, so they need no reference counts,
 # which otherwise take nine tenths of the time of a scan. `inner` is called from compiled code alone: without wrappers
@@ -102,6 +98,16 @@ def with_room(names: Names, count: int, extra: int, extra_bytes: int) -> Names:
     grown = grown._replace(slots=np.zeros(1 << (2 * (count + extra)).bit_length(), np.int32))
     rehash(grown, count)
     return grown
+
+
+def without(names: Names, count: int, forgotten: Collection[str]) -> tuple[Names, int]:
+    """Return a table of the first `count` names but the forgotten ones, and how many those are."""
+    kept = [(index, word) for index, word in enumerate(words(names, count)) if word not in forgotten]
+    text = np.frombuffer("".join(word for _, word in kept).encode(), np.uint8).copy()
+    end, ref = np.cumsum([len(word) for _, word in kept]), names.ref[[index for index, _ in kept]]
+    fewer = Names(text, end, ref, np.zeros(len(names.slots), np.int32))
+    rehash(fewer, len(kept))
+    return fewer, len(kept)
 
 
 def copied(names: Names) -> Names:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final, Protocol
+from collections.abc import Collection, Iterator
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prism.errors import CapacityError, Location, ParseError
 from prism.vm.term import scan as sc
+from prism.vm.term.assemble import graph_of_rows
 from prism.vm.term.complaint import Context, complaint
-from prism.vm.term.graph import TermGraph, spread_least
-from prism.vm.term.names import RESERVED, copied, reserved_names, room, with_room, words
-from prism.vm.term.ops import NULL, OPS, SUC, ZERO
+from prism.vm.term.graph import spread_least
+from prism.vm.term.names import copied, reserved_names, room, with_room, without, words
+from prism.vm.term.program import ByteStream, TermProgram
+from prism.vm.term.words import RESERVED
 
 BLOCK_BYTES: Final = 1 << 20
 """How much of a stream is read at a time, and at least how much makes one graph."""
@@ -25,33 +26,6 @@ _BOM: Final = b"\xef\xbb\xbf"
 _SHOWN_BYTES: Final = 512
 """How much of a line is kept on each side of a place, to show it."""
 _SHORTEST_HEAD: Final = min(map(len, RESERVED))
-_IS_BINARY: Final = np.zeros(256, bool)
-_IS_BINARY[[op.code for op in OPS if op.arity == 2]] = True
-
-
-@dataclass(frozen=True, slots=True)
-class TermProgram:
-    """Complete expressions of one source, in order; lines, columns: int64[k], where each one begins, from 1."""
-
-    graph: TermGraph
-    file: str
-    lines: NDArray[np.int64]
-    columns: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.lines)
-
-    def where(self, index: int) -> str:
-        """Return FILE:LINE:COLUMN of the expression at `index`."""
-        return f"{self.file}:{self.lines[index]}:{self.columns[index]}"
-
-
-class ByteStream(Protocol):
-    """What programs are read from: a binary file, standard input, a buffer."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return at most `size` bytes, none at the end."""
-        ...
 
 
 def read_programs(stream: ByteStream, file: str, *, block_bytes: int = BLOCK_BYTES) -> Iterator[TermProgram]:
@@ -90,8 +64,18 @@ class Reader:
     After a ParseError only `take` may still be called, for the expressions before the fault.
     """
 
-    def __init__(self, file: str, *, known: Reader | None = None, max_rows: int = MAX_ROWS) -> None:
-        """Start a source that knows the definitions of `known`, whose last source must have ended."""
+    def __init__(
+        self,
+        file: str,
+        *,
+        known: Reader | None = None,
+        forgotten: Collection[str] = (),
+        max_rows: int = MAX_ROWS,
+    ) -> None:
+        """Start a source that knows the definitions of `known`, whose last source must have ended.
+
+        forgotten: definitions of it that this source may make anew.
+        """
         at = np.zeros(8, np.int64)
         at[[sc.ROWS, sc.NAMES, sc.LINE]] = 1, len(RESERVED), 1
         rows, names = np.zeros((1, 3), np.int32), reserved_names()
@@ -99,6 +83,8 @@ class Reader:
             at[[sc.ROWS, sc.NAMES]] = known._state.at[[sc.ROWS, sc.NAMES]]
             rows = _live(known._state).copy()
             names = copied(known._state.names)
+            if forgotten:
+                names, at[sc.NAMES] = without(names, int(at[sc.NAMES]), forgotten)
         self._state = sc.ScanState(rows, np.zeros((0, 6), np.int64), np.zeros((0, 3), np.int64), names, at)
         self._file, self._max_rows = file, max_rows
         self._is_started = False
@@ -154,7 +140,7 @@ class Reader:
         """Return the complete expressions read since the last call, and drop what nothing refers to any more."""
         state, count = self._state, self.n_roots
         refs, lines, columns = state.roots[:count].T.copy()
-        program = TermProgram(_graph(_live(state), refs.astype(np.int32)), self._file, lines, columns)
+        program = TermProgram(graph_of_rows(_live(state), refs.astype(np.int32)), self._file, lines, columns)
         state.at[sc.ROOTS] = 0
         self._state = _pruned(state)
         self._n_kept, self._n_bytes = int(self._state.at[sc.ROWS]), 0
@@ -242,48 +228,3 @@ def _needed(rows: NDArray[np.int32], refs: NDArray) -> tuple[NDArray[np.int32], 
 
 def _renumbered(refs: NDArray, number: NDArray[np.int32]) -> NDArray:
     return np.where(refs > 0, number[np.maximum(refs, 0)], refs)
-
-
-def _graph(rows: NDArray[np.int32], refs: NDArray[np.int32]) -> TermGraph:
-    """Return the terms that `refs` stand for.
-
-    After NULL and ZERO, the rows that each term adds to those before it follow one another [TERMS-6]: first its part
-    of the one chain of suc that all numerals share, then its applications.
-    """
-    order, term = _by_first_term(rows, refs)
-    op, a, b = rows[order].T
-    needs = np.maximum(-refs, 0)  # the largest numeral of each term, then of all terms up to it
-    np.maximum.at(needs, term, -np.minimum(a, b))
-    chain_ends = np.maximum.accumulate(needs)
-    chain_parts = np.diff(chain_ends, prepend=np.int32(0))
-    row_at = np.arange(2, len(order) + 2, dtype=np.int32) + chain_ends[term]
-    rows_before = np.searchsorted(term, np.arange(len(refs))).astype(np.int32)
-    length = int(chain_parts.sum())
-    value_at = np.concatenate(
-        (np.ones(1, np.int32), np.arange(2, length + 2, dtype=np.int32) + np.repeat(rows_before, chain_parts))
-    )
-    place = np.zeros(len(rows), np.int32)
-    place[order] = row_at
-
-    def placed(refs: NDArray[np.int32]) -> NDArray[np.int32]:
-        return np.where(refs > 0, place[np.maximum(refs, 0)], value_at[np.maximum(-refs, 0)])
-
-    graph_op = np.full(len(order) + length + 2, SUC.code, np.uint8)
-    graph_a, graph_b = np.zeros(len(graph_op), np.int32), np.zeros(len(graph_op), np.int32)
-    graph_op[:2] = NULL.code, ZERO.code
-    graph_op[row_at], graph_a[row_at] = op, placed(a)
-    graph_a[value_at[1:]] = value_at[:-1]
-    graph_b[row_at] = np.where(_IS_BINARY[op], placed(b), NULL.code)
-    return TermGraph(graph_op, graph_a, graph_b, placed(refs))
-
-
-def _by_first_term(rows: NDArray[np.int32], refs: NDArray[np.int32]) -> tuple[NDArray, NDArray[np.int32]]:
-    """Return the rows that terms need, grouped by the first that does and otherwise in order; and that term of each."""
-    unused = np.int32(len(refs))
-    first = np.full(len(rows), unused)
-    is_row = np.flatnonzero(refs > 0)[::-1]  # last to first: of equal references the first term stays
-    first[refs[is_row]] = is_row
-    spread_least(rows[:, 1].copy(), rows[:, 2].copy(), first)
-    order = np.argsort(first, kind="stable")
-    order = order[: np.count_nonzero(first < unused)]
-    return order, first[order]

@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 
 from prism.vm.term.build import GraphBuilder
-from prism.vm.term.parse import TermProgram
-from prism.vm.term.scan import MAX_NUMERAL
+from prism.vm.term.program import TermProgram
+from prism.vm.term.words import MAX_NUMERAL
 from prism.vm.theory.model import Theory
 from prism.vm.theory.sexpr import Source, decoded, tokens
 from prism.vm.theory.signature import Op

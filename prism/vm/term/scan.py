@@ -13,13 +13,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from prism.vm.term.names import RESERVED, Names, add, entry, find, inner
+from prism.vm.term.names import Names, add, entry, find, inner
 from prism.vm.term.ops import BY_NAME
-
-MAX_NUMERAL: Final = 1 << 24
-"""The largest numeral that may be written [TERMS-4]."""
-MAX_WORD: Final = 255
-"""The longest word, in characters [TERMS-2]."""
+from prism.vm.term.words import MAX_NUMERAL, MAX_WORD, RESERVED
 
 
 class SyntaxFault(IntEnum):

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from prism.errors import UsageError
@@ -59,21 +58,10 @@ def _widths(graph: TermGraph, values: NDArray[np.int64], *, as_numerals: bool) -
         widths[:] = values * len(f"({SUC.name} )") + len(ZERO.name)
     if (values[graph.roots] < 0).any():
         names = np.array([len(BY_CODE[code].name) if code in BY_CODE else 0 for code in range(256)])
-        _add_widths(graph.op, graph.a, graph.b, (values < 0, names), widths)
+        from prism.vm.term.loops import add_widths
+
+        add_widths(graph.op, graph.a, graph.b, (values < 0, names), widths)
     return widths
-
-
-@njit(cache=True)
-def _add_widths(op, a, b, applied, widths):
-    """Set the widths of the rows that are applications; `applied` says which those are, and the width of each name."""
-    is_applied, names = applied
-    for row in range(1, len(op)):
-        if is_applied[row]:
-            widths[row] = names[op[row]] + 2
-            if a[row] > 0:
-                widths[row] += 1 + widths[a[row]]
-            if b[row] > 0:
-                widths[row] += 1 + widths[b[row]]
 
 
 def _unfold(graph: TermGraph, row: int, values: NDArray[np.int64], *, as_numerals: bool) -> str:

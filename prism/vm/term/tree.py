@@ -8,7 +8,7 @@ from typing import Any
 from prism.errors import UsageError
 from prism.vm.term.build import GraphBuilder, literal_values
 from prism.vm.term.graph import TermGraph
-from prism.vm.term.scan import MAX_NUMERAL
+from prism.vm.term.words import MAX_NUMERAL
 from prism.vm.theory.picture import Term
 from prism.vm.theory.rule import Pattern
 from prism.vm.theory.signature import SYMBOL, Signature

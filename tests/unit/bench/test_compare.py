@@ -141,7 +141,13 @@ def test_plots_have_labels_units_and_legends(lines, tmp_path: Path) -> None:
         for kind in ("png", "svg")
     )
     labels = {
-        "time_by_mode": ["total time (ms)", "workload", "bsp-morton", "baseline", "arena_dense_300"],
+        "time_by_mode": [
+            "total time (ms)",
+            "workload",
+            "bsp-morton",
+            "baseline",
+            "arena_dense_300, stopped at cycle 2",
+        ],
         "time_by_block_size": ["block size (slots)", "time a cycle (ms)", "arena_dense_600", "64"],
         "time_by_arena_size": ["nodes", "time a cycle (ms)", "bsp-block16", "600"],
         "locality": ["mode", "share of pointers (%)", "first cycle", "after the last"],
@@ -165,6 +171,27 @@ def test_the_summary_finds_the_fastest(lines) -> None:
     runs = {("cpu", "w", "slow"): [4.0, 6.0, 50.0], ("cpu", "w", "fast"): [1.0, 2.0, 9.0], ("cpu", "v", "only"): [1.0]}
     assert suites.best_modes(runs) == {("cpu", "w"): ("fast", 3.0), ("cpu", "v"): ("only", 1.0)}
     assert all(len(values) == 2 and values == sorted(values) for values in suites.summarise(lines).values())
+
+
+@pytest.mark.clause("BENCH-7")
+def test_what_a_bound_stopped_is_ranked_with_no_other(lines) -> None:
+    """A run that met its cycles stands under its own name, with the bound; the engines that finish are ranked alone."""
+    one = [line for line in lines if line["workload"] == "expr_small"]
+    stopped = {line["mode"] for line in one if line["is_finished"] == "False"}
+    assert stopped == {line["mode"] for line in one if line["mode"].startswith("bsp")}
+    ranks = suites.summarise(one)
+    assert {mode for _, name, mode in ranks if name == "expr_small"} == {"baseline", "ledger"}
+    assert {mode for _, name, mode in ranks if name == "expr_small, stopped at cycle 2"} == stopped
+    assert suites.best_modes(ranks)["cpu", "expr_small"][0] in ("baseline", "ledger")
+
+
+@pytest.mark.clause("BENCH-7")
+def test_a_suite_that_cannot_draw_says_so_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without matplotlib nothing is measured, and nothing is written."""
+    monkeypatch.setattr(suites, "find_spec", lambda _: None)
+    with pytest.raises(UsageError, match="the suite draws with matplotlib, which must be installed"):
+        suites.run_suite(tmp_path, [], tick=lambda _: None)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.clause("BENCH-3")

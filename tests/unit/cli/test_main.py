@@ -208,3 +208,13 @@ def test_a_signal_ends_a_run_at_once(engine: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         for after in (0.5, 4.0):
             assert ended(engine, number, after) == []
+
+
+@pytest.mark.parametrize("is_shown", [True, False])
+def test_the_first_compilation_is_said_on_a_terminal(
+    is_shown: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever waits at a terminal is told that the machine compiles; where nobody sees it, nothing is written."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_shown)
+    cli._say_compiling()
+    assert ("compiling for this machine, once" in capsys.readouterr().err) == is_shown

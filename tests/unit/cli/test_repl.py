@@ -7,11 +7,16 @@ from pathlib import Path
 
 import pexpect
 import pytest
+from click.testing import CliRunner
+from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.document import Document
 
+from prism.cli.repl import completer, repl
 from prism.cli.session import COMMANDS, Session
 from prism.errors import ParseError, UsageError
 from prism.vm.engines.api import Limits
 from prism.vm.engines.table import ENGINES
+from prism.vm.theory.library import load
 
 pytestmark = pytest.mark.m1
 
@@ -55,6 +60,63 @@ def test_a_line_that_fails_changes_nothing(session: Session) -> None:
     with pytest.raises(ParseError):
         _answer(session, "(def y 2) (oops)")
     assert _answer(session, "(def y 3) y")[:2] == ["defined y", "3"]
+
+
+@pytest.mark.clause("TERMS-12")
+@pytest.mark.parametrize(("theory", "one", "other"), [("peano", "2", "3"), ("boolean", "true", "false")])
+def test_a_name_may_be_defined_anew(theory: str, one: str, other: str, tmp_path: Path) -> None:
+    """A definition of a known name says so and holds from then on; a file may be loaded again; a fault undoes it."""
+    session = Session("ledger", Limits(), load(theory))
+    assert _answer(session, f"(def x {one})") == ["defined x"]
+    assert _answer(session, f"(def ; anew\n x {other}) (def y x)") == ["redefined x", "defined y"]
+    assert not session.is_open(f"(def x {one})")
+    assert _answer(session, "x")[0] == other
+    with pytest.raises(ParseError):
+        _answer(session, f"(def x {one}) (oops)")
+    with pytest.raises(ParseError):
+        _answer(session, f"(def z {one}) (def z {one})")
+    assert _answer(session, "x y")[:2] == [other] * 2
+    (tmp_path / "p.prism").write_text(f"(def x {one})\n")
+    assert _answer(session, f":load {tmp_path / 'p.prism'}") == ["redefined x"]
+    assert _answer(session, "x y")[:2] == [one, other]
+    assert _answer(session, ":stats")[1] == "definitions: y x"
+
+
+@pytest.mark.clause("TERMS-12")
+def test_words_leave_and_prefixes_name_commands(session: Session) -> None:
+    """`exit` and `quit` leave unless they are defined; the start of one command is that command."""
+    for word in ("exit", " quit\n", ":q"):
+        with pytest.raises(EOFError):
+            _answer(session, word)
+    assert _answer(session, "(def exit 4)") == ["defined exit"]
+    assert _answer(session, "exit")[0] == "4"
+    assert _answer(session, ":st")[1] == "definitions: exit"
+    with pytest.raises(UsageError, match="a command must be one of :engine :explain, got :e; :help explains them"):
+        _answer(session, ":e")
+
+
+@pytest.mark.clause("TERMS-12")
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [(":st", [":stats"]), ("(mu", ["(mul"]), ("(add tw", ["two"]), ("ze", ["zero"]), (":e", [":engine", ":explain"])],
+)
+def test_a_word_is_completed_by_what_is_known(typed: str, words: list[str], session: Session) -> None:
+    """Commands, heads of expressions and the names defined so far complete the word at the cursor."""
+    _answer(session, "(def two 2)")
+    found = completer(session).get_completions(Document(typed), CompleteEvent())
+    assert [one.text for one in found] == words
+
+
+@pytest.mark.clause("TERMS-12")
+def test_a_layout_may_be_chosen() -> None:
+    """The REPL runs bsp in the layout that was asked for, and refuses one for an engine that has none."""
+    answers = []
+    for options in (["--engine", "bsp", "--morton", "--cycles", "2"], ["--morton"], ["--mode", "bsp", "--cycles", "0"]):
+        done = CliRunner().invoke(repl, options, input="(add 9 9)\n")
+        answers.append((done.stdout.splitlines()[:1], str(done.exception or "")))
+    assert answers[0][0][0].startswith("timeout: ")
+    assert "--morton: only the engine bsp has a layout, got ledger" in answers[1][1]
+    assert answers[2][0][0].startswith("timeout: ")
 
 
 def test_open_parentheses_continue(session: Session) -> None:

@@ -70,8 +70,16 @@ def test_a_full_cache_keeps_nothing(tmp_path: Path) -> None:
     assert _ran(tmp_path) == []
 
 
+def test_the_first_compilation_is_announced_once(tmp_path: Path) -> None:
+    """What is called before the first function is compiled is not called again, nor where the cache holds them all."""
+    two = _MODULE.replace("guard_cache()", "guard_cache(lambda: print('compiling', file=__import__('sys').stderr))")
+    (tmp_path / "m.py").write_text(f"{two}\n@njit(cache=True)\ndef g(x):\n    return x + 2\ng(1)\n")
+    assert _ran(tmp_path) == ["compiling"]
+    assert _ran(tmp_path) == []
+
+
 def test_prism_run_survives_a_damaged_cache(tmp_path: Path) -> None:
-    """Entries of the folders in which `prism run` keeps its code, cut short: it prints the sum and one warning."""
+    """Entries of the folders in which `prism run` keeps its code, cut short: it prints the product and one warning."""
     shutil.copytree(ROOT / "prism", tmp_path / "prism")
     command = [sys.executable, "-m", "prism", "run", "-"]
     results = []
@@ -81,14 +89,14 @@ def test_prism_run_survives_a_damaged_cache(tmp_path: Path) -> None:
                 command,
                 cwd=tmp_path,
                 env={"PYTHONPATH": str(tmp_path)},
-                input="(add 1 2)",
+                input="(mul 100 100)",
                 text=True,
                 capture_output=True,
                 check=False,
             )
         )
-        for entry in (tmp_path / "prism" / "vm" / "term" / "__pycache__").glob("graph._numerals-*.nb*"):
+        for entry in (tmp_path / "prism" / "vm" / "term" / "__pycache__").glob("rows.number_rows-*.nb*"):
             entry.write_bytes(entry.read_bytes()[:40])
-    assert [(done.returncode, done.stdout) for done in results] == [(0, "3\n")] * 2
+    assert [(done.returncode, done.stdout) for done in results] == [(0, "10000\n")] * 2
     assert results[0].stderr == ""
     assert _one_warning(results[1].stderr.splitlines())
