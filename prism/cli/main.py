@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "compile": ("prism.cli.compile:compile_command", "Compile a Python kernel and print any stage."),
     "kernel": ("prism.cli.kernel:kernel", "Run kernels of Python files."),
     "show": ("prism.cli.show:show", "Draw the shared graph of a program."),
+    "intern": ("prism.cli.intern:intern", "Give every node of large files its id."),
     "aig": ("prism.cli.aig:aig", "Hash, simplify and compare Boolean circuits in AIGER files."),
     "circuit": ("prism.cli.circuit:circuit", "Canonicalise, run and show circuits."),
     "build": ("prism.cli.build:build", "Compile kernels ahead of time."),

@@ -1,10 +1,12 @@
-"""How fast the ledger's engines are on one GPU, beside its peers: python -m tests.device.probe_ledger [log2 ...].
+"""How fast the ledger's engines are on one GPU, beside its peers: python -m tests.device.probe_ledger 24 26.
 
-Resident batches, half duplicates; nodes a second, the best of a few; then what each kernel of the cuda engine takes.
+The last number is the log2 of what a ledger holds, those before it of batches. Resident batches, half duplicates;
+nodes a second, the best of a few; then what each kernel of the cuda engine takes.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -20,10 +22,9 @@ from prism.bench.intern import random_batch
 from prism.gpu import open_cuda
 from prism.vm.ledger import cuda as engine
 from prism.vm.ledger.cuda import CudaLedger
-from prism.vm.ledger.device import DeviceLedger, intern_in_place, widen
+from prism.vm.ledger.device import DeviceLedger, default_probing, intern_in_place, widen
 from prism.vm.ledger.host import HostLedger
 from prism.vm.ledger.key import WIDE
-from prism.vm.ledger.pallas_kernels import TRITON
 from prism.vm.term.ops import ADD, SUC
 
 OPERANDS = 1 << 14
@@ -83,20 +84,22 @@ def rates(bits: int) -> Iterator[str]:
     fresh, again = [], []
     for _ in range(RUNS):
         ledger = with_operands(CudaLedger())
-        ledger._make_room(n)
+        ledger.make_room(n)
         fresh.append(seconds(lambda ledger=ledger: ledger.intern_arrays(*batch)))
         again += [seconds(lambda ledger=ledger: ledger.intern_arrays(*batch)) for _ in range(2)]
     yield f"2^{bits} cuda: fresh {n / min(fresh) / 1e9:.2f} G/s, again {n / min(again) / 1e9:.2f}"
     times: dict[str, list[float]] = {"fresh": [], "again": []}
     with jax.enable_x64(True):
         for _ in range(3):
-            state = jax.block_until_ready(widen(with_operands(DeviceLedger()).state, 1 << (bits + 1), TRITON))
+            state = jax.block_until_ready(
+                widen(with_operands(DeviceLedger()).state, 2 << max(bits, 14), default_probing())
+            )
             for kind in times:
                 start = time.perf_counter()
-                state, ids = jax.block_until_ready(intern_in_place(state, *batch, probing=TRITON))
+                state, ids = jax.block_until_ready(intern_in_place(state, *batch, probing=default_probing()))
                 times[kind].append(time.perf_counter() - start)
     mine = with_operands(CudaLedger()).intern_arrays(*batch)
-    yield f"2^{bits} triton: " + ", ".join(f"{kind} {n / min(one) / 1e9:.2f}" for kind, one in times.items())
+    yield f"2^{bits} landed: " + ", ".join(f"{kind} {n / min(one) / 1e9:.2f}" for kind, one in times.items())
     yield f"2^{bits} equal ids: {bool((mine == ids).all())}"
 
 
@@ -125,15 +128,15 @@ def _waited(wait: Callable[[], Any], work: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def into_held(bits: int) -> Iterator[str]:
+def into_held(bits: int, sizes: list[int]) -> Iterator[str]:
     """Yield the rates of batches into a ledger that holds 2^bits nodes."""
     ledger = with_operands(CudaLedger(capacity=1 << 28))
     for batch in held(bits):
         ledger.intern(*batch)
     before = ledger.count
-    for one in (20, 22, 24, 26):
+    for one in sizes:
         batch = resident(one, 100 + one)
-        ledger._make_room(1 << one)
+        ledger.make_room(1 << one)
         count, fresh = ledger.count, seconds(lambda batch=batch: ledger.intern_arrays(*batch))
         again = min(seconds(lambda batch=batch: ledger.intern_arrays(*batch)) for _ in range(3))
         yield (
@@ -148,7 +151,7 @@ def kernel_times(bits: int) -> None:
     for kind in ("warm", "fresh", "again"):
         if kind != "again":
             ledger = with_operands(CudaLedger())
-            ledger._make_room(1 << bits)
+            ledger.make_room(1 << bits)
         lines: list[str] = []
 
         def timed(kernel: Any, items: int, *arguments: Any, lines: list[str] = lines) -> None:
@@ -165,20 +168,25 @@ def kernel_times(bits: int) -> None:
 
 
 def main() -> None:
-    """Print everything."""
+    """Print everything: sizes, then the size of what is held; `agree` first looks at ids up to 2^22."""
+    given = [int(one) for one in sys.argv[1:] if one.isdigit()]
+    faulthandler.dump_traceback_later(70, exit=True)
     say(f"{jax.devices()[0].device_kind}, jax {jax.__version__}")
-    agree()
-    sizes = [int(one) for one in sys.argv[1:]] or [20, 22, 24, 26]
-    for bits in sizes:
-        for line in rates(bits):
-            say(line)
-        if bits in (20, 24):
+    with jax.enable_x64(True):
+        if "agree" in sys.argv:
+            agree()
+        sizes, held_bits = given[:-1], given[-1]
+        for bits in sizes:
+            start = time.perf_counter()
+            for line in rates(bits):
+                say(line)
             kernel_times(bits)
-    for line in into_held(26):
-        say(line)
-    for bits in sizes:
-        for line in peers(bits):
+            say(f"{time.perf_counter() - start:.1f} s")
+        for line in into_held(held_bits, sizes):
             say(line)
+        for bits in sizes:
+            for line in peers(bits):
+                say(line)
 
 
 if __name__ == "__main__":

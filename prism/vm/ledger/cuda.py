@@ -107,7 +107,7 @@ class CudaLedger:
             return ids
         frozen = self.status is not Status.OK
         if not frozen:
-            self._make_room(len(op))
+            self.make_room(len(op))
         out, tally = self._seen(ids), self._seen(_full(TALLY, 0, np.int32))
         batch = [self._seen(column) for column in jax.block_until_ready((op, a, b))]
         bounds = self.count, self.layout.id_bits, self._limit - self.count, int(frozen)
@@ -130,8 +130,9 @@ class CudaLedger:
         self._launch(kernels.number, words, totals, self._slots, self._ids, self._pending, tally, np.int32(self.count))
         self._launch(kernels.forget, words, self._pending, tally)
 
-    def _make_room(self, items: int) -> None:
-        """Grow the table unless it has room for a batch whose nodes are all new, or for more than may be."""
+    @in_64_bits
+    def make_room(self, items: int) -> None:
+        """Grow the table unless it has room for a batch of `items` nodes that are all new, or for more than may be."""
         needed = self._slots_for(items)
         if needed > len(self._slots):
             slots, ids = self._slots, self._ids
@@ -159,7 +160,9 @@ class CudaLedger:
 
 def _full(items: int, value: int | np.uint64, dtype: type[np.integer]) -> jax.Array:
     """Return a new array of JAX's, whose filling has been waited for: a kernel may write to it."""
-    return jnp.full(items, value, dtype).block_until_ready()
+    array = jnp.full(items, value, dtype).block_until_ready()
+    assert array.dtype == dtype, "JAX's 64-bit types are switched on wherever a table is made"
+    return array
 
 
 def _here(column: Any) -> jax.Array:
