@@ -29,6 +29,7 @@ from prism.pallas.errors import RaceError as RaceError
 from prism.pallas.errors import RaceWarning as RaceWarning
 from prism.pallas.errors import SemaphoreError as SemaphoreError
 from prism.pallas.errors import UninitializedReadError as UninitializedReadError
+from prism.pallas.errors import UninitializedWarning as UninitializedWarning
 from prism.pallas.errors import UnsupportedError as UnsupportedError
 from prism.pallas.execute import kernels_run as kernels_run
 from prism.pallas.params import InterpretParams as InterpretParams

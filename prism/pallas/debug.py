@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
@@ -44,7 +44,7 @@ class Environment:
     indices: tuple[int, ...] = ()
     axes: dict[Numeric, int] = field(default_factory=dict)
     watch: Callable[[TraceEvent], None] | None = None
-    call: Callable[[Mapping[str, Numeric], Values], Values] | None = None
+    call: Callable[..., Values] | None = None
     ready: Ready = field(default_factory=dict)
 
 

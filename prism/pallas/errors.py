@@ -106,6 +106,10 @@ class LegalityWarning(UserWarning):
     """What `legality="warn"` emits in place of `LegalityError`."""
 
 
+class UninitializedWarning(UserWarning):
+    """What `uninitialized="warn"` emits in place of `UninitializedReadError`."""
+
+
 class RaceWarning(UserWarning):
     """What `races="warn"` emits in place of `RaceError`."""
 

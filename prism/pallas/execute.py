@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from prism.pallas.cache import Prepared
 from prism.pallas.call import Call
 from prism.pallas.chip import legality
 from prism.pallas.dtypes import FILLERS, Array, Numeric
-from prism.pallas.errors import KernelError
+from prism.pallas.errors import KernelError, UninitializedReadError, UninitializedWarning
 from prism.pallas.flight import starts_copies
 from prism.pallas.launch import Launch, judge_outputs, prepare, run_steps
 from prism.pallas.machine import Use
@@ -37,8 +38,30 @@ def kernels_run() -> int:
     return _tally.count
 
 
-def execute(prepared: Prepared, args: Sequence[Numeric], params: InterpretParams) -> list[Array]:
-    """Run a kernel and return its outputs; reports its mistakes as the parameters ask [PALLAS-1]."""
+@dataclass(slots=True)
+class Held:
+    """Findings about unwritten memory that are kept until it is known whether anybody uses the value [PALLAS-11].
+
+    `filler` says as what unwritten memory is read in the run at hand; only with the first are findings made.
+    """
+
+    filler: int = 0
+    findings: list[UninitializedReadError] = field(default_factory=list)
+
+
+def execute(
+    prepared: Prepared, args: Sequence[Numeric], params: InterpretParams, held: Held | None = None
+) -> list[Array]:
+    """Run a kernel and return its outputs; reports its mistakes as the parameters ask [PALLAS-1].
+
+    With `held`, outputs may depend on unwritten memory: the finding is put there.
+    """
+    if held is not None and held.filler:
+        with np.errstate(all="ignore"):
+            launch, error = _debug_run(_landing(prepared.call, params), args, params, filler=held.filler)
+            if error is None:
+                return launch.results()
+            raise error
     _tally.count += 1
     if params.legality != "off":
         legality.judge(prepared, params)
@@ -47,20 +70,35 @@ def execute(prepared: Prepared, args: Sequence[Numeric], params: InterpretParams
             results = fast.run(prepared, args, params)
             if results is not None:
                 return results
-        return _debug(prepared.call, args, params)
+        return _debug(_landing(prepared.call, params), args, params, held)
 
 
-def _debug(call: Call, args: Sequence[Numeric], params: InterpretParams) -> list[Array]:
-    if params.dma != "eager" and starts_copies(call.kernel):
-        call = replace(call, synchronises=True)
+def _landing(call: Call, params: InterpretParams) -> Call:
+    """Return the call as one whose copies land late, if they do."""
+    return replace(call, synchronises=True) if params.dma != "eager" and starts_copies(call.kernel) else call
+
+
+def _debug(call: Call, args: Sequence[Numeric], params: InterpretParams, held: Held | None) -> list[Array]:
     launch, error = _debug_run(call, args, params)
-    if params.uninitialized == "raise":
+    finding = None
+    if params.uninitialized != "nan":
         if launch.machine.doubts:
-            _judge_doubts(call, args, params, launch, error)
-        error = error or judge_outputs(launch)
+            finding = _judged_doubts(call, args, params, launch, error)
+        finding = finding or (None if error is not None else judge_outputs(launch))
     if error is not None:
-        raise error
+        raise finding or error
+    if finding is not None and held is not None:
+        held.findings.append(finding)
+    elif finding is not None:
+        tell(finding, params)
     return launch.results()
+
+
+def tell(finding: UninitializedReadError, params: InterpretParams) -> None:
+    """Raise a finding about unwritten memory, or warn of it, as the parameters ask."""
+    if params.uninitialized == "raise":
+        raise finding
+    warnings.warn(str(finding), UninitializedWarning, stacklevel=2)
 
 
 def _debug_run(
@@ -78,10 +116,10 @@ def _debug_run(
     return launch, None
 
 
-def _judge_doubts(
+def _judged_doubts(
     call: Call, args: Sequence[Numeric], params: InterpretParams, launch: Launch, error: KernelError | None
-) -> None:
-    """Report the first line at which another filler of unwritten memory changes an output, or the other report."""
+) -> UninitializedReadError | None:
+    """Return a report of the first line where another filler of unwritten memory changes an output, or the report."""
     doubts = launch.machine.doubts
 
     def differs(filler: int, culprit: Use | None) -> bool:
@@ -93,7 +131,8 @@ def _judge_doubts(
     fillers = range(1, FILLERS)
     if any(differs(filler, None) for filler in fillers):
         alone = (use for use in doubts if len(doubts) == 1 or any(differs(filler, use) for filler in fillers))
-        raise doubts[next(alone, next(iter(doubts)))]
+        return doubts[next(alone, next(iter(doubts)))]
+    return None
 
 
 def _gist(error: KernelError) -> tuple[object, ...]:

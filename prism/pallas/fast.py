@@ -41,7 +41,7 @@ def run(prepared: Prepared, args: Sequence[Numeric], params: InterpretParams) ->
 
 def _run_source(prepared: Prepared, planned: Planned, arrays: Sequence[Array]) -> list[Array] | None:
     plan = planned.plan
-    if plan.params.uninitialized == "raise" and not plan.covered:
+    if plan.params.uninitialized != "nan" and not plan.covered:
         return None
     for batch in (True, False):
         variant = prepared.variant(planned, batch=batch)
@@ -83,7 +83,7 @@ def _pays(loops: Loops, planned: Planned) -> bool:
 
 def _run_loops(loops: Loops, prepared: Prepared, planned: Planned, arrays: Sequence[Array]) -> list[Array] | None:
     """Run the compiled form; None if its outcome must be judged elsewhere."""
-    if planned.plan.params.uninitialized == "raise" and not planned.plan.covered:
+    if planned.plan.params.uninitialized != "nan" and not planned.plan.covered:
         return None
     if loops.function is None:
         loops.function = compiled.load(loops.source)
@@ -108,7 +108,7 @@ def _loops_once(loops: Loops, arrays: Sequence[Array], machine: Machine) -> list
     outcome = loops.function(*map(np.ascontiguousarray, operands), *outputs, *masks, *loops.starts, *blanks)
     machine.unsure = outcome == 2
     written = all(m.all() for m, tracked in zip(loops.arrays.end(masks), loops.tracked, strict=True) if tracked)
-    if outcome == 1 or (machine.params.uninitialized == "raise" and not written):
+    if outcome == 1 or (machine.params.uninitialized != "nan" and not written):
         raise SuspectError
     return loops.arrays.end(outputs)
 
@@ -139,7 +139,7 @@ def _judged(
     machine = _machine(planned)
     results = once(machine)
     doubtful = arrays.padded or machine.unsure or machine.doubts
-    if planned.plan.params.uninitialized != "raise" or not doubtful:
+    if planned.plan.params.uninitialized == "nan" or not doubtful:
         return results
     if not prepared.fillers and any(np.isnan(result).any() for result in results):
         raise SuspectError

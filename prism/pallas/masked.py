@@ -22,7 +22,7 @@ def masked_load(m: Machine, x: Array, index: tuple[Item, ...], mask: Numeric, ot
         picks, everything = _picks(x.shape[lead:], index, mask)
         # Advanced indexing behind leading axes leaves an order in memory that BLAS does not take.
         value = np.ascontiguousarray(x[(slice(None),) * lead + picks])
-    if other is None and not everything and m.params.uninitialized == "raise":
+    if other is None and not everything and m.params.uninitialized != "nan":
         m.unsure, other = True, m.poison(x.dtype)
     return np.array(value) if everything or other is None else np.where(mask, value, other)
 

@@ -12,7 +12,7 @@ from prism.pallas.errors import KernelSite
 
 Mode = Literal["auto", "debug", "fast", "compiled"]
 OutOfBounds = Literal["raise", "clamp"]
-Uninitialized = Literal["raise", "nan"]
+Uninitialized = Literal["raise", "warn", "nan"]
 Races = Literal["raise", "warn", "off"]
 Dma = Literal["eager", "on_wait", "random"]
 Legality = Literal["off", "warn", "raise"]
@@ -36,7 +36,8 @@ class InterpretParams:
     * `mode`: `debug` evaluates equation by equation, `fast` runs generated NumPy source, `compiled` runs scalar loops
       through Numba, `auto` chooses between the last two by what pays over the life of the process.
     * `out_of_bounds`: `raise` reports, `clamp` does what XLA's dynamic slices do.
-    * `uninitialized`: `raise` reports a use of memory that nobody wrote, `nan` lets the poison through.
+    * `uninitialized`: `raise` reports a use of memory that nobody wrote, `warn` (`UninitializedWarning`) goes on, and
+      `nan` lets the poison through without a word.
     * `races`: `raise`, `warn` (`RaceWarning`) or `off`.
     * `grid_order`: the order of steps along axes whose steps are independent; a kernel without races cannot tell.
     * `dma`: when asynchronous copies land: at once, when a wait needs them (`on_wait`: as late as may be, the last one

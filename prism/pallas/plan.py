@@ -35,7 +35,7 @@ class Plan:
         """Return the arrays of a run; `read` says of each output whether the kernel may read what it did not write."""
         owned = [use.written for use in self.uses[: len(self.call.prefetched) + len(self.call.inputs)]]
         # What no block covers, or no store reaches, is told from what was written by its poison.
-        told = not self.covered or self.params.uninitialized != "raise"
+        told = not self.covered or self.params.uninitialized == "nan"
         return arrays_of(self.call, owned, [told or reads for reads in read])
 
     def form(self) -> tuple[Numeric, ...]:

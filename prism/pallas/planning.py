@@ -64,7 +64,7 @@ def choice_of(prepared: Prepared, args: Sequence[Numeric], params: InterpretPara
         why = f"none: {why or 'the blocks are a mistake, or may meet, and debug mode judges'}"
         return Choice(call.name, call.kernel.site, cells, (), why, why)
     plan = planned.plan
-    if params.uninitialized == "raise" and not plan.covered:
+    if params.uninitialized != "nan" and not plan.covered:
         why = "none: some element of an output is in no block, which debug mode reports"
         return Choice(call.name, call.kernel.site, cells, (), why, why)
     tried = list(attempts(plan, batch=True))

@@ -233,7 +233,7 @@ class _ProgramWriter:
 
     def _tracks_scratch(self) -> bool:
         # Batched steps have scratch of their own: what one step leaves to another must be noticed in any case.
-        return self.plan.params.uninitialized == "raise" or bool(self.layout.batched)
+        return self.plan.params.uninitialized != "nan" or bool(self.layout.batched)
 
     def _nest(self, depth: int) -> None:
         """Write the loop of one serial axis, with the windows that move with it."""
@@ -319,7 +319,7 @@ class _ProgramWriter:
             return replace(ref, contested=contested, use=replace(use, involved=use.involved or contested))
         aliased = any(out == output for _, out in self.call.aliases)
         proved = analysis.first_use(self.kernel, self.kernel.ins[position]) == "stored"
-        tracked = not aliased and not proved and self.plan.params.uninitialized == "raise"
+        tracked = not aliased and not proved and self.plan.params.uninitialized != "nan"
         scattered = self._revisited(k) or (axes != frozenset(self.layout.batched))
         contested = self._contested(k)
         if contested and (use.read or partner is not None or self._has_masks()):
