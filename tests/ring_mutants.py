@@ -47,7 +47,7 @@ def noticed(mutant: Mutant, tree: Path) -> tuple[bool, str]:
             command, cwd=tree, env=given, capture_output=True, text=True, timeout=_HANGS_S, check=False
         )
     except subprocess.TimeoutExpired:
-        return True, "the test does not end"
+        return False, f"no verdict, the test did not end in {_HANGS_S} s"
     finally:
         place.write_text(before, encoding="utf-8")
     lines = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]

@@ -61,7 +61,7 @@ def fits(words: Any, line: Any, priorities: Any, chosen: Any) -> bool:
     flying, count = np.int64(bell[BELL_FLYING]) - over_in(words, chosen), len(chosen)
     if flying == 0:
         alike = words[AT_ORDER] == DIRECT or (words[AT_ORDER] == PRIORITY and len(priorities) == 1)
-        return count <= len(entries) and (alike or count <= np.int64(bell[BELL_AHEAD]))
+        return bool(count <= len(entries) and (alike or count <= np.int64(bell[BELL_AHEAD])))
     return count <= min(np.int64(bell[BELL_AHEAD]) - flying, len(entries) - apart(line))
 
 
