@@ -43,7 +43,7 @@ BUGS = {
     "order": ("< mixed and is_new", "< mixed and not is_new"),
     "wrap": ("tally[NEW] - tally[WRAPPED] if behind", "tally[NEW] if behind"),
     "refusal": ("slots[slot] = _VACANT", "pass"),
-    "forget": ("pending[cuda.grid(1)] = 0", "pass"),
+    "forget": ("pending[word] = 0", "pass"),
 }
 """Keys of a run, or those at the end of the table, as they came; a refused batch that stays; a bitmap that does."""
 
@@ -60,10 +60,11 @@ class Simulator:
         inside = None if name == "jit" else _get_kernel_context()
         return getattr(cuda if inside is None else inside, name)
 
-    def as_cuda_array(self, array: jax.Array) -> Any:
+    def as_cuda_array(self, array: jax.Array, *, sync: bool) -> Any:
         """Return the array's own memory, as the simulator wants it."""
         from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
 
+        assert not sync
         self.kept.append(array)
         memory = (ctypes.c_uint8 * array.nbytes).from_address(array.unsafe_buffer_pointer())
         return FakeCUDAArray(np.frombuffer(memory, array.dtype))

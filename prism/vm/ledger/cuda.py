@@ -6,7 +6,7 @@ device are exchanged without a copy, and all memory is JAX's to account for. The
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 
 import jax
@@ -57,7 +57,7 @@ class CudaLedger:
             )
         self._cuda = cuda or open_cuda("the cuda engine of the ledger")
         self._kernels = _compiled(self._cuda)
-        self._rules = [self._seen(_here(np.ascontiguousarray(column))) for column in ops]
+        self._rules = self._seen(_here(np.concatenate([column.astype(np.uint8) for column in ops])))
         self.restore(layout.pack(*RESERVED), Status.OK)
 
     @in_64_bits
@@ -102,20 +102,21 @@ class CudaLedger:
 
         op: uint8[n]; a, b: int32[n]. Waits for the batch and for the ids; only the verdict comes to the host.
         """
-        ids = _full(len(op), 0, np.int32)
+        ids = _zeros(len(op)).block_until_ready()
         if not len(op):
             return ids
         frozen = self.status is not Status.OK
         if not frozen:
             self.make_room(len(op))
-        out, tally = self._seen(ids), self._seen(_full(TALLY, 0, np.int32))
+        out, tally, following = self._seen(ids), *self._tallies
+        self._tallies = following, tally
         batch = [self._seen(column) for column in jax.block_until_ready((op, a, b))]
         bounds = self.count, self.layout.id_bits, self._limit - self.count, int(frozen)
         table = self._slots, self._pending
-        self._launch(self._kernels.enter, len(op), *batch, *self._rules, bounds, *table, out, tally)
+        self._launch(self._kernels.enter, len(op), *batch, self._rules, bounds, *table, out, tally)
         if not frozen:
             self._number(bounds, tally)
-        self._launch(self._kernels.answer, len(op), self._ids, tally, frozen, out)
+        self._launch(self._kernels.answer, len(op), self._ids, self._pending, tally, following, frozen, out)
         verdict = tally.copy_to_host()
         if not frozen:
             self.status = Status(int(verdict[VERDICT]))
@@ -128,7 +129,6 @@ class CudaLedger:
         self._launch(kernels.add_up, words, self._pending, totals, tally)
         kernels.scan[1, SCANNERS](totals, bounds, self._slots, self._pending, tally, int(self._beyond))
         self._launch(kernels.number, words, totals, self._slots, self._ids, self._pending, tally, np.int32(self.count))
-        self._launch(kernels.forget, words, self._pending, tally)
 
     @in_64_bits
     def make_room(self, items: int) -> None:
@@ -149,13 +149,20 @@ class CudaLedger:
         self._ids = self._seen(_full(slots, 0, np.int32))
         self._pending = self._seen(_full(slots // LANES, 0, np.uint32))
         self._totals = self._seen(_full(slots // CELL, 0, np.int32))
+        # A batch counts in one of them, and clears the other for the next.
+        self._tallies = self._seen(_full(TALLY, 0, np.int32)), self._seen(_full(TALLY, 0, np.int32))
 
     def _launch(self, kernel: Any, items: int, *arguments: Any) -> None:
         kernel[(items + THREADS - 1) // THREADS, THREADS](*arguments)
 
     def _seen(self, array: jax.Array) -> Any:
         """Return an array of JAX's as kernels see it, where it lies; it lives as long as what is returned."""
-        return self._cuda.as_cuda_array(array)
+        return self._cuda.as_cuda_array(array, sync=False)
+
+
+@partial(jax.jit, static_argnums=0)
+def _zeros(items: int) -> jax.Array:
+    return jnp.zeros(items, np.int32)
 
 
 def _full(items: int, value: int | np.uint64, dtype: type[np.integer]) -> jax.Array:

@@ -27,6 +27,8 @@ CELL: Final = THREADS * LANES
 """Slots that a block numbers: every table is a multiple of it."""
 SCANNERS: Final = 1024
 """Threads of the one block that adds up the others' new keys."""
+OPS: Final = 256
+"""Where `rules` (uint8) has which ops commute, after how many operands each takes."""
 NEW, WRONG, VERDICT, WRAPPED, RUN_END, TALLY = range(6)
 """What `tally` (int32[TALLY]) counts: new keys; nodes that may not be added; the status of the batch; new keys that lie
 before their home, behind the end of the table; the slot that ends their run."""
@@ -45,7 +47,6 @@ class Kernels(NamedTuple):
     add_up: Any
     scan: Any
     number: Any
-    forget: Any
     answer: Any
     move: Any
     hold: Any
@@ -61,7 +62,6 @@ def kernels(cuda: Any) -> Kernels:
         _add_up(cuda),
         _scan(cuda, walk),
         _number(cuda, walk),
-        _forget(cuda),
         _answer(cuda),
         _move(cuda, walk),
         _hold(cuda, walk),
@@ -136,9 +136,7 @@ def _enter(cuda: Any, walk: _Walks) -> Any:  # noqa: C901 (a kernel closes over 
         return takes <= 2 and first_fits and (0 < y < count if takes >= 2 else y == 0)
 
     @cuda.jit
-    def enter(
-        op: Any, a: Any, b: Any, arity: Any, commutes: Any, bounds: Any, slots: Any, pending: Any, out: Any, tally: Any
-    ):
+    def enter(op: Any, a: Any, b: Any, rules: Any, bounds: Any, slots: Any, pending: Any, out: Any, tally: Any):
         """Write the slot of every node to `out`. bounds: int64[4], the count, bits of an id, most new keys, frozen.
 
         Once more keys are new than may be, later blocks enter none: the batch is refused whatever they are.
@@ -151,14 +149,14 @@ def _enter(cuda: Any, walk: _Walks) -> Any:  # noqa: C901 (a kernel closes over 
             stopped = cuda.syncthreads_or(np.int32(seen > most)) != 0
         if i < len(op):
             code, x, y, slot = op[i], a[i], b[i], np.int64(NOWHERE)
-            takes = arity[code]
+            takes = rules[code]
             fine = (
                 takes <= 2 and (0 < x < count if takes >= 1 else x == 0) and (0 < y < count if takes >= 2 else y == 0)
             )
             if not fine:
                 tally[WRONG] = 1
             elif not stopped:
-                slot, taken = take(slots, pending, mixing(pack(code, x, y, id_bits, commutes)), frozen)
+                slot, taken = take(slots, pending, mixing(pack(code, x, y, id_bits, rules[OPS:])), frozen)
             out[i] = slot
         new = cuda.syncthreads_count(np.int32(taken))
         if cuda.threadIdx.x == 0 and new > 0:
@@ -313,24 +311,21 @@ def _number(cuda: Any, walk: _Walks) -> Any:  # noqa: C901 (a kernel closes over
     return number
 
 
-def _forget(cuda: Any) -> Any:
-    @cuda.jit
-    def forget(pending: Any, tally: Any):
-        """Clear the bitmap of new slots."""
-        if tally[NEW] != 0:
-            pending[cuda.grid(1)] = 0
-
-    return forget
-
-
 def _answer(cuda: Any) -> Any:
     @cuda.jit
-    def answer(ids: Any, tally: Any, frozen: Any, out: Any):
-        """Replace slots by ids; by NULL where there is none, or the batch is refused."""
+    def answer(ids: Any, pending: Any, tally: Any, following: Any, frozen: Any, out: Any):
+        """Replace slots by ids; by NULL where there is none, or the batch is refused. Clear what the next counts."""
         i = cuda.grid(1)
         if i < len(out):
             slot = out[i]
             out[i] = ids[slot] if slot >= 0 and (frozen or tally[VERDICT] == _OK) else 0
+        if i < TALLY:
+            following[i] = 0
+        if tally[NEW] != 0:
+            word = i
+            while word < len(pending):
+                pending[word] = 0
+                word += cuda.gridsize(1)
 
     return answer
 

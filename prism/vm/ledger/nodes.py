@@ -16,6 +16,12 @@ RESERVED: Final = (np.array([NULL.code, ZERO.code], np.uint8), np.zeros(2, np.in
 """The nodes of every ledger from the start: ids 0 and 1."""
 
 _NO_ID: Final = -1
+_SMALLEST_BATCH: Final = 1 << 8
+
+
+def padded_size(items: int, shards: int = 1) -> int:
+    """Return a power of two that a batch is padded to, at least one item a shard: few lengths, so few traces."""
+    return max(_SMALLEST_BATCH, shards, 1 << max(items - 1, 0).bit_length())
 
 
 def require_capacity(capacity: int) -> None:

@@ -25,15 +25,15 @@ from prism.status import Status
 from prism.vm.ledger.device import default_probing
 from prism.vm.ledger.key import WIDE, KeyLayout
 from prism.vm.ledger.mixing import mix, unmix
-from prism.vm.ledger.nodes import RESERVED, nodes_of, require_capacity, require_ops
+from prism.vm.ledger.nodes import RESERVED, nodes_of, padded_size, require_capacity, require_ops
 from prism.vm.ledger.optable import BUILT_IN, OpTable
 from prism.vm.ledger.probing import VACANT, Probing
+from prism.vm.ledger.processes import cut, in_step, joined, mine, whole
 from prism.vm.ledger.traced import ABSENT, MIXED_ABSENT, addable, in_64_bits, in_order, leads, packed
 from prism.vm.term.ops import NULL
 
 _AXIS: Final = "shard"
 _SMALLEST_ROOM: Final = 1 << 9
-_SMALLEST_BATCH: Final = 1 << 8
 _SPARE: Final = 1 << 12
 """Keys that a share has room for beyond 51 in 50 of an even one: random keys never need more."""
 
@@ -213,6 +213,10 @@ def _widen_local(state: Shards, *, room: int, probing: Probing, shards: int) -> 
     return Shards(keys, ids, index, state.held, state.count, state.status)
 
 
+def _most(rows: jax.Array) -> jax.Array:
+    return shared(rows[0])
+
+
 @cache
 def _mapped(
     function: Callable[..., Any], mesh: Mesh, takes: tuple[Any, ...], gives: Any, in_place: bool, **options: Any
@@ -224,6 +228,10 @@ def _mapped(
 
 class ShardedLedger:
     """The engine behind `prism.vm.ledger.api.Ledger` that spreads one ledger over devices, a power of two of them.
+
+    The devices may belong to several processes, joined by `jax.distributed`: then every process makes the same calls,
+    `intern` takes its own part of a batch, of any length, and returns the ids of that, and the other arguments are the
+    same in all. A process that ends lets the others raise `prism.vm.ledger.processes.ProcessError`.
 
     probing: the fastest for the default back end unless given. spare: the keys that a share of an exchange has room for
     beyond 51 in 50 of an even one; a batch that overflows a share is exchanged again with shares for all of it, so that
@@ -250,8 +258,10 @@ class ShardedLedger:
         self.layout, self.capacity, self.ops = layout, capacity, ops
         self.shards = len(devices)
         self._mesh = Mesh(np.array(devices), (_AXIS,))
+        self._parted = NamedSharding(self._mesh, _PARTED)
         self._probing, self._spare = probing or default_probing(), spare
         self._rules = self._bounds()
+        self._local = sum(one.process_index == jax.process_index() for one in devices)
         self.restore(layout.pack(*RESERVED), Status.OK)
 
     @property
@@ -264,11 +274,14 @@ class ShardedLedger:
         """OK, or the sticky reason why nothing is added any more; waits for the devices."""
         return Status(int(self.state.status))
 
+    @in_64_bits
     def keys(self) -> NDArray[np.uint64]:
         """Return the packed key of every node: uint64[count], a copy; gathers all shards on the host."""
-        keys, ids = (np.asarray(part).reshape(self.shards, -1) for part in (self.state.keys, self.state.ids))
+        with in_step():
+            keys, ids = (whole(part).reshape(self.shards, -1) for part in (self.state.keys, self.state.ids))
+            held_by = whole(self.state.held)
         out = np.zeros(self.count, np.uint64)
-        for shard, held in enumerate(np.asarray(self.state.held)):
+        for shard, held in enumerate(held_by):
             out[ids[shard, :held]] = keys[shard, :held]
         return out
 
@@ -282,10 +295,10 @@ class ShardedLedger:
         for shard in range(self.shards):
             mine = np.flatnonzero(owners == shard)
             rows[shard, : len(mine)], ids[shard, : len(mine)] = keys[mine], mine
-        index = self.placed(np.zeros(self.shards, np.int32))
-        parts = self.placed(rows.reshape(-1)), self.placed(ids.reshape(-1)), index, self.placed(held)
+        columns = rows.reshape(-1), ids.reshape(-1), np.zeros(self.shards, np.int32), held
+        parts: Any = [cut(column, self._parted) for column in columns]
         count, now = self._to_all(np.int32(len(keys))), self._to_all(np.int32(status))
-        self.state = self._widened(Shards(*parts, count, now), room)
+        self.state = self._widened(Shards(parts[0], parts[1], parts[2], parts[3], count, now), room)
 
     @in_64_bits
     def nodes(self, ids: ArrayLike) -> tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.int32]]:
@@ -304,7 +317,7 @@ class ShardedLedger:
     @in_64_bits
     def find(self, keys: NDArray[np.uint64]) -> NDArray[np.int32]:
         """Return the id of every packed key, -1 where the ledger lacks it: int32[n]."""
-        wanted = np.full(_padded_size(len(keys)), ABSENT)
+        wanted = np.full(padded_size(len(keys)), ABSENT)
         wanted[: len(keys)] = keys
         search = _mapped(
             _find_local, self._mesh, (_STATE, _SAME), _SAME, False, probing=self._probing, shards=self.shards
@@ -315,14 +328,24 @@ class ShardedLedger:
     def intern(self, op: ArrayLike, a: ArrayLike, b: ArrayLike) -> NDArray[np.int32]:
         """Give every node of a batch its id, adding the new ones; see `prism.vm.ledger.api.Ledger.intern`."""
         columns = nodes_of(op, a, b)
-        size = _padded_size(len(columns[0]), self.shards)
-        # NULL nodes fill the batch up: they are in every ledger, and change nothing.
-        batch = [self.placed(np.pad(column, (0, size - len(column)))) for column in columns]
-        return np.array(self.intern_arrays(*batch))[: len(columns[0])]
+        with in_step():
+            size = self._local * self._rows_a_device(-(-len(columns[0]) // self._local))
+            # NULL nodes fill the batch up: they are in every ledger, and change nothing.
+            batch = [self.placed(np.pad(column, (0, size - len(column)))) for column in columns]
+            return mine(self.intern_arrays(*batch))[: len(columns[0])]
+
+    def _rows_a_device(self, rows: int) -> int:
+        """Return how many rows each device takes, where none of this process needs more than `rows`."""
+        if self._local < self.shards:
+            most = _mapped(_most, self._mesh, (_PARTED,), _SAME, False)
+            rows = int(most(joined(np.full(self._local, rows, np.int32), self._parted)))
+        return padded_size(rows * self.shards, self.shards) // self.shards
 
     def placed(self, column: ArrayLike) -> jax.Array:
-        """Return a column of a batch cut into equal parts on the devices, as `intern_arrays` wants it."""
-        return jax.device_put(column, NamedSharding(self._mesh, _PARTED))
+        """Return a column cut into equal parts on the devices, as `intern_arrays` wants it; a process has its own."""
+        if self._local < self.shards and not isinstance(column, jax.Array):
+            return joined(np.asarray(column), self._parted)
+        return jax.device_put(column, self._parted)
 
     @in_64_bits
     def intern_arrays(self, op: jax.Array, a: jax.Array, b: jax.Array) -> jax.Array:
@@ -372,9 +395,4 @@ class ShardedLedger:
             return widen(state)
 
     def _to_all(self, column: ArrayLike) -> jax.Array:
-        return jax.device_put(np.asarray(column), NamedSharding(self._mesh, _SAME))
-
-
-def _padded_size(items: int, shards: int = 1) -> int:
-    """Return a power of two that a batch is padded to, at least one item a shard."""
-    return max(_SMALLEST_BATCH, shards, 1 << max(items - 1, 0).bit_length())
+        return cut(np.asarray(column), NamedSharding(self._mesh, _SAME))
