@@ -25,7 +25,7 @@ def test_a_point_is_a_run_in_a_process_of_its_own() -> None:
     points = list(sizes_bench([4000]))
     assert [(point.engine, point.nodes) for point in points] == [(engine, 4000) for engine in ENGINES]
     assert all(point.seconds > 0 for point in points)
-    with pytest.raises(PrismError, match="ledger must normalise -1 nodes, but: .*; give fewer with --n"):
+    with pytest.raises(PrismError, match=r"ledger must normalise -1 nodes, but: .*; give fewer with --n"):
         list(sizes_bench([-1]))
 
 
