@@ -134,6 +134,8 @@ def step_at(grid: Step, number: int) -> Step:
 def race(machine: Machine, earlier: tuple[int, ...], what: str, name: str, element: Element) -> RaceError:
     """Build the report that what the current step and `earlier` do to an element may happen in either order."""
     remedy = "give each parallel step its own block, accumulate on consecutive steps, or use an atomic"
+    if machine.lanes is not None and not earlier:
+        remedy = "wait for the copy before, on a semaphore that counts it alone or together with all that it counts"
     chosen = machine.maps.get(name)
     error = machine.problem(
         RaceError,

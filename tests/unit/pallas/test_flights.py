@@ -11,7 +11,7 @@ from jax.experimental.pallas import tpu as pltpu
 
 import prism.pallas
 from prism.errors import UsageError
-from prism.pallas import InterpretParams, SemaphoreError
+from prism.pallas import InterpretParams, RaceError, SemaphoreError
 from prism.pallas.errors import UNKNOWN_SITE
 from prism.pallas.flights import Flight, Flights
 
@@ -69,6 +69,11 @@ def test_without_the_check_the_late_bytes_show() -> None:
         assert np.array_equal(_reads_early(x), X)
     with prism.pallas.interpret(races="off", dma="on_wait"):
         assert not np.asarray(_reads_early(x)).any()
+    with (
+        prism.pallas.interpret(dma="on_wait"),
+        pytest.raises(RaceError, match="wait for the copy before, on a semaphore"),
+    ):
+        _reads_early(x)
 
 
 def test_a_wait_by_another_view_of_as_many_bytes() -> None:
