@@ -102,7 +102,9 @@ def _tanh(x):
 
 @numba.njit(error_model="numpy")
 def _logistic(x):
-    return np.float32(1.0) / (np.float32(1.0) + _exp(-x))
+    # exp(-|x|) does not overflow, so results below the normal numbers keep their bits.
+    a = _exp(-abs(x))
+    return (np.float32(1.0) if x >= 0 else a) / (np.float32(1.0) + a)
 
 
 _OVER_PI = 0x517CC1B727220A94FE13ABE8FA9A6EE06DB14ACC9E21C820FF28B1D5EF5DE2B0
