@@ -41,11 +41,10 @@ def write_bytes(path: Path, data: bytes, *, durable: bool = False) -> None:
 def require_writable(path: Path) -> None:
     """Raise the OSError that `write_bytes` would, as far as can be told now; what is there is not touched.
 
-    It makes the folders above `path`, and a file beside it that it removes: permissions alone do not tell of a file
-    system that is read-only or full.
+    It makes a file beside `path`, or in the nearest folder above it that is there, and removes it: permissions alone do
+    not tell of a file system that is read-only or full. No folder is made.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         if _is_stream(path):
             if not os.access(path, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
@@ -53,7 +52,8 @@ def require_writable(path: Path) -> None:
         real = Path(os.path.realpath(path))
         if real.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        trial = real.parent / f".{real.name}.{secrets.token_hex(6)}"
+        nearest = next(folder for folder in real.parents if folder.exists())
+        trial = nearest / f".{real.name}.{secrets.token_hex(6)}"
         os.close(os.open(trial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         trial.unlink()
     except OSError as error:
