@@ -142,7 +142,8 @@ def holder_of(block: Block, tenant: int) -> tuple[int, int]:
 def exchange(block: Block, tenant: int, before: tuple[int, int], after: tuple[int, int]) -> bool:
     """Set which process feeds for a tenant if it is still the one before; returns whether it was."""
     place = (int(block.words[AT_FEEDERS]) + LINE * tenant + FEED_PROCESS) >> 1
-    return bool(exchange_word(block.longs, place, *(process | since << 32 for process, since in (before, after))))
+    words = (np.uint64(process | since << 32) for process, since in (before, after))
+    return bool(exchange_word(block.longs, place, *words))
 
 
 NOBODY: Final = (0, 0)
@@ -164,13 +165,16 @@ class FeederWatch:
 
     def check(self) -> None:
         """Settle what feeders left that are gone."""
+        number, since = this_process()
+        # Never this process as a feeder: it too may attach, and must wait.
+        settling = number, since ^ at.WORD_MASK
         for tenant in range(self._block.shape.spec.tenants):
-            holder, mine = holder_of(self._block, tenant), this_process()
-            if holder[0] == 0 or process_lives(*holder) or not exchange(self._block, tenant, holder, mine):
+            holder = holder_of(self._block, tenant)
+            if holder[0] == 0 or process_lives(*holder) or not exchange(self._block, tenant, holder, settling):
                 continue
             with self._guard:
                 settle(self._block, tenant, self.left)
-            exchange(self._block, tenant, mine, NOBODY)
+            exchange(self._block, tenant, settling, NOBODY)
 
     def stop(self) -> None:
         """Look no more; returns when nobody looks."""

@@ -17,12 +17,13 @@ from click.testing import CliRunner
 from prism.bench.feeder_stress import FeederReport, run_feeder_stress
 from prism.cli.ring import ring as ring_command
 from prism.errors import PrismError, UsageError
+from prism.ring import feeders
 from prism.ring import layout as at
 from prism.ring.errors import RingClosedError
 from prism.ring.exec import cpu_feed, landing
 from prism.ring.exec.cpu import CpuExecutor
 from prism.ring.exec.cpu_crew import Crew
-from prism.ring.feeders import Left, settle
+from prism.ring.feeders import NOBODY, Left, exchange, holder_of, settle
 from prism.ring.layout import Opcode, Reason, SlotStatus
 from prism.ring.memory import (
     FEED_PROCESS,
@@ -143,6 +144,19 @@ def feeder(name: str) -> subprocess.Popen[str]:
     assert process.stdout is not None
     assert process.stdout.readline() == "fed\n"
     return process
+
+
+def test_nobody_has_a_tenant_while_it_is_settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a gone feeder left is settled under a name that no process has, the ring's own included."""
+    seen = []
+    monkeypatch.setattr(feeders, "settle", lambda block, tenant, _: seen.append(holder_of(block, tenant)))
+    with Runtime(64, 2, shared=True) as runtime:
+        gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+        assert exchange(runtime.block, 1, NOBODY, (int(gone.stdout), 1))
+        end = time.monotonic() + 30
+        while holder_of(runtime.block, 1) != NOBODY and time.monotonic() < end:
+            time.sleep(0.01)
+    assert [process == os.getpid() and (process, since) != this_process() for process, since in seen] == [True]
 
 
 def test_a_killed_feeder_makes_room_for_another() -> None:
